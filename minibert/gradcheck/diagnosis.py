@@ -1,0 +1,426 @@
+"""What is wrong with this gradient, in words.
+
+`diagnose` holds a wrong gradient against the right one and tries a list of patterns, one small function each: wrong
+sign, a constant factor, transposed, a term missing … Each returns a plain sentence, or None if that is not it. The
+first that fits is the diagnosis; where none fits, `largest_error` says where to look.
+"""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+CLOSE = 1e-6  # two gradients are the same here if they differ by less than this part of the largest entry
+IGNORE_INDEX = -100
+NOT_RECOGNISED = "not recognised"
+
+
+class Case(NamedTuple):
+    """A wrong gradient and what is known around it.
+
+    Attributes:
+        name:     of the tensor, `query.weight`.
+        analytic: what backward says.
+        numeric:  what the forward pass shows.
+        others:   dict name -> the right gradients of the other inputs and parameters in the same check.
+        steps:    dict name -> the right gradients of steps of the backward pass, and of the output.
+        values:   dict name -> arrays that went in: parameters, inputs, masks, ids.
+        numbers:  dict name -> sizes and rates a layer may multiply by: {"axis 1 of x": 5, "num_heads": 2, "p": 0.1}.
+        overwritten: a second backward left the gradient as it was, instead of doubling it.
+        with_ones: function of a parameter's name: is this gradient right when that parameter is all ones? Or None.
+    """
+
+    name: str
+    analytic: np.ndarray
+    numeric: np.ndarray
+    others: dict
+    steps: dict
+    values: dict
+    numbers: dict
+    overwritten: bool
+    with_ones: object
+
+
+class Diagnosis(NamedTuple):
+    """The name of a pattern ("wrong sign") and the sentence for the person."""
+
+    pattern: str
+    sentence: str
+
+
+def diagnose(name, analytic, numeric, others=None, steps=None, values=None, numbers=None, overwritten=False,
+             with_ones=None):
+    """Say what is wrong with the gradient `analytic`, `numeric` being the right one; arguments as in Case.
+
+    Returns:
+        Diagnosis.
+    """
+    analytic, numeric = np.asarray(analytic), np.asarray(numeric)
+    own_sizes = {f"axis {axis} of {name}": size for axis, size in enumerate(numeric.shape)}
+    case = Case(name, analytic, numeric, others or {}, steps or {}, values or {}, (numbers or {}) | own_sizes,
+                overwritten, with_ones)
+    for pattern, find in PATTERNS:
+        sentence = find(case)
+        if sentence is not None:
+            return Diagnosis(pattern, sentence)
+    return Diagnosis(NOT_RECOGNISED, largest_error(case))
+
+
+def same(first, second):
+    """True if two arrays have one shape and agree, measured by the largest entry of the second."""
+    if first.shape != second.shape:
+        return False
+    return bool(np.abs(first - second).max(initial=0) <= CLOSE * np.abs(second).max(initial=0))
+
+
+def differs(case):
+    """Booleans: the entries that are wrong."""
+    return np.abs(case.analytic - case.numeric) > CLOSE * np.abs(case.numeric).max(initial=0)
+
+
+# --- the patterns ---------------------------------------------------------------------------------------------------
+
+
+def not_finite(case):
+    bad = np.argwhere(~np.isfinite(case.analytic))
+    if len(bad):
+        return (f"{len(bad)} of {case.analytic.size} entries are NaN or Inf, the first at {place(bad[0])}: look for a "
+                "division by zero, the logarithm of zero, or an exp that overflows.")
+
+
+def wrong_shape(case):
+    if case.analytic.shape == case.numeric.shape:
+        return None
+    text = f"it has shape {case.analytic.shape}, the tensor has shape {case.numeric.shape}."
+    if same(case.analytic.T, case.numeric):
+        return text + " It is transposed: the factors of the matrix product are in the wrong order."
+    extra = case.analytic.ndim - case.numeric.ndim
+    if extra > 0 and same(case.analytic.sum(axis=tuple(range(extra))), case.numeric):
+        return text + f" Sum it over the first {extra} axes: a tensor used for many rows gets the sum of all gradients."
+    if case.analytic.size == case.numeric.size and same(case.analytic.reshape(case.numeric.shape), case.numeric):
+        return text + " The numbers are right: reshape it."
+    return text
+
+
+def no_gradient(case):
+    if not case.analytic.any() and case.numeric.any():
+        return ("backward leaves it exactly zero, but the objective depends on it: the gradient is never computed, is "
+                "written to another place, or is multiplied by something that is zero.")
+
+
+def overwritten(case):
+    if case.overwritten:
+        return ("it is overwritten instead of added (grad = ... where grad += ... is needed): when a weight is used "
+                "twice, only the last use counts.")
+
+
+def wrong_sign(case):
+    if same(case.analytic, -case.numeric):
+        return "every entry has the wrong sign: a minus is missing, or one is too many."
+
+
+def single_precision(case):
+    error = np.abs(case.analytic - case.numeric).max() / np.abs(case.numeric).max(initial=1e-300)
+    if error < CLOSE:
+        return (f"it is right to {-math.log10(error):.0f} digits and no further: something in it is computed in "
+                "float32, a constant is rounded, or an approximation is used where forward is exact (or the other way "
+                "round).")
+
+
+def constant_factor(case):
+    norm = np.vdot(case.numeric, case.numeric)
+    if norm == 0:
+        return None
+    factor = float(np.vdot(case.analytic, case.numeric) / norm)
+    if factor != 0 and same(case.analytic / factor, case.numeric):
+        known = name_factor(factor, case.numbers)
+        return f"it is {factor:.6g} times too large{known}." if abs(factor) > 1 else (
+            f"it is {factor:.6g} times what it should be{known}.")
+
+
+def transposed(case):
+    for axes in itertools.permutations(range(case.numeric.ndim)):
+        moved = case.numeric.transpose(axes)
+        if axes != tuple(range(case.numeric.ndim)) and same(case.analytic, moved):
+            return ("it is the transposed gradient" + ("" if case.numeric.ndim == 2 else f" (axes {axes})")
+                    + ": a .T or swapaxes is missing, or the factors of a product are in the wrong order.")
+
+
+def swapped(case):
+    for name, other in without_own(case).items():
+        if same(case.analytic, other):
+            return f"it is the gradient of {name}: the two are swapped, or one is written to the other's place."
+        if other.ndim == 2 and same(case.analytic, other.T):
+            return f"it is the gradient of {name}, transposed: the two are swapped, or written to the other's place."
+
+
+def passed_on(case):
+    for name, other in case.steps.items():
+        if same(case.analytic, other):
+            return (f"it is the gradient of {name} and nothing else: what comes in is passed on unchanged. A factor "
+                    "is missing (the derivative of the function between the two), or a term (the other path of a skip "
+                    "connection).")
+
+
+def reshaped(case):
+    if case.numeric.ndim < 2 or case.numeric.shape != case.analytic.shape:
+        return None
+    if same(np.sort(case.analytic, axis=None), np.sort(case.numeric, axis=None)):
+        return ("it holds the right numbers in the wrong places: a reshape where a transpose is needed (or both in the "
+                "wrong order). A reshape keeps the order in memory, a transpose changes it.")
+
+
+def added_constant(case):
+    difference = case.analytic - case.numeric
+    if case.numeric.size > 1 and same(difference, np.full_like(difference, difference.mean())):
+        return (f"{difference.mean():.6g} is added to every entry: the derivative of a sum x + f(x) is d_y + ..., the "
+                "gradient that came in, and not a number.")
+
+
+def term_missing(case):
+    for name, other in (without_own(case) | case.steps).items():
+        if other.shape != case.numeric.shape or other.size < 3 or not other.any():
+            continue
+        difference = case.numeric - case.analytic
+        times = float(np.vdot(difference, other) / np.vdot(other, other))
+        if not same(difference, times * other):
+            continue
+        if abs(times - 1) < CLOSE:
+            return (f"a term is missing, and it is equal to the gradient of {name}: where a tensor is used twice (a "
+                    "skip path, a shared weight), the gradients of both uses are added.")
+        if abs(times - 2) < CLOSE:
+            return f"one term of it, the gradient of {name}, is subtracted and should be added."
+        if abs(times + 1) < CLOSE:
+            return f"a term is added once too often: the gradient of {name}."
+        return f"one term of it, the gradient of {name}, is counted {1 - times:.6g} times."
+
+
+def number_for_gradient(case):
+    for name, other in case.steps.items():
+        if other.shape == case.numeric.shape and other.size > 2:
+            rest = case.numeric - case.analytic - other
+            if same(rest, np.full_like(rest, rest.mean())):
+                return (f"the number {-rest.mean():.6g} stands where the gradient of {name} should: the derivative of "
+                        "x + f(x) sends back the gradient that came in, not 1.")
+
+
+def product_not_transposed(case):
+    for name, matrix in case.values.items():
+        if matrix.ndim != 2 or matrix.dtype.kind != "f" or matrix.shape[0] != matrix.shape[1]:
+            continue
+        for step, gradient in case.steps.items():
+            if gradient.ndim and gradient.shape[-1] == len(matrix) and same(gradient @ matrix, case.analytic):
+                if same(gradient @ matrix.T, case.numeric):
+                    return (f"it is the gradient of {step} times {name}, and should be times its transpose: y = x @ w "
+                            "gives d_x = d_y @ w.T. (The matrix is square, so that no shape complains.)")
+
+
+def lookup_share(case):
+    if case.numeric.ndim != 2:
+        return None
+    for name, counts in id_counts(case):
+        looked_up = counts > 0
+        others_wrong = differs(case)[~looked_up].any()
+        if others_wrong and not case.analytic[~looked_up].any() and case.analytic.any():
+            return (f"only the rows looked up by {name} have a gradient, and all rows should: a term is missing, the "
+                    "share of the other use of this table (a tied output layer reads every row).")
+        wrong = differs(case).any(axis=1)
+        if not others_wrong and wrong[looked_up].all() and case.numeric[~looked_up].any():
+            return (f"the rows looked up by {name} are wrong, all others right: a term is missing, the share of the "
+                    "lookup (the table is used a second time, in a tied output layer).")
+
+
+def repeated_ids(case):
+    if case.numeric.ndim < 1:
+        return None
+    for name, counts in id_counts(case):
+        wrong = differs(case).reshape(len(counts), -1).any(axis=1)
+        if (counts == 1).any() and not wrong[counts < 2].any():
+            return (f"the rows of ids that occur once in {name} are right, those of repeated ids are not "
+                    f"({', '.join(map(str, np.flatnonzero(wrong)[:5]))}): `grad[ids] += d` keeps only one of several; "
+                    "use np.add.at(grad, ids, d).")
+
+
+def masked_positions(case):
+    wrong = differs(case)
+    for name, masked in masks(case):
+        if masked.any() and not masked.all() and not wrong[~masked].any() and case.numeric[~masked].any():
+            return (f"it is wrong only at the positions that {name} masks: what forward leaves out must be left out of "
+                    "backward too (multiply by the mask, or set those entries to zero).")
+
+
+def one_value_along_axis(case):
+    for axis in range(case.numeric.ndim):
+        size = case.numeric.shape[axis]
+        for verb, reduced in (("summed", case.numeric.sum(axis, keepdims=True)),
+                              ("averaged", case.numeric.mean(axis, keepdims=True))):
+            if size > 1 and same(case.analytic, np.broadcast_to(reduced, case.numeric.shape)):
+                return (f"it is {verb} over axis {axis} (size {size}), where every position should keep its own "
+                        "value: a sum or mean that should not be there, or keepdims and broadcasting hiding one.")
+
+
+def term_of_a_mean_missing(case):
+    difference = case.analytic - case.numeric
+    for axis in reversed(range(case.numeric.ndim)):
+        total = case.numeric.sum(axis)
+        balanced = np.abs(total).max(initial=0) <= CLOSE * np.abs(case.numeric).max(initial=0)
+        if case.numeric.shape[axis] > 2 and balanced and same(difference, repeat_first(difference, axis)):
+            return (f"the true gradient sums to zero along axis {axis} and this one does not: the term that subtracts "
+                    "the mean is missing (adding a constant along that axis changes nothing in forward).")
+
+
+def part_along_input_missing(case):
+    for name, value in case.values.items():
+        if value.dtype.kind != "f" or value.shape != case.numeric.shape or not value.ndim or value.shape[-1] < 3:
+            continue
+        centred = value - value.mean(axis=-1, keepdims=True)
+        difference = case.analytic - case.numeric
+        norm = (centred * centred).sum(axis=-1, keepdims=True)
+        if norm.all() and same((difference * centred).sum(axis=-1, keepdims=True) / norm * centred, difference):
+            return (f"what is missing is proportional, row by row, to {name} less its mean: the term by which the "
+                    "variance of a normalisation depends on its input.")
+
+
+def missing_gain(case):
+    for name, value in case.values.items():
+        if value.dtype.kind != "f" or not fits_last_axes(value, case.numeric) or same(value, np.ones_like(value)):
+            continue
+        if same(case.analytic * value, case.numeric):
+            return f"the factor {name} is missing: it is right only where {name} is 1."
+        if same(case.analytic, case.numeric * value):
+            return f"it is multiplied by {name} once too often: it is right only where {name} is 1."
+
+
+def right_at_one(case):
+    if case.with_ones is None:
+        return None
+    layer = case.name.rpartition(".")[0]
+    for name, value in case.values.items():
+        is_gain = value.ndim == 1 and value.dtype.kind == "f" and name != case.name and name.startswith(layer)
+        if is_gain and not same(value, np.ones_like(value)) and case.with_ones(name):
+            return f"it is right when {name} is all ones, and only then: {name} is left out of the derivation."
+
+
+def largest_error(case):
+    """What is said when nothing is recognised: how many entries are wrong, and the worst of them."""
+    if case.analytic.shape != case.numeric.shape:
+        return f"it has shape {case.analytic.shape}, the tensor has shape {case.numeric.shape}."
+    difference = np.abs(case.analytic - case.numeric)
+    worst = np.unravel_index(np.argmax(difference), difference.shape)
+    return (f"no known pattern. {np.count_nonzero(differs(case))} of {difference.size} entries are wrong, the worst at "
+            f"{place(worst)}: backward says {case.analytic[worst]:.6g}, the forward pass shows "
+            f"{case.numeric[worst]:.6g}.")
+
+
+PATTERNS = [
+    ("not finite", not_finite),
+    ("wrong shape", wrong_shape),
+    ("exactly zero", no_gradient),
+    ("overwritten", overwritten),
+    ("single precision", single_precision),
+    ("wrong sign", wrong_sign),
+    ("constant factor", constant_factor),
+    ("transposed", transposed),
+    ("gain missing", missing_gain),
+    ("term missing", term_missing),
+    ("another's gradient", swapped),
+    ("passed on", passed_on),
+    ("number for gradient", number_for_gradient),
+    ("product transposed", product_not_transposed),
+    ("reshaped", reshaped),
+    ("added constant", added_constant),
+    ("share missing", lookup_share),
+    ("repeated ids", repeated_ids),
+    ("masked positions", masked_positions),
+    ("summed over an axis", one_value_along_axis),
+    ("mean term missing", term_of_a_mean_missing),
+    ("variance term missing", part_along_input_missing),
+    ("right only at gain 1", right_at_one),
+]  # fmt: skip
+
+
+# --- helpers --------------------------------------------------------------------------------------------------------
+
+
+def without_own(case):
+    """Return the right gradients of the other tensors."""
+    return {name: other for name, other in case.others.items() if name != case.name}
+
+
+def name_factor(factor, numbers):
+    """Return " = 1/5 (5 is axis 1 of x)"; "" if it is no simple product, root or quotient of known numbers."""
+    for text, value, meaning in known_factors(numbers):
+        if value > 0 and abs(abs(factor) / value - 1) < 10 * CLOSE:
+            return f" = {'-' if factor < 0 else ''}{text}" + (f" ({meaning})" if meaning else "")
+    return ""
+
+
+def known_factors(numbers):
+    """Yield (text, value, meaning) for the factors that mistakes are made of, simplest first."""
+    meanings = {}
+    for name, number in numbers.items():
+        if number > 0 and number != 1:
+            meanings.setdefault(number, []).append(name)
+    known = {number: f"{number:.6g} is {' or '.join(names[:2])}" for number, names in meanings.items()}
+    sizes = [number for number in known if isinstance(number, int)]
+    for number, meaning in known.items():
+        yield from forms(f"{number:.6g}", number, meaning)
+    yield from forms("2", 2.0, "")
+    for number in sizes:
+        yield from forms(f"sqrt({number})", math.sqrt(number), known[number])
+    for number in known:
+        if number < 1:
+            yield from forms(f"(1 - {number:.6g})", 1 - number, known[number])
+    for first, second in itertools.combinations(sizes, 2):
+        meaning = f"{known[first]}, {known[second]}"
+        yield from forms(f"({first}*{second})", first * second, meaning)
+        yield from forms(f"({first}/{second})", first / second, meaning)
+
+
+def forms(text, value, meaning):
+    """Yield a factor, its inverse, and the squares of both."""
+    yield text, value, meaning
+    yield f"1/{text}", 1 / value, meaning
+    yield f"{text}^2", value * value, meaning
+    yield f"1/{text}^2", 1 / (value * value), meaning
+
+
+def id_counts(case):
+    """Yield (name, how often each row of the tensor is looked up) for every array of ids among the values."""
+    rows = len(case.numeric)
+    for name, ids in case.values.items():
+        if ids.dtype.kind in "iu" and ids.size and ids.min() >= 0 and ids.max() < rows:
+            yield name, np.bincount(ids.reshape(-1), minlength=rows)
+
+
+def masks(case):
+    """Yield (name, booleans of the gradient's shape: True where masked) for every mask and every labels array."""
+    for name, value in case.values.items():
+        if value.dtype.kind == "b" or (value.dtype.kind in "iu" and set(np.unique(value)) == {0, 1}):
+            masked = value == 0
+        elif value.dtype.kind == "i" and (value == IGNORE_INDEX).any():
+            masked = value == IGNORE_INDEX
+        else:
+            continue
+        leading = masked.reshape(masked.shape + (1,) * (case.numeric.ndim - masked.ndim))
+        rows = masked.reshape((masked.size,) + (1,) * (case.numeric.ndim - 1)) if case.numeric.ndim else masked
+        for candidate in (masked, leading, rows):
+            try:
+                yield name, np.broadcast_to(candidate, case.numeric.shape)
+            except ValueError:
+                continue
+
+
+def fits_last_axes(value, gradient):
+    """True for a gain: an array that multiplies the last axes of a tensor, and is no number."""
+    return 0 < value.ndim <= gradient.ndim and value.shape == gradient.shape[-value.ndim:] and value.size > 1
+
+
+def repeat_first(array, axis):
+    """Return `array` with its first entry along the axis repeated."""
+    return np.broadcast_to(np.take(array, [0], axis), array.shape)
+
+
+def place(index):
+    return str(tuple(int(number) for number in index))

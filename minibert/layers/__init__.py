@@ -1,0 +1,21 @@
+"""One file a layer: forward and backward side by side, the derivation in the docstring.
+
+Letters in the comments on shapes: B batch, T tokens, H hidden size, A attention heads, D = H/A head size,
+F feed-forward size, V vocabulary, M masked (predicted) tokens, N rows.
+"""
+
+from minibert.layers.attention import MultiHeadAttention
+from minibert.layers.base import Layer, Parameter
+from minibert.layers.cross_entropy import CrossEntropy
+from minibert.layers.dropout import Dropout
+from minibert.layers.embedding import Embedding
+from minibert.layers.encoder_layer import EncoderLayer
+from minibert.layers.feed_forward import FeedForward
+from minibert.layers.gelu import GELU, TanhGELU
+from minibert.layers.layer_norm import LayerNorm
+from minibert.layers.linear import Linear
+
+__all__ = [
+    "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm", "Linear",
+    "MultiHeadAttention", "Parameter", "TanhGELU",
+]  # fmt: skip

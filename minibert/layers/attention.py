@@ -1,0 +1,129 @@
+"""Multi-head attention."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert.layers.base import Layer, describe_cache
+from minibert.layers.dropout import Dropout, DropoutCache
+from minibert.layers.linear import Linear, LinearCache
+from minibert.layers.softmax import softmax, softmax_backward
+
+
+class MultiHeadAttentionCache(NamedTuple):
+    query: np.ndarray  # (B, A, T_query, D)
+    key: np.ndarray  # (B, A, T_key, D)
+    value: np.ndarray  # (B, A, T_key, D)
+    probs: np.ndarray  # (B, A, T_query, T_key): row = query, column = key; each row sums to one
+    dropped_probs: np.ndarray  # (B, A, T_query, T_key): what the values were weighted with
+    mask: np.ndarray | None
+    is_self_attention: bool
+    query_projection: LinearCache
+    key_projection: LinearCache
+    value_projection: LinearCache
+    dropout: DropoutCache
+    output_projection: LinearCache
+    __repr__ = describe_cache
+
+
+class MultiHeadAttention(Layer):
+    """output = concat_heads(softmax(Q Kᵀ / √D) V) W_output + b_output (Vaswani et al. 2017, section 3.2; BERT's attention).
+
+    Q, K and V are linear projections of the inputs, cut into A heads of D = H/A columns each.
+
+    Args:
+        hidden_size: H.  num_heads: A, a divisor of H.
+        dropout_prob: of the attention probabilities, after the softmax.
+        rng, initializer_range, dtype: as in Linear.
+
+    Derivation, for one head. scores = Q Kᵀ/√D, probs = softmax(scores), weighted_value = probs V, and by the rule for a
+    matrix product Y = A B (d_A = d_Y Bᵀ, d_B = Aᵀ d_Y):
+
+        d_probs = d_weighted_value Vᵀ                                    (T_query, T_key)
+        d_V     = probsᵀ d_weighted_value                                (T_key, D)
+        d_scores = probs · (d_probs − Σ_key probs · d_probs)             softmax
+        d_Q = d_scores K / √D                                            (T_query, D)
+        d_K = d_scoresᵀ Q / √D                                           (T_key, D)
+
+    d_K needs the transpose of d_scores: Qᵀ d_scores has a shape that can be reshaped to fit, and is wrong.
+    The key bias adds the same number to a whole row of scores, which softmax ignores: its gradient is exactly zero.
+    """
+
+    def __init__(self, hidden_size, num_heads, dropout_prob=0.0, rng=None, initializer_range=0.02, dtype=np.float32):
+        if num_heads < 1 or hidden_size % num_heads != 0:
+            raise ValueError(f"hidden_size {hidden_size} is not divisible by num_attention_heads {num_heads}")
+        rng = np.random.default_rng(0) if rng is None else rng
+        self.num_heads = num_heads
+        self.query = Linear(hidden_size, hidden_size, rng, initializer_range, dtype)
+        self.key = Linear(hidden_size, hidden_size, rng, initializer_range, dtype)
+        self.value = Linear(hidden_size, hidden_size, rng, initializer_range, dtype)
+        self.output = Linear(hidden_size, hidden_size, rng, initializer_range, dtype)
+        self.dropout = Dropout(dropout_prob)
+
+    def forward(self, query_input, key_value_input=None, mask=None, rng=None):
+        """Attend from every row of query_input to the rows of key_value_input.
+
+        Args:
+            query_input: (B, T_query, H).
+            key_value_input: (B, T_key, H); None for self-attention, where it is query_input.
+            mask: booleans that broadcast to (B, A, T_query, T_key), False where a query must not look; a query
+                that may look nowhere looks everywhere alike.
+            rng: for dropout.
+
+        Returns:
+            output (B, T_query, H), cache.
+        """
+        is_self_attention = key_value_input is None
+        attended = query_input if is_self_attention else key_value_input
+        query_rows, query_cache = self.query.forward(query_input)               # (B, T_query, H)
+        key_rows, key_cache = self.key.forward(attended)                        # (B, T_key, H)
+        value_rows, value_cache = self.value.forward(attended)                  # (B, T_key, H)
+        query = self._split_heads(query_rows)                                   # (B, A, T_query, D)
+        key = self._split_heads(key_rows)                                       # (B, A, T_key, D)
+        value = self._split_heads(value_rows)                                   # (B, A, T_key, D)
+        scores = (query @ key.swapaxes(-1, -2)) * (1 / math.sqrt(query.shape[-1]))  # (B, A, T_query, T_key)
+        masked_scores = scores if mask is None else np.where(mask, scores, np.finfo(scores.dtype).min)
+        probs = softmax(masked_scores)                                          # (B, A, T_query, T_key)
+        dropped_probs, dropout_cache = self.dropout.forward(probs, rng)         # (B, A, T_query, T_key)
+        weighted_value = dropped_probs @ value                                  # (B, A, T_query, D)
+        joined_value = self._join_heads(weighted_value)                         # (B, T_query, H)
+        output, output_cache = self.output.forward(joined_value)                # (B, T_query, H)
+        cache = MultiHeadAttentionCache(
+            query, key, value, probs, dropped_probs, mask, is_self_attention,
+            query_cache, key_cache, value_cache, dropout_cache, output_cache,
+        )  # fmt: skip
+        return output, cache
+
+    def backward(self, d_output, cache):
+        """d_output (B, T_query, H) → d_query_input, or (d_query_input, d_key_value_input) if forward was given both."""
+        query, key, value = cache.query, cache.key, cache.value
+        probs, dropped_probs, mask = cache.probs, cache.dropped_probs, cache.mask
+        scale = 1 / math.sqrt(query.shape[-1])
+        d_joined_value = self.output.backward(d_output, cache.output_projection)  # (B, T_query, H)
+        d_weighted_value = self._split_heads(d_joined_value)                    # (B, A, T_query, D)
+        d_dropped_probs = d_weighted_value @ value.swapaxes(-1, -2)             # (B, A, T_query, T_key)
+        d_value = dropped_probs.swapaxes(-1, -2) @ d_weighted_value             # (B, A, T_key, D)
+        d_probs = self.dropout.backward(d_dropped_probs, cache.dropout)         # (B, A, T_query, T_key)
+        d_masked_scores = softmax_backward(d_probs, probs)                      # (B, A, T_query, T_key)
+        d_scores = d_masked_scores if mask is None else d_masked_scores * mask  # (B, A, T_query, T_key)
+        d_query = (d_scores @ key) * scale                                      # (B, A, T_query, D)
+        d_key = (d_scores.swapaxes(-1, -2) @ query) * scale                     # (B, A, T_key, D)
+        d_query_input = self.query.backward(self._join_heads(d_query), cache.query_projection)
+        d_attended_by_key = self.key.backward(self._join_heads(d_key), cache.key_projection)
+        d_attended_by_value = self.value.backward(self._join_heads(d_value), cache.value_projection)
+        d_attended = d_attended_by_key + d_attended_by_value                    # (B, T_key, H)
+        if cache.is_self_attention:
+            return d_query_input + d_attended
+        return d_query_input, d_attended
+
+    def _split_heads(self, rows):
+        """(B, T, H) → (B, A, T, D): head k holds columns kD to (k+1)D. A view: nothing is copied."""
+        batch_size, num_tokens, hidden_size = rows.shape
+        head_size = hidden_size // self.num_heads
+        return rows.reshape(batch_size, num_tokens, self.num_heads, head_size).transpose(0, 2, 1, 3)
+
+    def _join_heads(self, heads):
+        """(B, A, T, D) → (B, T, H): undoes _split_heads."""
+        batch_size, num_heads, num_tokens, head_size = heads.shape
+        return heads.transpose(0, 2, 1, 3).reshape(batch_size, num_tokens, num_heads * head_size)

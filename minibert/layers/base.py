@@ -1,0 +1,99 @@
+"""What every layer is: parameters, a forward that returns its record, a backward that reads it."""
+
+import copy
+
+import numpy as np
+
+
+class Parameter:
+    """An array that is learned, and the gradient of the loss with respect to it.
+
+    Attributes:
+        value: the array; layers read it at every call, optimizers write into it.
+        grad:  same shape and dtype; every `backward` adds to it, `zero_grad` empties it.
+
+    Two layers share a weight by holding the same Parameter object.
+    """
+
+    def __init__(self, value):
+        self.value = value
+        self.grad = np.zeros(value.shape, value.dtype)
+
+    def __repr__(self):
+        return f"Parameter({self.value.dtype} {self.value.shape})"
+
+
+class Layer:
+    """A set of parameters with a forward and a backward pass.
+
+    A subclass defines
+
+        y, cache = layer.forward(x)              # cache: a NamedTuple, the record of this forward pass
+        d_x      = layer.backward(d_y, cache)    # adds to each parameter's .grad, returns the gradient of x
+
+    and keeps nothing between the two: parameters and sublayers are its only state. They are found as attributes
+    (or in lists that are attributes), and an attribute's name is its name in `parameters()`.
+    """
+
+    def parameters(self):
+        """Return {dotted name: Parameter}; a shared Parameter is listed once, under its first name."""
+        names = {}
+        for name, parameter in _walk(self, prefix=""):
+            if parameter not in names:
+                names[parameter] = name
+        return {name: parameter for parameter, name in names.items()}
+
+    def zero_grad(self):
+        """Set every gradient to zero, in place."""
+        for parameter in self.parameters().values():
+            parameter.grad.fill(0)
+
+    def astype(self, dtype):
+        """Return a copy with values and gradients in `dtype`; who shares with whom is kept."""
+        duplicate = copy.deepcopy(self)
+        for parameter in duplicate.parameters().values():
+            parameter.value = parameter.value.astype(dtype)
+            parameter.grad = parameter.grad.astype(dtype)
+        return duplicate
+
+    def replica(self):
+        """Return a copy that shares the values and owns its gradients (for threads and data parallelism)."""
+        parameters = self.parameters().values()
+        shared = {id(array): array for parameter in parameters for array in (parameter.value, parameter.grad)}
+        duplicate = copy.deepcopy(self, shared)  # deepcopy takes what it finds in `shared` as it is
+        for parameter in duplicate.parameters().values():
+            parameter.grad = np.zeros(parameter.value.shape, parameter.value.dtype)
+        return duplicate
+
+
+def _walk(item, prefix):
+    """Yield (dotted name, Parameter) for everything that can be reached from `item`."""
+    if isinstance(item, Parameter):
+        yield prefix, item
+    elif isinstance(item, Layer):
+        for name, attribute in vars(item).items():
+            yield from _walk(attribute, f"{prefix}.{name}" if prefix else name)
+    elif isinstance(item, list):
+        for index, element in enumerate(item):
+            yield from _walk(element, f"{prefix}.{index}")
+
+
+def describe_cache(cache):
+    """Return a cache as text, one line a field: names, dtypes and shapes, never numbers.
+
+    Every cache class sets `__repr__ = describe_cache`, so that typing its name at a breakpoint shows what it holds.
+    Caches within it are named but not opened: type the longer path to see more.
+    """
+    width = max(map(len, cache._fields), default=0)
+    lines = [f"  {name:<{width}}  {_describe(value)}" for name, value in zip(cache._fields, cache)]
+    return "\n".join([type(cache).__name__, *lines])
+
+
+def _describe(value):
+    if isinstance(value, (np.ndarray, np.generic)):
+        return f"{value.dtype} {value.shape}"
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return f"[{len(value)} x {_describe(value[0])}]" if value else "[]"
+    if hasattr(value, "_fields"):
+        return f"{type(value).__name__}({', '.join(value._fields)})"
+    return repr(value) if value is None else type(value).__name__

@@ -1,0 +1,60 @@
+"""The softmax cross-entropy loss."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert.layers.base import Layer, describe_cache
+
+IGNORE_INDEX = -100  # the label of a position where nothing is predicted; never 0, which is a class
+
+
+class CrossEntropyCache(NamedTuple):
+    probs: np.ndarray  # (N, V)
+    labels: np.ndarray  # (N,)
+    __repr__ = describe_cache
+
+
+class CrossEntropy(Layer):
+    """loss = −(1/M) Σ_n log softmax(logits_n)[labels_n] over the M rows whose label is not -100.
+
+    Derivation. For one row, −log probs_y = log Σ_k exp(logits_k) − logits_y, so
+
+        ∂loss_n / ∂logits_k = probs_k − δ_ky      →      d_logits = d_loss · (probs − onehot(labels)) / M
+
+    and 0 in the rows that are not counted. With M = 0 the loss is 0 and so are all gradients.
+
+    (The formula L = −Σ_i y_i log ŷ_i sums over the *classes* of one row; y is one-hot, so one term is left.)
+    """
+
+    def forward(self, logits, labels):
+        """logits (..., V), labels (...) integers in 0..V−1 or -100 → loss, a scalar of the logits' dtype, cache."""
+        num_classes = logits.shape[-1]
+        if labels.shape != logits.shape[:-1]:
+            raise ValueError(f"labels of shape {labels.shape} do not fit logits of shape {logits.shape}")
+        rows = logits.reshape(-1, num_classes)                                          # (N, V)
+        row_labels = labels.reshape(-1)                                                 # (N,)
+        outside = (row_labels >= num_classes) | ((row_labels < 0) & (row_labels != IGNORE_INDEX))
+        if outside.any():
+            raise ValueError(f"label {row_labels[outside][0]} is not a class (0 to {num_classes - 1}) nor {IGNORE_INDEX}")
+        counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
+        shifted = rows - rows.real.max(axis=-1, keepdims=True)                          # (N, V)
+        exponentials = np.exp(shifted)                                                  # (N, V)
+        totals = exponentials.sum(axis=-1)                                              # (N,)
+        log_probs = shifted[counted, row_labels[counted]] - np.log(totals[counted])     # (M,)
+        probs = np.divide(exponentials, totals[:, np.newaxis], out=exponentials)        # (N, V)
+        del exponentials                                                                # its memory now holds probs
+        loss = -log_probs.sum() / logits.dtype.type(max(counted.size, 1))
+        return loss, CrossEntropyCache(probs, labels)
+
+    def backward(self, d_loss, cache):
+        """d_loss, a scalar → (d_logits (..., V), None): labels are integers and have no gradient."""
+        probs, labels = cache.probs, cache.labels
+        row_labels = labels.reshape(-1)
+        counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
+        d_rows = np.zeros_like(probs)                                                   # (N, V)
+        d_rows[counted] = probs[counted]
+        d_rows[counted, row_labels[counted]] -= 1
+        d_rows *= d_loss / max(counted.size, 1)
+        d_logits = d_rows.reshape(*labels.shape, probs.shape[-1])
+        return d_logits, None

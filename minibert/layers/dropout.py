@@ -1,0 +1,41 @@
+"""Dropout."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert.layers.base import Layer, describe_cache
+
+
+class DropoutCache(NamedTuple):
+    scale: np.ndarray | None  # 0 where x was dropped, 1/(1 − p) where it was kept; None when nothing was dropped
+    __repr__ = describe_cache
+
+
+class Dropout(Layer):
+    """Set each element to zero with probability p and divide the others by 1 − p (Srivastava et al. 2014).
+
+    y = x · scale with scale ∈ {0, 1/(1 − p)}, so that the mean of y is x; hence d_x = d_y · scale, with the same scale.
+
+    Randomness is an argument: forward(x, rng) drops, forward(x) does not. There is no training or evaluation mode.
+    """
+
+    def __init__(self, p):
+        if not 0 <= p < 1:
+            raise ValueError(f"dropout probability must be at least 0 and below 1, got {p}")
+        self.p = p
+
+    def forward(self, x, rng=None):
+        """x, any shape; rng a np.random.Generator or None → y, cache."""
+        if rng is None or self.p == 0:
+            return x, DropoutCache(None)
+        keep = rng.random(x.shape, np.float32) >= self.p  # float32 draws in every dtype: the same mask in every dtype
+        scale = keep * x.real.dtype.type(1 / (1 - self.p))
+        y = x * scale
+        return y, DropoutCache(scale)
+
+    def backward(self, d_y, cache):
+        """d_y → d_x, the same shape."""
+        scale = cache.scale
+        d_x = d_y if scale is None else d_y * scale
+        return d_x

@@ -1,0 +1,79 @@
+"""One block of BERT's encoder."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert.layers.attention import MultiHeadAttention, MultiHeadAttentionCache
+from minibert.layers.base import Layer, describe_cache
+from minibert.layers.dropout import Dropout, DropoutCache
+from minibert.layers.feed_forward import FeedForward, FeedForwardCache
+from minibert.layers.layer_norm import LayerNorm, LayerNormCache
+
+
+class EncoderLayerCache(NamedTuple):
+    attention: MultiHeadAttentionCache
+    attention_dropout: DropoutCache
+    attention_norm: LayerNormCache
+    feed_forward: FeedForwardCache
+    output_dropout: DropoutCache
+    output_norm: LayerNormCache
+    __repr__ = describe_cache
+
+
+class EncoderLayer(Layer):
+    """Self-attention, then feed-forward; around each a residual connection, and LayerNorm *after* the sum (post-norm).
+
+        attended = LayerNorm(x + dropout(attention(x)))
+        y        = LayerNorm(attended + dropout(feed_forward(attended)))
+
+    (Vaswani et al. 2017, section 3.1; Devlin et al. 2018.)
+
+    Args:
+        hidden_size, num_heads, intermediate_size, hidden_act: H, A, F and the activation.
+        dropout_prob: of the two sublayers' outputs.  attention_dropout_prob: of the attention probabilities.
+        layer_norm_eps, rng, initializer_range, dtype: as in LayerNorm and Linear.
+
+    Derivation: x reaches the sum on two ways, unchanged and through the sublayer. What flows into the sum flows out on
+    both ways, and where the two ways began their gradients are added: d_x = d_sum + sublayer.backward(d_sum).
+    """
+
+    def __init__(
+        self, hidden_size, num_heads, intermediate_size, hidden_act="gelu", dropout_prob=0.0,
+        attention_dropout_prob=0.0, layer_norm_eps=1e-12, rng=None, initializer_range=0.02, dtype=np.float32,
+    ):  # fmt: skip
+        rng = np.random.default_rng(0) if rng is None else rng
+        self.attention = MultiHeadAttention(
+            hidden_size, num_heads, attention_dropout_prob, rng, initializer_range, dtype
+        )
+        self.attention_dropout = Dropout(dropout_prob)
+        self.attention_norm = LayerNorm(hidden_size, layer_norm_eps, dtype)
+        self.feed_forward = FeedForward(hidden_size, intermediate_size, hidden_act, rng, initializer_range, dtype)
+        self.output_dropout = Dropout(dropout_prob)
+        self.output_norm = LayerNorm(hidden_size, layer_norm_eps, dtype)
+
+    def forward(self, x, mask=None, rng=None):
+        """x (B, T, H), mask as in MultiHeadAttention, rng for dropout → y (B, T, H), cache."""
+        attention, attention_cache = self.attention.forward(x, mask=mask, rng=rng)          # (B, T, H)
+        dropped_attention, attention_dropout_cache = self.attention_dropout.forward(attention, rng)
+        attention_sum = x + dropped_attention                                               # (B, T, H)
+        attended, attention_norm_cache = self.attention_norm.forward(attention_sum)         # (B, T, H)
+        feed_forward, feed_forward_cache = self.feed_forward.forward(attended)              # (B, T, H)
+        dropped_feed_forward, output_dropout_cache = self.output_dropout.forward(feed_forward, rng)
+        output_sum = attended + dropped_feed_forward                                        # (B, T, H)
+        y, output_norm_cache = self.output_norm.forward(output_sum)                         # (B, T, H)
+        cache = EncoderLayerCache(
+            attention_cache, attention_dropout_cache, attention_norm_cache,
+            feed_forward_cache, output_dropout_cache, output_norm_cache,
+        )  # fmt: skip
+        return y, cache
+
+    def backward(self, d_y, cache):
+        """d_y (B, T, H) → d_x (B, T, H)."""
+        d_output_sum = self.output_norm.backward(d_y, cache.output_norm)                    # (B, T, H)
+        d_feed_forward = self.output_dropout.backward(d_output_sum, cache.output_dropout)
+        d_attended = d_output_sum + self.feed_forward.backward(d_feed_forward, cache.feed_forward)
+        d_attention_sum = self.attention_norm.backward(d_attended, cache.attention_norm)    # (B, T, H)
+        d_attention = self.attention_dropout.backward(d_attention_sum, cache.attention_dropout)
+        d_x = d_attention_sum + self.attention.backward(d_attention, cache.attention)       # (B, T, H)
+        return d_x

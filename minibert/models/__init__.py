@@ -1,0 +1,1 @@
+"""The systems, each assembled from layers."""

@@ -1,0 +1,203 @@
+"""Corpora: where the text comes from. A corpus is a list of documents, and a document a list of sentences.
+
+- `python_docs()` reads the English prose of the reader's own Python installation;
+- `read_files(paths)` reads UTF-8 text files and folders of them, with a blank line between documents;
+- `load_corpus(names)` is both of them, for a command line;
+- `split_held_out(corpus)` sets documents apart for evaluation that share no sentence with the others.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+from minibert.text.documentation import read_documentation
+from minibert.text.sentences import split_sentences
+
+
+class CorpusError(ValueError):
+    """A corpus is missing, unreadable or too small. The message says what was given, expected, and what to do."""
+
+
+class Corpus:
+    """A text, as documents of sentences.
+
+    Attributes:
+        name: where it comes from, for people to read.
+        documents: a list of documents, each a list of sentences (str).
+    """
+
+    def __init__(self, name, documents):
+        self.name = name
+        self.documents = documents
+
+    @property
+    def sentences(self):
+        """All sentences in order: a list of str."""
+        return [sentence for document in self.documents for sentence in document]
+
+    @property
+    def num_words(self):
+        """The number of words: of what stands between spaces."""
+        return sum(map(_count_words, self.documents))
+
+    @property
+    def fingerprint(self):
+        """The first 12 hexadecimal digits of the text's SHA-256: they change with any change of the text."""
+        return hashlib.sha256(_as_bytes("\n\n".join(map("\n".join, self.documents)))).hexdigest()[:12]
+
+    def __repr__(self):
+        return (f"Corpus({self.name}: {self.num_words:,} words, {len(self.sentences):,} sentences, "
+                f"{len(self.documents):,} documents, fingerprint {self.fingerprint})")
+
+
+# --- reading ---
+
+def python_docs():
+    """Return the English prose of this Python installation: half a million words on Python, NumPy and Matplotlib.
+
+    It differs a little between versions, which the fingerprint tells apart. `documentation.py` says what is read.
+
+    Raises:
+        CorpusError: Python, NumPy and Matplotlib were installed without their sources.
+    """
+    return load_corpus(["python-docs"])
+
+
+def read_files(paths):
+    """Return the text of UTF-8 files, and of folders of them, read at all levels in the order of their names.
+
+    A blank line ends a document, and so does the end of a file. Line ends within a document are mere spaces: the text
+    is split into sentences anew. Hidden files are left out.
+
+    Raises:
+        CorpusError: a path does not exist, a folder holds no files, a file is binary or not UTF-8, or all of it
+            is too small for sentence pairs: fewer than two documents, or none with two sentences.
+    """
+    documents = [document for path in paths for document in _documents_in(Path(path))]
+    return _checked(Corpus(", ".join(map(str, paths)), documents))
+
+
+def load_corpus(names):
+    """Return the corpus that a command line names: "python-docs", paths of files and folders, or several of these.
+
+    Raises:
+        CorpusError: as `python_docs` and `read_files`.
+    """
+    documents = []
+    for name in names:
+        documents += read_documentation() if name == "python-docs" else _documents_in(Path(name))
+    return _checked(Corpus(", ".join(map(str, names)), documents))
+
+
+def _documents_in(path):
+    """Return the documents of a file or a folder."""
+    documents = []
+    for file in _files_in(path):
+        for paragraph in re.split(r"\n\s*\n", _read_text(file)):
+            sentences = split_sentences(paragraph)
+            if sentences:
+                documents.append(sentences)
+    return documents
+
+
+def _files_in(path):
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise CorpusError(f"corpus {path} does not exist; give python-docs, a text file, or a folder of text files")
+    files = [file for file in sorted(path.rglob("*")) if file.is_file()
+             and not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    if not files:
+        raise CorpusError(f"corpus folder {path} holds no files; give a folder of UTF-8 text files")
+    return files
+
+
+def _read_text(file):
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"corpus file {file} cannot be read: {error.strerror}") from None
+    if b"\0" in content:
+        raise CorpusError(f"corpus file {file} is binary or UTF-16, for it holds NUL bytes; give text files saved as "
+                          "UTF-8, and keep other files out of the folder")
+    try:
+        text = content.decode("utf-8-sig")  # "sig": Windows editors put a byte-order mark in front
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"corpus file {file} is not UTF-8: byte {content[error.start]:#04x} at offset {error.start}; "
+                          "save it again with the encoding UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _checked(corpus):
+    """Return the corpus if sentence pairs can be made of it: two documents, one of which has two sentences."""
+    if not corpus.documents:
+        raise CorpusError(f"corpus {corpus.name} is empty; give a text of two documents or more")
+    longest = max(map(len, corpus.documents))
+    if len(corpus.documents) < 2 or longest < 2:
+        raise CorpusError(f"corpus {corpus.name} is too small for sentence pairs: documents {len(corpus.documents)}, "
+                          f"sentences in the longest {longest}; give two documents or more, with a blank line between "
+                          "them, and two sentences or more in one of them")
+    return corpus
+
+
+# --- held-out text ---
+
+def split_held_out(corpus, fraction=0.05, seed=0):
+    """Return (training corpus, held-out corpus): whole documents set apart for evaluation, with no sentence in common.
+
+    The documents are put in an order that depends on each one's text and on `seed` alone (a hash), and taken from its
+    start until they hold `fraction` of the words; one that would be too much is passed over. Then each sentence that a
+    training document holds as well, whatever its case and spacing, is removed from the held-out documents: what was
+    seen in training can be remembered, and evaluation is to measure something else. Documents left with fewer than
+    two sentences are dropped, for lack of a pair. Where fewer than two documents are left (a "not next" sentence comes
+    from another one), larger fractions are tried, up to one half.
+
+    Raises:
+        CorpusError: the corpus is too small for it.
+    """
+    order = sorted(range(len(corpus.documents)), key=lambda index: _hash(corpus.documents[index], seed))
+    while True:
+        training, held_out = _split_documents(corpus.documents, order, fraction)
+        if len(held_out) >= 2 and len(training) >= 2 and max(map(len, training)) >= 2:
+            return Corpus(f"{corpus.name} (training)", training), Corpus(f"{corpus.name} (held out)", held_out)
+        if fraction >= 0.5:
+            raise CorpusError(
+                f"corpus {corpus.name} is too small to hold out text for evaluation: of its {len(corpus.documents)} "
+                "documents, two must be held out, with two sentences each that no other document holds; give more "
+                "text, with a blank line between documents")
+        fraction = min(2 * fraction, 0.5)
+
+
+def _split_documents(documents, order, fraction):
+    """Return (training documents, held-out documents)."""
+    lengths = [_count_words(document) for document in documents]
+    allowance = fraction * sum(lengths)
+    chosen = set()
+    for index in order:
+        if len(documents[index]) >= 2 and lengths[index] <= allowance:
+            allowance -= lengths[index]
+            chosen.add(index)
+    training = [document for index, document in enumerate(documents) if index not in chosen]
+    seen = {_normalised(sentence) for document in training for sentence in document}
+    held_out = []
+    for index in sorted(chosen):
+        document = [sentence for sentence in documents[index] if _normalised(sentence) not in seen]
+        if len(document) >= 2:
+            held_out.append(document)
+    return training, held_out
+
+
+def _hash(document, seed):
+    return hashlib.sha256(_as_bytes("\n".join([str(seed), *document]))).digest()
+
+
+def _as_bytes(text):
+    return text.encode("utf-8", "backslashreplace")  # documentation about Unicode may hold lone surrogates
+
+
+def _count_words(document):
+    return sum(len(sentence.split()) for sentence in document)
+
+
+def _normalised(sentence):
+    return " ".join(sentence.casefold().split())

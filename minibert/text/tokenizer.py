@@ -1,0 +1,496 @@
+"""BERT's tokenizer: text is split into words and punctuation marks, and words into the pieces of a vocabulary.
+
+    "The unaffable cat."  ->  ["the", "una", "##ffa", "##ble", "cat", "."]  ->  [1996, 14477, 20961, 3468, 4937, 1012]
+
+Three steps, as in Hugging Face's `BertTokenizer`:
+1. special tokens written in the text, such as "[MASK]", are kept whole;
+2. basic tokenization: control characters are dropped, letters lower-cased and freed of accents, punctuation marks and
+   CJK characters set apart;
+3. WordPiece: each word is read from the left, always taking the longest piece that the vocabulary holds.
+
+Source: Devlin et al. 2018, "BERT", section 3 ("Input/Output Representations"); Wu et al. 2016, "Google's Neural Machine
+Translation System", section 4.1 (WordPiece). A vocabulary is learned by merging frequent pairs, as in Sennrich et al.
+2016, "Neural Machine Translation of Rare Words with Subword Units", section 3.2.
+"""
+
+import heapq
+import json
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL_TOKENS = [PAD, UNK, CLS, SEP, MASK]
+CONTINUATION = "##"  # begins a piece that continues a word
+MAX_WORD = 100       # characters; longer words become [UNK]
+MAX_ALPHABET = 1000  # characters a learned vocabulary holds at most; the rarer ones are left to [UNK]
+MAX_CACHED_WORDS = 200_000
+
+# The blocks of CJK ideographs, as first and last code point. Chinese puts no spaces between words, so BERT makes each
+# ideograph a word. U+2B820 to U+2B91F are missing in Hugging Face's code, so they are here.
+CJK_BLOCKS = [
+    (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F), (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
+]
+
+
+class Encoding(NamedTuple):
+    """An encoded text or pair of texts, or a padded batch of them: int64 arrays (T,), or (B, T) for a batch."""
+
+    input_ids: np.ndarray       # [CLS] A [SEP] or [CLS] A [SEP] B [SEP], then [PAD]
+    token_type_ids: np.ndarray  # 0 for [CLS] A [SEP], 1 for B [SEP], 0 for [PAD]
+    attention_mask: np.ndarray  # 1 for a token, 0 for [PAD]
+
+
+class WordPieceTokenizer:
+    """Text to ids of word pieces, and back.
+
+    Args:
+        vocab: the tokens in the order of their ids (a list), or {token: id} with the ids 0, 1, 2, ...
+        do_lower_case: lower-case the text ("uncased" models).
+        max_input_chars_per_word: longer words become [UNK].
+        strip_accents: drop accents. None means: where the text is lower-cased, as BERT does.
+        tokenize_chinese_chars: make each CJK ideograph a word.
+
+    Attributes:
+        vocab: {token: id}.
+        id_to_token: the list of tokens, by id.
+        vocab_size: their number.
+        pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id: the ids of the special tokens.
+
+    Raises:
+        ValueError: the vocabulary holds a token twice, lacks a special token, or its ids are not 0, 1, 2, ...
+    """
+
+    def __init__(self, vocab, do_lower_case=True, max_input_chars_per_word=MAX_WORD, strip_accents=None,
+                 tokenize_chinese_chars=True):
+        self.id_to_token = _tokens_in_order(vocab)
+        self.vocab = {token: index for index, token in enumerate(self.id_to_token)}
+        _check_vocabulary(self.id_to_token, self.vocab)
+        self.vocab_size = len(self.id_to_token)
+        self.pad_token_id = self.vocab[PAD]
+        self.unk_token_id = self.vocab[UNK]
+        self.cls_token_id = self.vocab[CLS]
+        self.sep_token_id = self.vocab[SEP]
+        self.mask_token_id = self.vocab[MASK]
+        self.do_lower_case = do_lower_case
+        self.max_input_chars_per_word = max_input_chars_per_word
+        self.strip_accents = strip_accents
+        self.tokenize_chinese_chars = tokenize_chinese_chars
+        self._basic = BasicTokenizer(do_lower_case, strip_accents, tokenize_chinese_chars)
+        self._longest_piece = max(map(len, self.id_to_token))
+        self._ids_of_word = {}  # a cache: most words of a text have been seen before
+
+    def __repr__(self):
+        return f"WordPieceTokenizer({self.vocab_size} tokens, do_lower_case={self.do_lower_case})"
+
+    # --- text to tokens to ids ---
+
+    def tokenize(self, text):
+        """Return the word pieces of a text, without [CLS] and [SEP]: a list of strings."""
+        return [self.id_to_token[index] for index in self.ids(text)]
+
+    def ids(self, text):
+        """Return the ids of the word pieces of a text, without [CLS] and [SEP]: a list of int."""
+        ids = []
+        for word in self._basic.words(text):
+            if word not in self._ids_of_word:
+                if len(self._ids_of_word) >= MAX_CACHED_WORDS:
+                    self._ids_of_word.clear()
+                self._ids_of_word[word] = self._word_ids(word)
+            ids.extend(self._ids_of_word[word])
+        return ids
+
+    def _word_ids(self, word):
+        """Greedy longest match from the left. Where no piece matches, the whole word is [UNK]."""
+        if word in SPECIAL_TOKENS:
+            return [self.vocab[word]]
+        if len(word) > self.max_input_chars_per_word:
+            return [self.unk_token_id]
+        ids = []
+        start = 0
+        while start < len(word):
+            end = min(len(word), start + self._longest_piece)
+            while end > start and self._piece(word, start, end) not in self.vocab:
+                end -= 1
+            if end == start:
+                return [self.unk_token_id]
+            ids.append(self.vocab[self._piece(word, start, end)])
+            start = end
+        return ids
+
+    def _piece(self, word, start, end):
+        return word[start:end] if start == 0 else CONTINUATION + word[start:end]
+
+    def encode(self, text, pair=None, max_length=None):
+        """Return the Encoding of "[CLS] text [SEP]" or "[CLS] text [SEP] pair [SEP]": int64 arrays (T,).
+
+        With `max_length`, T is at most that: tokens are taken off the end of the longer one of the two until they fit.
+
+        Raises:
+            ValueError: `max_length` leaves no room for the special tokens.
+        """
+        ids_a = self.ids(text)
+        ids_b = [] if pair is None else self.ids(pair)
+        if max_length is not None:
+            num_special = 2 if pair is None else 3
+            if max_length < num_special:
+                raise ValueError(f"max_length {max_length} leaves no room for the {num_special} special tokens, "
+                                 f"[CLS] and [SEP]; give at least {num_special + 1}")
+            length_a, length_b = longest_first(len(ids_a), len(ids_b), max_length - num_special)
+            ids_a, ids_b = ids_a[:length_a], ids_b[:length_b]
+        input_ids = [self.cls_token_id, *ids_a, self.sep_token_id]
+        token_type_ids = [0] * len(input_ids)
+        if pair is not None:
+            input_ids += [*ids_b, self.sep_token_id]
+            token_type_ids += [1] * (len(ids_b) + 1)
+        return Encoding(input_ids=np.array(input_ids, np.int64),
+                        token_type_ids=np.array(token_type_ids, np.int64),
+                        attention_mask=np.ones(len(input_ids), np.int64))
+
+    def encode_batch(self, texts, max_length=None):
+        """Return the Encoding of several texts or (text, pair) tuples, padded to the longest: int64 arrays (B, T).
+
+        Raises:
+            ValueError: `texts` is empty or one string, or `max_length` leaves no room for the special tokens.
+        """
+        if isinstance(texts, str) or not len(texts):
+            raise ValueError(f"encode_batch takes a list of one text or more, got {texts!r}")
+        encodings = []
+        for item in texts:
+            text, pair = (item, None) if isinstance(item, str) else item
+            encodings.append(self.encode(text, pair, max_length))
+        shape = len(texts), max(len(encoding.input_ids) for encoding in encodings)
+        batch = Encoding(input_ids=np.full(shape, self.pad_token_id, np.int64),
+                         token_type_ids=np.zeros(shape, np.int64),
+                         attention_mask=np.zeros(shape, np.int64))
+        for row, encoding in enumerate(encodings):
+            for padded, array in zip(batch, encoding):
+                padded[row, :len(array)] = array
+        return batch
+
+    # --- ids to text ---
+
+    def decode(self, ids):
+        """Return the text of a sequence of ids (a list or an int array), for people to read.
+
+        Pieces are joined to words, and . , ! ? to the word before them. [CLS], [SEP] and [PAD] are left out; [MASK] and
+        [UNK] are kept, because they stand for words. Case, accents and the original spacing are not recovered.
+
+        Raises:
+            ValueError: an id is outside the vocabulary.
+        """
+        tokens = []
+        for index in np.ravel(ids).tolist():
+            if not 0 <= index < self.vocab_size:
+                raise ValueError(f"id {index} is outside the vocabulary of {self.vocab_size} tokens; "
+                                 f"ids are 0 to {self.vocab_size - 1}")
+            tokens.append(self.id_to_token[index])
+        text = " ".join(token for token in tokens if token not in (CLS, SEP, PAD))
+        return re.sub(r" ([.,!?])", r"\1", text.replace(" " + CONTINUATION, ""))
+
+    # --- files ---
+
+    def save_pretrained(self, directory, model_max_length=None):
+        """Write vocab.txt, tokenizer_config.json and special_tokens_map.json, as Hugging Face's BertTokenizer does.
+
+        Args:
+            directory: is made where it does not exist.
+            model_max_length: the longest sequence of the model (its max_position_embeddings); None: not recorded.
+        """
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        special_tokens = {"pad_token": PAD, "unk_token": UNK, "cls_token": CLS, "sep_token": SEP, "mask_token": MASK}
+        config = {
+            **special_tokens,
+            "do_lower_case": self.do_lower_case,
+            "strip_accents": self.strip_accents,
+            "tokenize_chinese_chars": self.tokenize_chinese_chars,
+            "tokenizer_class": "BertTokenizer",
+        }
+        if model_max_length is not None:
+            config["model_max_length"] = model_max_length
+        _write(directory / "vocab.txt", "".join(token + "\n" for token in self.id_to_token))
+        _write(directory / "tokenizer_config.json", json.dumps(config, indent=2) + "\n")
+        _write(directory / "special_tokens_map.json", json.dumps(special_tokens, indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, directory):
+        """Read vocab.txt (a token a line) and, where there is one, tokenizer_config.json from a directory.
+
+        Raises:
+            ValueError: the directory or vocab.txt is missing, a file is not UTF-8 or not JSON, or the vocabulary is
+                unusable (see the class).
+        """
+        directory = Path(directory)
+        if not directory.is_dir():
+            raise ValueError(f"{directory} is not a directory; give the one that a model was saved in")
+        path = directory / "vocab.txt"
+        if not path.is_file():
+            raise ValueError(f"{directory} holds no vocab.txt; give a directory that a model was saved in")
+        # Only "\n" ends a line. splitlines() would split at U+2028 and others, too: tokens in some vocabularies.
+        tokens = [line.removesuffix("\r") for line in _read(path).rstrip("\r\n").split("\n")]
+        config = {}
+        if (directory / "tokenizer_config.json").is_file():
+            config = _read_json(directory / "tokenizer_config.json")
+        try:
+            return cls(tokens, do_lower_case=config.get("do_lower_case", True),
+                       strip_accents=config.get("strip_accents"),
+                       tokenize_chinese_chars=config.get("tokenize_chinese_chars", True))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    # --- learning a vocabulary ---
+
+    @classmethod
+    def train(cls, sentences, vocab_size, do_lower_case=True, min_frequency=2):
+        """Learn a vocabulary from an iterable of strings, and return its tokenizer.
+
+        The vocabulary starts with the special tokens and the alphabet (see `_alphabet`). Then the most frequent pair of
+        neighbouring pieces becomes a new piece, again and again, until there are `vocab_size` tokens or no pair occurs
+        `min_frequency` times; so there may be fewer tokens than asked for, never more. Of equally frequent pairs the
+        first by code points is taken: the same strings always give the same vocabulary.
+
+        Raises:
+            ValueError: the strings hold no words, or `vocab_size` is too small for the alphabet.
+        """
+        if isinstance(sentences, str):
+            raise ValueError("train takes an iterable of strings and was given one string; put it into a list")
+        basic = BasicTokenizer(do_lower_case)
+        counts = Counter()
+        for sentence in sentences:
+            counts.update(basic.words(sentence))
+        for token in SPECIAL_TOKENS:
+            del counts[token]
+        alphabet = _alphabet(counts, min_frequency)
+        if not alphabet:
+            raise ValueError(f"no vocabulary can be learned from {counts.total()} words: no character occurs "
+                             f"{min_frequency} times; give more text")
+        smallest = len(SPECIAL_TOKENS) + len(alphabet)
+        if vocab_size < smallest:
+            raise ValueError(f"vocab_size {vocab_size} is too small: this text needs {len(SPECIAL_TOKENS)} special "
+                             f"tokens and an alphabet of {len(alphabet)} pieces; give at least {smallest} (thousands "
+                             "are usual)")
+        merged = _merge_pairs(counts, set(alphabet), vocab_size - smallest, min_frequency)
+        return cls([*SPECIAL_TOKENS, *alphabet, *merged], do_lower_case=do_lower_case)
+
+
+class BasicTokenizer:
+    """Split a text into words and punctuation marks, normalised as BERT does.
+
+    All of BERT's normalisation looks at one character at a time. So it is written here for one character
+    (`_replacement`), and `str.translate` applies it to a text; what replaces a character is computed once.
+    The arguments are those of WordPieceTokenizer.
+    """
+
+    def __init__(self, do_lower_case=True, strip_accents=None, tokenize_chinese_chars=True):
+        self.do_lower_case = do_lower_case
+        self.strip_accents = do_lower_case if strip_accents is None else strip_accents
+        self.tokenize_chinese_chars = tokenize_chinese_chars
+        self._replacements = _Remember(self._replacement)
+
+    def words(self, text):
+        """Return the words, punctuation marks and special tokens of a text, in order: a list of strings."""
+        if "[" not in text:
+            return text.translate(self._replacements).split()
+        words = []
+        for part in re.split(r"(\[(?:PAD|UNK|CLS|SEP|MASK)\])", text):  # the brackets keep what is split at
+            words += [part] if part in SPECIAL_TOKENS else part.translate(self._replacements).split()
+        return words
+
+    def _replacement(self, code_point):
+        """Return what replaces a character: "" drops it, spaces around it make it a word of its own."""
+        character = chr(code_point)
+        if character in "\0\ufffd" or _is_control(character):
+            return ""
+        if character.isspace():
+            return " "
+        result = character
+        if self.strip_accents:
+            # NFD writes "é" as "e" and an accent, and the accent is a nonspacing mark (Mn).
+            parts = unicodedata.normalize("NFD", result)
+            result = "".join(part for part in parts if unicodedata.category(part) != "Mn")
+        if self.do_lower_case:
+            result = result.lower()
+        result = "".join(f" {part} " if _is_punctuation(part) else part for part in result)
+        if self.tokenize_chinese_chars and any(first <= code_point <= last for first, last in CJK_BLOCKS):
+            result = f" {result} "
+        return result
+
+
+class _Remember(dict):
+    """A dict that computes a missing value from its key, once."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __missing__(self, key):
+        self[key] = self.function(key)
+        return self[key]
+
+
+def _is_control(character):
+    # Of the control characters (Cc), tab and line ends count as white space. Besides those: invisible format
+    # characters (Cf) and private use (Co). Lone surrogates (Cs) stay in the text, and their word becomes [UNK].
+    return character not in "\t\n\r" and unicodedata.category(character) in ("Cc", "Cf", "Co")
+
+
+def _is_punctuation(character):
+    # In ASCII that is all but letters, digits and the space, also what Unicode calls symbols, such as "$" and "+".
+    if "!" <= character <= "~":
+        return not character.isalnum()
+    return unicodedata.category(character).startswith("P")
+
+
+def longest_first(length_a, length_b, limit):
+    """Return the lengths of A and B after tokens are taken from the longer one until both fit into `limit`.
+
+    In closed form: the shorter one keeps what it has up to half of the limit, the longer one gets the rest.
+    """
+    if length_a + length_b <= limit:
+        return length_a, length_b
+    if length_a <= length_b:
+        length_a = min(length_a, limit // 2)
+        return length_a, limit - length_a
+    length_b = min(length_b, limit // 2)
+    return limit - length_b, length_b
+
+
+def _tokens_in_order(vocab):
+    """Return the list of tokens, by id, of a vocabulary given as a list or as {token: id}."""
+    if not isinstance(vocab, dict):
+        return list(vocab)
+    if sorted(vocab.values()) != list(range(len(vocab))):
+        raise ValueError(f"the ids of a vocabulary of {len(vocab)} tokens must be 0 to {len(vocab) - 1}, each once")
+    return sorted(vocab, key=vocab.get)
+
+
+def _check_vocabulary(tokens, vocab):
+    for index, token in enumerate(tokens):
+        if vocab[token] != index:
+            raise ValueError(f"the vocabulary holds {token!r} twice, in lines {index + 1} and {vocab[token] + 1} "
+                             f"(ids {index} and {vocab[token]}); each token must stand once")
+    missing = [token for token in SPECIAL_TOKENS if token not in vocab]
+    if missing:
+        raise ValueError(f"the vocabulary of {len(tokens)} tokens lacks {', '.join(missing)}; a BERT vocabulary holds "
+                         f"{', '.join(SPECIAL_TOKENS)}")
+
+
+def _alphabet(counts, min_frequency):
+    """Return the pieces of one character that a learned vocabulary holds, sorted.
+
+    The alphabet is made of the characters that occur `min_frequency` times at least, the 1,000 most frequent where
+    there are more. Each is a piece, and a "##" piece where it occurs within a word. Words with other characters
+    become [UNK].
+
+    Args:
+        counts: {word: count}.
+    """
+    frequency = Counter()
+    within_words = set()
+    for word, count in counts.items():
+        for character in word:
+            frequency[character] += count
+        within_words.update(word[1:])
+    characters = [character for character in frequency if frequency[character] >= min_frequency
+                  and unicodedata.category(character) != "Cs"]  # a surrogate cannot be written to a file
+    characters.sort(key=lambda character: (-frequency[character], character))
+    characters = sorted(characters[:MAX_ALPHABET])
+    return characters + [CONTINUATION + character for character in characters if character in within_words]
+
+
+def _merge_pairs(counts, alphabet, num_merges, min_frequency):
+    """Return the pieces made by merging the most frequent pair of neighbours, `num_merges` pieces at most.
+
+    Counting all pairs anew for each merge would take hours. Instead, a merge changes the counts by what it does to the
+    words that hold its pair, and a heap gives the most frequent pair. Counts in the heap may be out of date: a
+    pair is checked when it comes to the top, and put back with its new count.
+
+    Args:
+        counts: {word: count}.
+        alphabet: set of the pieces that words are made of at the start. Words with other characters and over-long
+            words are left out: they become [UNK] whatever is merged.
+    """
+    words = []        # the pieces of each word
+    frequencies = []  # how often each word occurs
+    for word, count in sorted(counts.items()):
+        pieces = [word[0], *(CONTINUATION + character for character in word[1:])]
+        if 1 < len(pieces) <= MAX_WORD and alphabet.issuperset(pieces):
+            words.append(pieces)
+            frequencies.append(count)
+
+    pair_counts = Counter()
+    words_with = defaultdict(set)  # pair -> numbers of the words that hold it, or did once
+    for number, pieces in enumerate(words):
+        for pair in zip(pieces, pieces[1:]):
+            pair_counts[pair] += frequencies[number]
+            words_with[pair].add(number)
+    heap = [(-count, pair) for pair, count in pair_counts.items() if count >= min_frequency]
+    heapq.heapify(heap)  # the smallest first: the highest count, then the first pair by code points
+
+    merged_pieces = {}  # used as an ordered set: two different pairs may make the same piece
+    while heap and len(merged_pieces) < num_merges:
+        negative_count, pair = heapq.heappop(heap)
+        if pair_counts[pair] != -negative_count:
+            if pair_counts[pair] >= min_frequency:
+                heapq.heappush(heap, (-pair_counts[pair], pair))
+            continue
+        left, right = pair
+        merged = left + right.removeprefix(CONTINUATION)
+        merged_pieces[merged] = None
+        new_pairs = set()
+        for number in words_with.pop(pair):
+            old_pieces = words[number]
+            pieces = _merge(old_pieces, left, right, merged)
+            words[number] = pieces
+            for old_pair in zip(old_pieces, old_pieces[1:]):
+                pair_counts[old_pair] -= frequencies[number]
+            for new_pair in zip(pieces, pieces[1:]):
+                pair_counts[new_pair] += frequencies[number]
+                if merged in new_pair:
+                    words_with[new_pair].add(number)
+                    new_pairs.add(new_pair)
+        for new_pair in new_pairs:
+            if pair_counts[new_pair] >= min_frequency:
+                heapq.heappush(heap, (-pair_counts[new_pair], new_pair))
+    return list(merged_pieces)
+
+
+def _merge(pieces, left, right, merged):
+    """Return the pieces of a word with each `left`, `right` replaced by `merged`."""
+    result = []
+    position = 0
+    while position < len(pieces):
+        if pieces[position:position + 2] == [left, right]:
+            result.append(merged)
+            position += 2
+        else:
+            result.append(pieces[position])
+            position += 1
+    return result
+
+
+def _write(path, text):
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _read(path):
+    """Return the text of a UTF-8 file, with the line ends it has."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")  # "sig": Windows editors put a byte-order mark in front
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 (byte offset {error.start}); save it as UTF-8") from None
+
+
+def _read_json(path):
+    try:
+        config = json.loads(_read(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} holds a JSON {type(config).__name__}; Hugging Face's tokenizers write an object")
+    return config

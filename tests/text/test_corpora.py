@@ -1,0 +1,145 @@
+"""Corpora: splitting into sentences, reading files, fingerprints, and held-out text."""
+
+import pytest
+
+from minibert.text import Corpus, CorpusError, load_corpus, read_files, split_held_out, split_sentences
+
+TWO_DOCUMENTS = "One is here. Two is there.\nAnd three\nfollows!\n\n\nAnother document? Yes.\n"
+
+
+# --- sentences ---
+
+@pytest.mark.parametrize("text, sentences", [
+    ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
+    ("It  ends\nhere. And so on.", ["It ends here.", "And so on."]),
+    ("Use a list, e.g. The first one. Or none.", ["Use a list, e.g. The first one.", "Or none."]),
+    ("Dr. Smith met J. R. Jones. They spoke.", ["Dr. Smith met J. R. Jones.", "They spoke."]),
+    ('He said "No." She left. (He did not.) Then it rained...  Hard.',
+     ['He said "No."', "She left.", "(He did not.)", "Then it rained...", "Hard."]),
+    ("Version 3.12 has it. 2 more will.", ["Version 3.12 has it.", "2 more will."]),
+    ("call os.path.join. it works", ["call os.path.join. it works"]),
+    ("他来了。她走了！“真的？”是的。", ["他来了。", "她走了！", "“真的？”", "是的。"]),
+    ("", []),
+    ("  \n ", []),
+])
+def test_split_sentences(text, sentences):
+    assert split_sentences(text) == sentences
+
+
+def test_splitting_loses_no_words():
+    text = "A. B? e.g. C! (D.) E... F 中。文 G. etc. H"
+    assert "".join(split_sentences(text)).replace(" ", "") == text.replace(" ", "")
+
+
+# --- files ---
+
+def test_read_a_file(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + TWO_DOCUMENTS.replace("\n", "\r\n").encode("utf-8"))
+    corpus = read_files([path])
+    assert corpus.documents == [["One is here.", "Two is there.", "And three follows!"],
+                                ["Another document?", "Yes."]]
+    assert corpus.sentences[-1] == "Yes." and corpus.num_words == 12
+
+
+def test_read_a_folder_in_order_without_hidden_files(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / ".git").mkdir()
+    for name, text in [("c.md", "Last one. It is."), ("a.txt", "First one. It is."), ("b/x.rst", "Second one."),
+                       (".hidden", "Not this."), (".git/config", "Nor this."), ("empty.txt", "")]:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [document[0] for document in read_files([tmp_path]).documents] == ["First one.", "Second one.", "Last one."]
+
+
+def test_load_corpus_joins_files_that_are_too_small_alone(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text(f"This is {name}. It has two sentences.", encoding="utf-8")
+    corpus = load_corpus([str(tmp_path / "a"), str(tmp_path / "b")])
+    assert len(corpus.documents) == 2
+    with pytest.raises(CorpusError, match="too small for sentence pairs: documents 1, "):
+        load_corpus([str(tmp_path / "a")])
+
+
+@pytest.mark.parametrize("content, message", [
+    (b"", "is empty; give a text"),
+    (b" \n\n \n", "is empty; give a text"),
+    (b"PNG\0\0\1", "text.txt is binary .* NUL bytes; give text files saved as UTF-8"),
+    ("Text. Text.".encode("utf-16"), "is binary or UTF-16"),
+    ("Grüße. ".encode("latin-1"), r"text.txt is not UTF-8: byte 0xfc at offset 2; save it again"),
+    (b"One document. Two sentences.", "documents 1, sentences in the longest 2; give two documents"),
+    (b"Two documents.\n\nNo two sentences.", "documents 2, sentences in the longest 1; give two documents"),
+])
+def test_errors_of_files(tmp_path, content, message):
+    (tmp_path / "text.txt").write_bytes(content)
+    for path in [tmp_path, tmp_path / "text.txt"]:
+        with pytest.raises(CorpusError, match=message):
+            load_corpus([path])
+
+
+def test_errors_of_paths(tmp_path):
+    with pytest.raises(CorpusError, match="missing.txt does not exist; give python-docs, a text file"):
+        read_files([tmp_path / "missing.txt"])
+    with pytest.raises(CorpusError, match="holds no files"):
+        read_files([tmp_path])
+    assert issubclass(CorpusError, ValueError)
+
+
+# --- fingerprints ---
+
+def test_the_fingerprint_is_that_of_the_text():
+    documents = [["One.", "Two."], ["Three."]]
+    assert Corpus("x", documents).fingerprint == Corpus("y", documents).fingerprint == "01acecb9c98d"
+    others = [[["One.", "Two.", "Three."]], [["One."], ["Two.", "Three."]], [["One.", "Two."], ["Three"]]]
+    assert len({Corpus("x", other).fingerprint for other in [documents, *others]}) == 4
+    assert Corpus("x", [["a lone surrogate: \ud800"]]).fingerprint
+
+
+# --- held-out text ---
+
+def _documents(number):
+    return [[f"Sentence {index} of document {document}." for index in range(4)] for document in range(number)]
+
+
+def test_held_out_documents_share_no_sentence_with_training():
+    documents = _documents(100)
+    for index, document in enumerate(documents):  # two sentences that all documents share, each in its own way
+        cases = zip("heading", format(index, "07b"))
+        document += ["See" + " " * index + " here.", "".join(c.upper() if bit == "1" else c for c, bit in cases)]
+    training, held_out = split_held_out(Corpus("text", documents), fraction=0.1, seed=1)
+    seen = {" ".join(sentence.casefold().split()) for sentence in training.sentences}
+    assert not seen & {" ".join(sentence.casefold().split()) for sentence in held_out.sentences}
+    assert len(training.documents) + len(held_out.documents) == 100
+    assert 5 <= len(held_out.documents) <= 10 and all(len(document) == 4 for document in held_out.documents)
+    assert all(document in documents for document in training.documents)  # whole documents
+
+
+def test_the_split_depends_on_the_seed_and_not_on_the_order():
+    documents = _documents(200)
+    corpus, reversed_corpus = Corpus("text", documents), Corpus("text", documents[::-1])
+    held_out = split_held_out(corpus)[1].documents
+    assert held_out == split_held_out(corpus)[1].documents
+    assert sorted(held_out) == sorted(split_held_out(reversed_corpus)[1].documents)
+    assert held_out != split_held_out(corpus, seed=1)[1].documents
+
+
+def test_a_document_that_is_too_long_is_not_held_out():
+    documents = [*_documents(40), [f"Long sentence number {index}." for index in range(300)]]
+    for seed in range(60):
+        training, held_out = split_held_out(Corpus("text", documents), seed=seed)
+        assert documents[-1] in training.documents and len(held_out.documents) >= 2
+
+
+@pytest.mark.parametrize("number", [5, 8, 20])
+def test_small_corpora_have_two_held_out_documents(number):
+    training, held_out = split_held_out(Corpus("text", _documents(number)))
+    assert len(held_out.documents) >= 2 and len(training.documents) >= 2
+
+
+@pytest.mark.parametrize("documents", [
+    _documents(3),
+    [["One sentence only."]] * 50 + _documents(1),
+    [["The same.", "In all."]] * 50,
+])
+def test_too_small_to_hold_out(documents):
+    with pytest.raises(CorpusError, match="too small to hold out text for evaluation: .* give more text"):
+        split_held_out(Corpus("text", documents))
