@@ -12,18 +12,18 @@ from minibert.layers.softmax import softmax, softmax_backward
 
 
 class MultiHeadAttentionCache(NamedTuple):
-    query: np.ndarray  # (B, A, T_query, D)
-    key: np.ndarray  # (B, A, T_key, D)
-    value: np.ndarray  # (B, A, T_key, D)
-    probs: np.ndarray  # (B, A, T_query, T_key): row = query, column = key; each row sums to one
-    dropped_probs: np.ndarray  # (B, A, T_query, T_key): what the values were weighted with
-    mask: np.ndarray | None
-    is_self_attention: bool
     query_projection: LinearCache
     key_projection: LinearCache
     value_projection: LinearCache
+    query: np.ndarray  # (B, A, T_query, D)
+    key: np.ndarray  # (B, A, T_key, D)
+    value: np.ndarray  # (B, A, T_key, D)
+    mask: np.ndarray | None
+    probs: np.ndarray  # (B, A, T_query, T_key): row = query, column = key; each row sums to one
     dropout: DropoutCache
+    dropped_probs: np.ndarray  # (B, A, T_query, T_key): what the values were weighted with
     output_projection: LinearCache
+    is_self_attention: bool
     __repr__ = describe_cache
 
 
@@ -73,25 +73,30 @@ class MultiHeadAttention(Layer):
 
         Returns:
             output (B, T_query, H), cache.
+
+        Raises:
+            ValueError: the mask is not boolean.
         """
+        if mask is not None and mask.dtype != bool:
+            raise ValueError(f"mask must be booleans (True = may look), got {mask.dtype}")
         is_self_attention = key_value_input is None
         attended = query_input if is_self_attention else key_value_input
-        query_rows, query_cache = self.query.forward(query_input)               # (B, T_query, H)
-        key_rows, key_cache = self.key.forward(attended)                        # (B, T_key, H)
-        value_rows, value_cache = self.value.forward(attended)                  # (B, T_key, H)
+        query_rows, query_projection = self.query.forward(query_input)          # (B, T_query, H)
+        key_rows, key_projection = self.key.forward(attended)                   # (B, T_key, H)
+        value_rows, value_projection = self.value.forward(attended)             # (B, T_key, H)
         query = self._split_heads(query_rows)                                   # (B, A, T_query, D)
         key = self._split_heads(key_rows)                                       # (B, A, T_key, D)
         value = self._split_heads(value_rows)                                   # (B, A, T_key, D)
         scores = (query @ key.swapaxes(-1, -2)) * (1 / math.sqrt(query.shape[-1]))  # (B, A, T_query, T_key)
         masked_scores = scores if mask is None else np.where(mask, scores, np.finfo(scores.dtype).min)
         probs = softmax(masked_scores)                                          # (B, A, T_query, T_key)
-        dropped_probs, dropout_cache = self.dropout.forward(probs, rng)         # (B, A, T_query, T_key)
+        dropped_probs, dropout = self.dropout.forward(probs, rng)               # (B, A, T_query, T_key)
         weighted_value = dropped_probs @ value                                  # (B, A, T_query, D)
         joined_value = self._join_heads(weighted_value)                         # (B, T_query, H)
-        output, output_cache = self.output.forward(joined_value)                # (B, T_query, H)
+        output, output_projection = self.output.forward(joined_value)           # (B, T_query, H)
         cache = MultiHeadAttentionCache(
-            query, key, value, probs, dropped_probs, mask, is_self_attention,
-            query_cache, key_cache, value_cache, dropout_cache, output_cache,
+            query_projection, key_projection, value_projection, query, key, value,
+            mask, probs, dropout, dropped_probs, output_projection, is_self_attention,
         )  # fmt: skip
         return output, cache
 
@@ -109,13 +114,12 @@ class MultiHeadAttention(Layer):
         d_scores = d_masked_scores if mask is None else d_masked_scores * mask  # (B, A, T_query, T_key)
         d_query = (d_scores @ key) * scale                                      # (B, A, T_query, D)
         d_key = (d_scores.swapaxes(-1, -2) @ query) * scale                     # (B, A, T_key, D)
-        d_query_input = self.query.backward(self._join_heads(d_query), cache.query_projection)
-        d_attended_by_key = self.key.backward(self._join_heads(d_key), cache.key_projection)
-        d_attended_by_value = self.value.backward(self._join_heads(d_value), cache.value_projection)
-        d_attended = d_attended_by_key + d_attended_by_value                    # (B, T_key, H)
-        if cache.is_self_attention:
-            return d_query_input + d_attended
-        return d_query_input, d_attended
+        d_by_query = self.query.backward(self._join_heads(d_query), cache.query_projection)  # (B, T_query, H)
+        d_by_key = self.key.backward(self._join_heads(d_key), cache.key_projection)          # (B, T_key, H)
+        d_by_value = self.value.backward(self._join_heads(d_value), cache.value_projection)  # (B, T_key, H)
+        if cache.is_self_attention:  # one input on three ways
+            return d_by_query + d_by_key + d_by_value
+        return d_by_query, d_by_key + d_by_value
 
     def _split_heads(self, rows):
         """(B, T, H) → (B, A, T, D): head k holds columns kD to (k+1)D. A view: nothing is copied."""

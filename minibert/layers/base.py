@@ -52,8 +52,8 @@ class Layer:
         """Return a copy with values and gradients in `dtype`; who shares with whom is kept."""
         duplicate = copy.deepcopy(self)
         for parameter in duplicate.parameters().values():
-            parameter.value = parameter.value.astype(dtype)
-            parameter.grad = parameter.grad.astype(dtype)
+            parameter.value = parameter.value.astype(dtype, copy=False)  # deepcopy has copied it
+            parameter.grad = parameter.grad.astype(dtype, copy=False)
         return duplicate
 
     def replica(self):
@@ -92,8 +92,8 @@ def describe_cache(cache):
 def _describe(value):
     if isinstance(value, (np.ndarray, np.generic)):
         return f"{value.dtype} {value.shape}"
-    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+    if isinstance(value, list):
         return f"[{len(value)} x {_describe(value[0])}]" if value else "[]"
     if hasattr(value, "_fields"):
         return f"{type(value).__name__}({', '.join(value._fields)})"
-    return repr(value) if value is None else type(value).__name__
+    return repr(value)

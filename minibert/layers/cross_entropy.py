@@ -44,7 +44,7 @@ class CrossEntropy(Layer):
         log_probs = shifted[counted, row_labels[counted]] - np.log(totals[counted])     # (M,)
         probs = np.divide(exponentials, totals[:, np.newaxis], out=exponentials)        # (N, V)
         del exponentials                                                                # its memory now holds probs
-        loss = -log_probs.sum() / logits.dtype.type(max(counted.size, 1))
+        loss = 0 - log_probs.sum() / logits.dtype.type(max(counted.size, 1))            # 0 - x: an empty sum gives no -0.0
         return loss, CrossEntropyCache(probs, labels)
 
     def backward(self, d_loss, cache):
@@ -52,9 +52,9 @@ class CrossEntropy(Layer):
         probs, labels = cache.probs, cache.labels
         row_labels = labels.reshape(-1)
         counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
+        difference = probs[counted]                                                     # (M, V)
+        difference[np.arange(counted.size), row_labels[counted]] -= 1                   # probs − onehot(labels)
         d_rows = np.zeros_like(probs)                                                   # (N, V)
-        d_rows[counted] = probs[counted]
-        d_rows[counted, row_labels[counted]] -= 1
-        d_rows *= d_loss / max(counted.size, 1)
+        d_rows[counted] = difference * (d_loss / max(counted.size, 1))
         d_logits = d_rows.reshape(*labels.shape, probs.shape[-1])
         return d_logits, None

@@ -20,17 +20,17 @@ class Dropout(Layer):
     Randomness is an argument: forward(x, rng) drops, forward(x) does not. There is no training or evaluation mode.
     """
 
-    def __init__(self, p):
-        if not 0 <= p < 1:
-            raise ValueError(f"dropout probability must be at least 0 and below 1, got {p}")
-        self.p = p
+    def __init__(self, probability):
+        if not 0 <= probability < 1:
+            raise ValueError(f"dropout probability must be at least 0 and below 1, got {probability}")
+        self.probability = probability
 
     def forward(self, x, rng=None):
         """x, any shape; rng a np.random.Generator or None → y, cache."""
-        if rng is None or self.p == 0:
+        if rng is None or self.probability == 0:
             return x, DropoutCache(None)
-        keep = rng.random(x.shape, np.float32) >= self.p  # float32 draws in every dtype: the same mask in every dtype
-        scale = keep * x.real.dtype.type(1 / (1 - self.p))
+        keep = rng.random(x.shape, np.float32) >= self.probability  # float32 draws in every dtype: the same mask in every dtype
+        scale = keep * x.real.dtype.type(1 / (1 - self.probability))
         y = x * scale
         return y, DropoutCache(scale)
 

@@ -8,7 +8,7 @@ import numpy as np
 from minibert.layers.base import Layer, describe_cache
 
 # erf(x) = x P(x²) / Q(x²), lowest power first, fitted to the least relative error on |x| ≤ limit (weighted least
-# squares with Lawson's weights in 60 digits; error 2.5e-8 and 2.6e-17 before rounding). Beyond the limit erf is ±1.
+# squares with Lawson's weights in 60 digits; error 2.5e-8 and 2.6e-17 before rounding). Beyond the limit erf is ±1 to rounding.
 ERF_FLOAT32 = (
     4.0,
     (1.1283791409817814, 0.19348427363714027, 0.05309354271817546, 0.0038806801258020563, 0.00028449648139304085,
@@ -33,6 +33,8 @@ def erf(x):
     A rational function without branches, so that complex arithmetic differentiates it too.
     Absolute error at most 1e-15 in float64 and complex128, 4e-7 in float32.
     """
+    if not np.issubdtype(x.dtype, np.inexact):
+        x = x.astype(np.float64)
     limit, numerator, denominator = ERF_FLOAT32 if x.dtype == np.float32 else ERF_FLOAT64
     flat_x = np.ravel(x)
     result = np.empty_like(flat_x)

@@ -253,6 +253,8 @@ class BertModel(Layer):
             attention_mask = np.asarray(attention_mask)
             if attention_mask.shape != input_ids.shape:
                 raise ValueError(f"attention_mask {attention_mask.shape} must have the shape of input_ids {input_ids.shape}")
+            if not np.isin(attention_mask, (0, 1)).all():
+                raise ValueError("attention_mask must hold 1 for tokens and 0 for padding and nothing else")
             mask = attention_mask.astype(bool)[:, np.newaxis, np.newaxis, :]             # (B, 1, 1, T): columns are keys
         hidden, embeddings_cache = self.embeddings.forward(input_ids, token_type_ids, rng)  # (B, T, H)
         encoder_caches = []
@@ -265,11 +267,12 @@ class BertModel(Layer):
     def backward(self, d_output, cache):
         """(d_last_hidden_state, d_pooler_output), either may be None → d_embeddings (B, T, H)."""
         d_last_hidden_state, d_pooler_output = d_output
-        d_hidden = np.zeros(cache.pooler.shape, self.embeddings.token.weight.value.dtype)   # (B, T, H)
+        d_last_hidden = np.zeros(cache.pooler.shape, self.embeddings.token.weight.value.dtype)  # (B, T, H)
         if d_last_hidden_state is not None:
-            d_hidden = d_hidden + d_last_hidden_state
+            d_last_hidden += d_last_hidden_state
         if d_pooler_output is not None:
-            d_hidden = d_hidden + self.pooler.backward(d_pooler_output, cache.pooler)
+            d_last_hidden += self.pooler.backward(d_pooler_output, cache.pooler)
+        d_hidden = d_last_hidden                                                            # changes layer by layer
         for layer, layer_cache in zip(reversed(self.encoder), reversed(cache.encoder)):
             d_hidden = layer.backward(d_hidden, layer_cache)
         d_embeddings = self.embeddings.backward(d_hidden, cache.embeddings)
@@ -347,8 +350,8 @@ class BertForPreTraining(Layer):
         if labels is not None:
             labels = _integers("labels", labels, states.shape[:2])
             predicted = np.flatnonzero(labels != IGNORE_INDEX)                                  # (M,)
-            states = states.reshape(-1, states.shape[-1])[predicted]                            # (M, H)
-        prediction_logits, mlm_head_cache = self.mlm_head.forward(states)                       # (M, V) or (B, T, V)
+        predicted_states = states if predicted is None else states.reshape(-1, states.shape[-1])[predicted]  # (M, H)
+        prediction_logits, mlm_head_cache = self.mlm_head.forward(predicted_states)             # (M, V) or (B, T, V)
         seq_relationship_logits, nsp_head_cache = self.nsp_head.forward(pooled)         # (B, 2)
         mlm_loss = nsp_loss = mlm_loss_cache = nsp_loss_cache = None
         if labels is not None:

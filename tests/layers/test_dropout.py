@@ -1,0 +1,72 @@
+"""Dropout: how much is dropped, which elements, and that randomness is an argument."""
+
+import numpy as np
+import pytest
+
+from minibert.layers import Dropout
+
+
+def random(*shape):
+    return np.random.default_rng(shape).standard_normal(shape)
+
+
+def test_without_a_generator_nothing_happens():
+    x, d_y = random(3, 4), random(4, 3).T
+    y, cache = Dropout(0.4).forward(x)
+    assert y is x
+    assert Dropout(0.4).backward(d_y, cache) is d_y
+
+
+def test_probability_zero_draws_nothing():
+    x, generator = random(3, 4), np.random.default_rng(5)
+    y, _ = Dropout(0.0).forward(x, generator)
+    assert y is x
+    assert generator.bit_generator.state == np.random.default_rng(5).bit_generator.state
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_zero_or_divided_by_one_minus_p(p):
+    x = random(50, 40)
+    y, cache = Dropout(p).forward(x, np.random.default_rng(5))
+    dropped = y == 0
+    np.testing.assert_allclose(y[~dropped], x[~dropped] / (1 - p), rtol=1e-14)
+    assert abs(dropped.mean() - p) < 4 * (p * (1 - p) / x.size) ** 0.5
+    np.testing.assert_allclose(cache.scale, np.where(dropped, 0, 1 / (1 - p)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_the_mean_is_kept(p):
+    y, _ = Dropout(p).forward(np.ones(100_000), np.random.default_rng(6))
+    assert abs(y.mean() - 1) < 4 * (p / (1 - p) / 100_000) ** 0.5
+
+
+def test_backward_uses_the_same_mask():
+    x, d_y = random(3, 4), random(4, 3).T
+    y, cache = Dropout(0.4).forward(x, np.random.default_rng(5))
+    np.testing.assert_allclose(Dropout(0.4).backward(d_y, cache), d_y * (y / x), atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_the_same_mask_in_every_dtype(dtype):
+    generator, reference = np.random.default_rng(5), np.random.default_rng(5)
+    y, cache = Dropout(0.4).forward(random(30, 40).astype(dtype), generator)
+    y_reference, _ = Dropout(0.4).forward(random(30, 40), reference)
+    assert np.array_equal(y == 0, y_reference == 0)
+    assert y.dtype == dtype
+    assert cache.scale.dtype == np.zeros(1, dtype).real.dtype
+    assert generator.bit_generator.state == reference.bit_generator.state
+
+
+def test_the_generator_decides():
+    layer, x = Dropout(0.4), np.ones((30, 40))
+    generator = np.random.default_rng(5)
+    first, second = layer.forward(x, generator)[0], layer.forward(x, generator)[0]
+    assert not np.array_equal(first, second)                                              # it moves on
+    assert np.array_equal(first, layer.forward(x, np.random.default_rng(5))[0])           # and can be repeated
+    assert not np.array_equal(first, layer.forward(x, np.random.default_rng(6))[0])
+
+
+@pytest.mark.parametrize("p", [1, 1.5, -0.1, float("nan")])
+def test_impossible_probability(p):
+    with pytest.raises(ValueError, match=f"at least 0 and below 1, got {p}"):
+        Dropout(p)

@@ -1,0 +1,99 @@
+"""How the code of layers and models is written, checked in their syntax trees."""
+
+import ast
+import pathlib
+import pdb
+
+import pytest
+
+import minibert
+
+FOLDER = pathlib.Path(minibert.__file__).parent
+FILES = sorted([*(FOLDER / "layers").glob("*.py"), *(FOLDER / "models").glob("*.py")])
+
+# Typed at a breakpoint, each of these is a command and not the variable: pdb's, and those that IPython's debugger
+# (%debug in a notebook) adds.
+COMMANDS = {name.removeprefix("do_") for name in dir(pdb.Pdb) if name.startswith("do_")}
+COMMANDS |= set("q h a c n s d p w u r b l j i t args up down source display cont where list exit quit".split())
+COMMANDS |= set("context pdef pdoc pfile pinfo pinfo2 psource skip_hidden skip_predicates".split())
+
+
+def functions():
+    """(file and name, function) of every function in the layers and models."""
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for owner in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]:
+            for node in owner.body:
+                if isinstance(node, ast.FunctionDef):
+                    name = f"{owner.name}.{node.name}" if isinstance(owner, ast.ClassDef) else node.name
+                    yield pytest.param(node, id=f"{path.parent.name}/{path.name} {name}")
+
+
+FUNCTIONS = list(functions())
+PASSES = [parameter for parameter in FUNCTIONS if parameter.values[0].name in ("forward", "backward")]
+
+
+def local_names(function):
+    arguments = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+    return arguments | {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def test_there_is_something_to_check():
+    assert len(PASSES) > 20
+    assert {"quit", "q", "args", "display", "n"} < COMMANDS
+
+
+@pytest.mark.parametrize("function", [parameter for parameter in FUNCTIONS if parameter.values[0].name != "__init__"])
+def test_no_local_is_a_debugger_command(function):
+    assert not local_names(function) & COMMANDS
+
+
+@pytest.mark.parametrize("function", PASSES)
+def test_a_pass_fits_on_a_screen(function):
+    """Without its docstring: 30 lines; with it: 40."""
+    docstring = function.body[0]
+    assert ast.get_docstring(function)
+    assert function.end_lineno - docstring.end_lineno <= 30
+    assert function.end_lineno - function.lineno + 1 <= 40
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_forward_has_its_backward_below(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef):
+            passes = [item.name for item in node.body if isinstance(item, ast.FunctionDef) and item.name in ("forward", "backward")]
+            assert passes in ([], ["forward", "backward"]), node.name
+
+
+@pytest.mark.parametrize("function", PASSES)
+def test_nothing_stands_between_a_pass_and_its_arithmetic(function):
+    """No closures, lambdas or decorators, and no attribute of a layer is assigned: a pass keeps nothing."""
+    assert not function.decorator_list
+    for node in ast.walk(function):
+        assert not isinstance(node, ast.Lambda)
+        assert not isinstance(node, ast.FunctionDef) or node is function
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            assert node.attr == "grad" and function.name == "backward", ast.unparse(node)
+
+
+@pytest.mark.parametrize("function", PASSES)
+def test_a_pass_is_complex_safe(function):
+    """Nothing that conjugates or takes the length of a complex number; and no **, which is 150 times slower than x * x."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in ("conj", "conjugate"), ast.unparse(node)
+            assert ast.unparse(node) not in ("np.abs", "np.absolute", "np.linalg.norm", "np.vdot"), ast.unparse(node)
+        assert not isinstance(node, ast.Pow)
+
+
+def test_layers_import_only_numpy_and_each_other():
+    for path in (FOLDER / "layers").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                modules = [node.module]
+            for module in modules:
+                assert module in ("math", "copy", "typing", "numpy") or module.startswith("minibert.layers"), (path.name, module)
