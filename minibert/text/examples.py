@@ -163,7 +163,7 @@ class PretrainingExamples:
                     document, target - (a_end - a_start), document_starts, sentence_starts, rng)
                 next_sentence_label = 1
                 first = middle
-            pairs.append((*_fit(a_start, a_end, b_start, b_end, limit, rng), next_sentence_label))
+            pairs.append((*_fit(a_start, a_end, b_start, b_end, limit), next_sentence_label))
         return pairs
 
     def _random_span(self, document, target, document_starts, sentence_starts, rng):
@@ -347,9 +347,10 @@ def _fill(first, last, target, sentence_starts):
     return end
 
 
-def _fit(a_start, a_end, b_start, b_end, limit, rng):
-    """Shorten the longer span until both have `limit` tokens at most: a token at a time, from its front or its back."""
+def _fit(a_start, a_end, b_start, b_end, limit):
+    """Shorten the longer span until both have `limit` tokens at most: A loses its front and B its back.
+
+    So the place where B follows A, or does not, stays in sight. (The reference cuts at a random end of either.)
+    """
     length_a, length_b = longest_first(a_end - a_start, b_end - b_start, limit)
-    a_start += int(rng.binomial(a_end - a_start - length_a, 0.5))  # how many of the tokens came off the front
-    b_start += int(rng.binomial(b_end - b_start - length_b, 0.5))
-    return a_start, a_start + length_a, b_start, b_start + length_b
+    return a_end - length_a, a_end, b_start, b_start + length_b

@@ -79,12 +79,13 @@ def test_pairs(text, tokenized, epoch):
     assert set(not_next) == {0, 1}
     assert (document_a == document_b).tolist() == (not_next == 0).tolist()
     whole = (a_end - a_start + b_end - b_start) < 32 - 3  # those that nothing was cut from
-    is_next = whole & (not_next == 0)
-    assert is_next.sum() > 5 and (a_end[is_next] == b_start[is_next]).all()
+    is_next = not_next == 0
+    assert (is_next & whole).sum() > 5 and (a_end[is_next] == b_start[is_next]).all()
+    assert np.isin(a_end, tokenized.sentence_starts).all()  # the boundary is never cut off
     assert np.isin(a_start[whole], tokenized.sentence_starts).all()
     assert np.isin(b_end[whole], tokenized.sentence_starts).all()
-    assert not np.isin(a_start, tokenized.sentence_starts).all()  # some were shortened at the front
-    assert not np.isin(a_end, tokenized.sentence_starts).all()    # and some at the back
+    assert not np.isin(a_start, tokenized.sentence_starts).all()  # A is shortened at the front
+    assert not np.isin(b_end, tokenized.sentence_starts).all()    # and B at the back
 
 
 def test_epochs_have_different_pairs(text, tokenized):

@@ -1,0 +1,98 @@
+"""Runs that are killed or stopped by Ctrl-C, as processes of their own, end with the same bits once they are resumed."""
+
+import re
+import shlex
+import signal
+import sys
+import time
+
+import pytest
+
+from minibert.cli import main
+from minibert.training.checkpoint import checkpoints
+from minibert.training.pretraining import _Interrupt, read_log
+
+LENGTH = 40  # steps; a checkpoint every fourth
+OPTIONS = ["--steps", str(LENGTH), "--seq-length", "16", "--batch-size", "4", "--vocab-size", "110", "--threads", "2"]
+
+
+def contents(directory):
+    return {path.relative_to(directory).as_posix(): path.read_bytes()
+            for path in directory.rglob("*") if path.is_file() and path.name != "loss.png"}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(corpus, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("uninterrupted") / "run"
+    assert main(["pretrain", "--corpus", str(corpus), "--output", str(directory), *OPTIONS]) == 0
+    return contents(directory)
+
+
+@pytest.fixture
+def start(spawn, corpus):
+    """A function that starts a run in a directory and returns its process once the log is past a checkpoint."""
+    def start_run(directory):
+        process = spawn("-m", "minibert", "pretrain", "--corpus", corpus, "--output", directory, *OPTIONS)
+        while process.poll() is None:
+            saved = checkpoints(directory)
+            if saved and saved[-1][0] > 0 and read_log(directory / "log.jsonl")[-1]["step"] > saved[-1][0]:
+                return process
+            time.sleep(0.001)
+        raise AssertionError(f"the run was over before it could be stopped: {process.communicate()}")
+
+    return start_run
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+def test_kill_9_and_resume(start, uninterrupted, tmp_path):
+    process = start(tmp_path)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "model.safetensors").exists()
+    assert 0 < checkpoints(tmp_path)[-1][0] < LENGTH
+    assert main(["pretrain", "--output", str(tmp_path), "--resume"]) == 0
+    assert contents(tmp_path) == uninterrupted
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
+def test_ctrl_c_and_resume(start, uninterrupted, tmp_path, capfd):
+    output = tmp_path / "my run"
+    process = start(output)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    message = stderr.decode("utf-8").splitlines()[-1]
+    assert process.returncode == 130, message
+    [(step, folder)] = checkpoints(output)
+    assert step < LENGTH
+    assert message.startswith(f"minibert pretrain: stopped after step {step} of {LENGTH}; the last checkpoint is {folder}.")
+    assert read_log(output / "log.jsonl")[-1]["step"] == step
+    program, *arguments = shlex.split(re.search("Go on with: (.*)", message)[1])  # as a reader would type it
+    assert program == "minibert"
+    assert main(arguments) == 0
+    assert contents(output) == uninterrupted
+
+
+@pytest.fixture
+def python_handles_ctrl_c():
+    """Also where pytest itself was started in the background, with Ctrl-C ignored."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+def test_a_second_ctrl_c_stops_at_once(python_handles_ctrl_c):
+    with pytest.raises(KeyboardInterrupt):
+        with _Interrupt() as interrupt:
+            assert not interrupt.requested
+            signal.raise_signal(signal.SIGINT)
+            assert interrupt.requested
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_is_given_back(python_handles_ctrl_c):
+    with _Interrupt():
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
