@@ -89,10 +89,13 @@ def _positive(kind):
 
 def _pretrain(options):
     from minibert.training.checkpoint import checkpoints
+    from minibert.text.corpora import PYTHON_DOCS
     from minibert.training.pretraining import PRESETS, Recipe, pretrain
 
     names = ("corpus", "preset", "seed", "threads", "batch_size", "seq_length", "vocab_size", "learning_rate", "whole_word")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.corpus:  # paths in full, so that the run can be resumed from any folder
+        given["corpus"] = [name if name == PYTHON_DOCS else os.path.abspath(name) for name in options.corpus]
     if options.steps:
         given["num_steps"] = options.steps
     if options.resume and (given or options.minutes):
@@ -100,7 +103,7 @@ def _pretrain(options):
         raise ValueError(f"a resumed run goes on as it was begun: leave out {flags}")
     recipe = None
     if not options.resume:
-        defaults = {"corpus": ["python-docs"], "threads": min(4, _available_cores())}
+        defaults = {"corpus": [PYTHON_DOCS], "threads": min(4, _available_cores())}
         recipe = Recipe(**{**defaults, **PRESETS[options.preset or "tiny"], **given})
     try:
         evaluation, baselines = pretrain(options.output, recipe, options.minutes or 5.0, options.resume, say=_say)

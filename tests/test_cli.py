@@ -1,6 +1,7 @@
 """The commands: what they print, what they say when something is wrong, and consoles that are not UTF-8."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -412,5 +413,5 @@ def test_defaults_are_those_of_the_recipe(monkeypatch):
     assert recipe == Recipe(corpus=["python-docs"], threads=recipe.threads)
     assert cli.main(["pretrain", "--preset", "mini", "--batch-size", "3", "--minutes", "2.5", "--corpus", "a", "b"]) == 2
     _, recipe, minutes, _ = seen[-1]
-    expected = {**PRESETS["mini"], "corpus": ["a", "b"], "preset": "mini", "batch_size": 3, "threads": recipe.threads}
+    expected = {**PRESETS["mini"], "corpus": [os.path.abspath("a"), os.path.abspath("b")], "preset": "mini", "batch_size": 3, "threads": recipe.threads}
     assert (recipe, minutes) == (Recipe(**expected), 2.5)

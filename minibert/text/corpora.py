@@ -13,6 +13,8 @@ from pathlib import Path
 from minibert.text.documentation import read_documentation
 from minibert.text.sentences import split_sentences
 
+PYTHON_DOCS = "python-docs"  # the name of the corpus that is not a path
+
 
 class CorpusError(ValueError):
     """A corpus is missing, unreadable or too small. The message says what was given, expected, and what to do."""
@@ -85,7 +87,7 @@ def load_corpus(names):
     """
     documents = []
     for name in names:
-        documents += read_documentation() if name == "python-docs" else _documents_in(Path(name))
+        documents += read_documentation() if name == PYTHON_DOCS else _documents_in(Path(name))
     return _checked(Corpus(", ".join(map(str, names)), documents))
 
 

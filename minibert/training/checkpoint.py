@@ -33,7 +33,6 @@ def save_checkpoint(directory, step, model, tokenizer, optimizer, unigram_log_pr
         remove(killed)
     save_model(temporary, model, tokenizer, unigram_log_probs)
     write_tensors(temporary / "optimizer.safetensors", optimizer.state_dict())
-    write_json(temporary / "training_state.json", {"step": step})
     for path in (*temporary.iterdir(), temporary):
         _flush(path)
     remove(final)  # it is there only if a start was killed before it wrote run.json

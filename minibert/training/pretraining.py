@@ -80,7 +80,6 @@ class Recipe:
     fingerprint: str = ""
     versions: dict = dataclasses.field(default_factory=dict)
 
-
 class Evaluation(NamedTuple):
     """How a model does on held-out text.
 
@@ -172,6 +171,7 @@ class Pretraining:
 
         This is the only place where a clock decides anything.
         """
+        self.say(f"planning    timing {TRIAL_STEPS} steps")
         started = time.perf_counter()
         self.evaluate()
         evaluation_seconds = time.perf_counter() - started

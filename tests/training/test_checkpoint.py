@@ -31,7 +31,6 @@ def test_all_of_it_comes_back(parts, tmp_path):
     checkpoint.save_checkpoint(tmp_path, 3, *parts)
     [(step, folder)] = checkpoint.checkpoints(tmp_path)
     assert (step, folder.name) == (3, "checkpoint-000003")
-    assert checkpoint.read_json(folder / "training_state.json") == {"step": 3}
     restored = BertForPreTraining.from_pretrained(folder)
     for ours, theirs in zip(model.parameters().values(), restored.parameters().values()):
         assert np.array_equal(ours.value, theirs.value)
