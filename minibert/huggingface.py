@@ -104,6 +104,8 @@ def load(model_class, config_class, directory, dtype=None):
     directory = pathlib.Path(directory)
     config = read_config(config_class, directory)
     tensors = {_new_name(name): array for name, array in read_tensors(directory / "model.safetensors").items()}
+    if "bert.pooler.dense.weight" in tensors and model_class.__name__ == "BertModel":  # the encoder of a model with heads
+        tensors = {name.removeprefix("bert."): array for name, array in tensors.items()}
     model = model_class(config, dtype=np.float32)
     parameters = model.parameters()
     for our_name, (their_name, transposed) in tensor_names(model).items():

@@ -200,3 +200,12 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch,
 
 
 # Truncated and damaged files: tests/test_cli.py, through the command that reads them.
+
+
+def test_the_encoder_of_a_model_with_heads_can_be_read_alone(tmp_path):
+    config = minibert.BertConfig(vocab_size=11, hidden_size=6, num_hidden_layers=2, num_attention_heads=3, intermediate_size=7)
+    model = minibert.BertForPreTraining(config, seed=3)
+    model.save_pretrained(tmp_path)
+    encoder = minibert.BertModel.from_pretrained(tmp_path).parameters()
+    for name, parameter in model.bert.parameters().items():
+        assert np.array_equal(encoder[name].value, parameter.value)
