@@ -68,8 +68,8 @@ class Recipe:
     num_attention_heads: int = 4
     seq_length: int = 64
     batch_size: int = 32
-    learning_rate: float = 2e-3
-    warmup: float = 0.05
+    learning_rate: float = 3e-3
+    warmup: float = 0.1
     beta2: float = 0.98
     weight_decay: float = 0.01
     max_gradient_norm: float = 1.0
