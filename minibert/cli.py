@@ -10,7 +10,7 @@ import minibert
 
 
 def main(arguments=None):
-    """Run a command; return its exit code: 0, or 2 after an error, or 130 after Ctrl-C."""
+    """Run a command; return its exit code: 0, 1 if a check found something wrong, 2 after an error, 130 after Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows ? for what it cannot
@@ -37,6 +37,7 @@ def _parser():
     _add_pretrain(commands)
     _add_fill_mask(commands)
     _add_next_sentence(commands)
+    _add_gradcheck(commands)
     return parser
 
 
@@ -126,7 +127,7 @@ def _pretrain(options):
     _say(f"{'NSP accuracy':<28}{evaluation.nsp_accuracy:>9.3f}{baselines.majority_accuracy:>10.3f}   always the same answer")
     _say("")
     _say(f"model, log.jsonl and loss.png are in {options.output}. Try:")
-    _say(f'  minibert fill-mask {_quoted(options.output)} "The [MASK] statement is used for conditional execution."')
+    _say(f'  minibert fill-mask {_quoted(options.output)} "Return the number of [MASK] in the list."')
 
 
 def _available_cores():
@@ -223,6 +224,51 @@ def _next_sentence(options):
     follows, elsewhere = softmax(output.seq_relationship_logits)[0]
     _say(f"follows the first     {follows:6.1%}")
     _say(f"comes from elsewhere  {elsewhere:6.1%}")
+
+
+# --- gradcheck ---
+
+
+def _add_gradcheck(commands):
+    command = commands.add_parser(
+        "gradcheck",
+        help="check every gradient of every layer and model",
+        description="Hold the gradients of the hand-written backward passes against those measured on the forward passes: "
+        "for each layer and model, the worst error of each input and parameter in any mode. Exit code 1 when one is wrong.",
+        epilog="examples: minibert gradcheck attention --intermediates; minibert gradcheck --exhibit transposed-key",
+    )
+    command.set_defaults(run=_gradcheck)
+    command.add_argument(
+        "names", nargs="*", metavar="NAME",
+        help="layer or model, or a part of its name, in any case (default: all)",
+    )  # fmt: skip
+    command.add_argument("--method", choices=("complex", "central"), help="complex step (default) or central differences")
+    command.add_argument("--intermediates", action="store_true", help="check every named step of a backward pass too")
+    command.add_argument("--preset", choices=("tiny", "base"), help="check a whole BERT of this size in a random direction")
+    command.add_argument("--per-tensor", action="store_true", help="with --preset: one direction for each tensor")
+    museum = command.add_mutually_exclusive_group()
+    museum.add_argument("--exhibit", metavar="NAME", help="a mistake of the bug museum: its story and its check")
+    museum.add_argument("--list", action="store_true", help="list all layers, models and exhibits")
+
+
+def _gradcheck(options):
+    from minibert.gradcheck import everything
+
+    if options.per_tensor and not options.preset:
+        raise ValueError("--per-tensor goes with --preset: all other checks are made tensor by tensor")
+    if options.preset and (options.names or options.method or options.intermediates):
+        raise ValueError("--preset is a whole model and the complex step: leave out NAME, --method and --intermediates")
+    if options.names and (options.exhibit or options.list):
+        raise ValueError("NAME does not go with --exhibit or --list: an exhibit brings its own layer")
+    if options.list:
+        is_right = everything.list_names(_say)
+    elif options.preset:
+        is_right = everything.check_preset(options.preset, options.per_tensor, options.exhibit, _say)
+    elif options.exhibit:
+        is_right = everything.show_exhibit(options.exhibit, options.method or "complex", options.intermediates, _say)
+    else:
+        is_right = everything.check_everything(options.names, options.method or "complex", options.intermediates, _say)
+    return 0 if is_right else 1
 
 
 def _load(directory):

@@ -4,6 +4,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from minibert.gradcheck.step_size import errors_by_step
+from minibert.gradcheck.subject import CENTRAL_STEP, COMPLEX_STEP
+
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # told apart with any colour vision (Okabe & Ito)
 
 
@@ -47,7 +50,7 @@ def loss_curves(log, figure=None):
     left.plot(held_out_steps, [line["held_out"]["mlm_loss"] for line in evaluated], "o-", color=ORANGE, label="held out")
     left.axhline(baselines["unigram_loss"], color=GREY, linestyle="--", label="unigram model")
     left.set(xlabel="step", ylabel="nats per masked word piece", title="Masked language model: loss")
-    left.legend(frameon=False)
+    left.legend(frameon=False, loc="center right")
 
     accuracies = [line["held_out"]["nsp_accuracy"] for line in evaluated]
     right.plot(held_out_steps, accuracies, "o-", color=ORANGE, label="held out")
@@ -56,3 +59,37 @@ def loss_curves(log, figure=None):
     right.set_ylim(min(0.4, *accuracies), 1)
     right.legend(frameon=False)
     return left, right
+
+
+def error_against_step_size(layer, *inputs, figure=None, **forward_kwargs):
+    """Draw the error of central differences and of the complex step against the step h, from 1e-1 to 1e-30.
+
+    Args:
+        layer, *inputs, **forward_kwargs: as in check_gradients; a pair of functions will do.
+        figure: where to draw; None makes one.
+
+    Returns:
+        the Axes.
+
+    Example:
+        >>> x = np.random.default_rng(0).standard_normal((4, 5, 6))
+        >>> axes = error_against_step_size(minibert.layers.LayerNorm(6), x)         # doctest: +SKIP
+    """
+    figure = Figure(figsize=(9, 4.2), layout="constrained") if figure is None else figure
+    steps = 10.0 ** np.arange(-30, -0.75, 0.5)
+    errors = errors_by_step(layer, *inputs, steps=steps, **forward_kwargs)
+    axes = figure.subplots()
+    for method, style, width, color, label, used, offset in (
+        ("complex", "-", 4, BLUE, "complex step, Im f(x + ih) / h", COMPLEX_STEP, (10, 30)),
+        ("central", "o-", 1, ORANGE, "central differences, (f(x + h) − f(x − h)) / 2h", CENTRAL_STEP, (18, -45)),
+    ):
+        drawn = np.maximum(errors[method], 1e-17)  # a logarithmic axis has no 0
+        axes.loglog(steps, drawn, style, color=color, linewidth=width, markersize=4, label=label)
+        at_used = drawn[np.argmin(np.abs(np.log10(steps / used)))]
+        text = f"minibert: h = $10^{{{np.log10(used):.0f}}}$\nerror {at_used:.0e}"
+        axes.annotate(text, (used, at_used), offset, textcoords="offset points", color=color,
+                      arrowprops={"arrowstyle": "->", "color": color})  # fmt: skip
+    axes.axhline(np.finfo(float).eps, color=GREY, linestyle="--", linewidth=1, label="precision of float64, 2e-16")
+    axes.set(xlabel="step size h", ylabel="relative error of the derivative", title="Two ways to measure a derivative")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(0.03, 0.62))
+    return axes

@@ -91,6 +91,8 @@ PLANTED = [
     ("passed on", OTHER, GRADIENT, {"steps": {"d_y": OTHER}}, "the gradient of d_y and nothing else"),
     ("number for gradient", GRADIENT - OTHER + 1, GRADIENT, {"steps": {"d_sum": OTHER}},
      "the number 1 stands where the gradient of d_sum should"),
+    ("term exchanged", GRADIENT + OTHER - OTHER[::-1], GRADIENT, {"steps": {"d_y": OTHER, "d_sum": OTHER[::-1]}},
+     "one term of it is the gradient of d_y, where that of d_sum belongs"),
     ("product transposed", OTHER[..., :4] @ SQUARE, OTHER[..., :4] @ SQUARE.T,
      {"steps": {"d_y": OTHER[..., :4]}, "values": {"w": SQUARE}},
      "the gradient of d_y times w, and should be times its transpose"),

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from minibert import plots
+from minibert.gradcheck.step_size import errors_by_step
+from minibert.gradcheck.subject import RANDOM_STREAM
+from minibert.layers import LayerNorm
 
 NUM_STEPS = 120
 
@@ -77,3 +80,49 @@ def test_save_writes_a_png_and_leaves_no_settings_behind(log, tmp_path):
     assert content.startswith(b"\x89PNG\r\n\x1a\n") and content.rstrip().endswith(b"IEND\xaeB`\x82")
     assert int.from_bytes(content[16:20], "big") == 4 * 120  # pixels wide
     assert dict(matplotlib.rcParams) == before
+
+
+def cube(x):
+    return x * x * x, x
+
+
+def cube_backward(d_y, x):
+    return 3 * x * x * d_y
+
+
+@pytest.mark.parametrize("layer", [LayerNorm(6), (cube, cube_backward)], ids=["a layer", "a pair of functions"])
+def test_error_against_step_size(layer):
+    axes = plots.error_against_step_size(layer, np.random.default_rng(0).standard_normal((4, 5, 6)))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step size h", "relative error of the derivative")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    labels = ["complex step, Im f(x + ih) / h", "central differences, (f(x + h) − f(x − h)) / 2h"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [*labels, "precision of float64, 2e-16"]
+    steps, complex_errors = map(np.array, line(axes, labels[0]))
+    _, central_errors = map(np.array, line(axes, labels[1]))
+    assert steps[0] == pytest.approx(1e-30) and steps[-1] == pytest.approx(1e-1)
+
+    assert complex_errors[steps < 1e-9].max() < 5e-15  # flat
+    best = central_errors.argmin()
+    assert 1e-7 < steps[best] < 1e-4 and 1e-12 < central_errors[best] < 1e-9
+    slopes = np.diff(np.log10(central_errors)) / np.diff(np.log10(steps))
+    assert slopes[steps[:-1] > 1e-4].mean() == pytest.approx(2, abs=0.1)  # what the formula leaves out: h²
+    assert slopes[(steps[:-1] > 1e-15) & (steps[:-1] < 1e-7)].mean() == pytest.approx(-1, abs=0.1)  # rounding: 1/h
+    assert (central_errors[steps < 1e-18] == 1).all()  # x + h is x: nothing is left
+    np.testing.assert_allclose(complex_errors[-5:-1], central_errors[-5:-1], rtol=0.1)
+
+
+def test_the_errors_are_those_of_the_derivative():
+    """f = x³: central differences are off by h² exactly, the complex step by -h²."""
+    x = np.array([2.0])
+    errors = errors_by_step((cube, cube_backward), x, steps=[1e-2])
+    rng = np.random.default_rng([RANDOM_STREAM, 0])
+    rng.standard_normal(1)  # the upstream gradient
+    derivatives, excess = np.array([(12 * v, v**3 * 1e-4) for v in rng.standard_normal(8)]).T
+    expected = np.abs(excess).max() / np.abs(derivatives).max()
+    assert errors["central"] == pytest.approx(expected, rel=1e-6)
+    assert errors["complex"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_error_of_a_wrong_backward_is_seen_at_every_step():
+    errors = errors_by_step((cube, lambda d_y, x: 2 * x * x * d_y), np.array([2.0]), steps=[1e-30, 1e-5])
+    assert errors["complex"] == pytest.approx(0.5) and errors["central"][1] == pytest.approx(0.5)

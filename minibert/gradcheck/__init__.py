@@ -23,7 +23,8 @@ J. Martins, P. Sturdza, J. Alonso, "The complex-step derivative approximation", 
 
 The files, in reading order: check.py is the idea and the loop; subject.py calls the layer; report.py prints; manners.py
 has the sentences on what a layer should not do; intermediates.py finds the named steps; diagnosis.py says what a wrong
-gradient looks like; directions.py checks a whole model at once.
+gradient looks like; directions.py checks a whole model at once; step_size.py shows why the complex step wins. Beside
+them, and loaded only when they are needed: cases.py lists what is checked of minibert itself, everything.py checks it.
 """
 
 from minibert.gradcheck.check import check_gradients

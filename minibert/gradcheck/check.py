@@ -213,8 +213,14 @@ def _context(subject, report):
               if name in subject.tensors and not np.isnan(gradient).any()}
     output = {"the output": d_output for d_output in subject.d_outputs if d_output.ndim}
     arrays = contents(dict(zip(subject.input_names, subject.inputs)) | subject.forward_kwargs)
-    return {"others": others, "steps": output | subject.right_steps, "values": arrays | subject.tensors,
+    right_steps = {name: subject.right_steps[name] for name in sorted(subject.right_steps, key=_depth)}
+    return {"others": others, "steps": output | right_steps, "values": arrays | subject.tensors,
             "numbers": _numbers(subject, arrays)}
+
+
+def _depth(name):
+    """An array may have several names, d_output_sum and output_norm.d_x: the one of the outer layer says more."""
+    return name.count(".")
 
 
 def _explained(subject, report, row, context):

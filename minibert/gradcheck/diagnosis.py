@@ -205,6 +205,16 @@ def number_for_gradient(case):
                         "x + f(x) sends back the gradient that came in, not 1.")
 
 
+def term_exchanged(case):
+    gradients = {name: other for name, other in (without_own(case) | case.steps).items()
+                 if other.shape == case.numeric.shape and other.size > 2}
+    difference = case.numeric - case.analytic
+    for right, wrong in itertools.permutations(gradients, 2):
+        if same(difference, gradients[right] - gradients[wrong]):
+            return (f"one term of it is the gradient of {wrong}, where that of {right} belongs: look which way the "
+                    "forward pass took to the sum.")
+
+
 def product_not_transposed(case):
     for name, matrix in case.values.items():
         if matrix.ndim != 2 or matrix.dtype.kind != "f" or matrix.shape[0] != matrix.shape[1]:
@@ -327,6 +337,7 @@ PATTERNS = [
     ("another's gradient", swapped),
     ("passed on", passed_on),
     ("number for gradient", number_for_gradient),
+    ("term exchanged", term_exchanged),
     ("product transposed", product_not_transposed),
     ("reshaped", reshaped),
     ("added constant", added_constant),

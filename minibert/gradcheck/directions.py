@@ -8,7 +8,8 @@ from minibert.gradcheck.subject import COMPLEX_STEP, RANDOM_STREAM, GradientChec
 DIRECTION_TOLERANCE = 1e-11
 
 
-def check_directions(model, *inputs, per_tensor=False, seed=0, tolerance=DIRECTION_TOLERANCE, **forward_kwargs):
+def check_directions(model, *inputs, per_tensor=False, seed=0, tolerance=DIRECTION_TOLERANCE, on_tensor=None,
+                     **forward_kwargs):
     """Check all gradients of a model at once, along random directions: one complex forward pass for any number of them.
 
     With a direction v for each tensor θ, the derivative along all of them together is
@@ -24,6 +25,7 @@ def check_directions(model, *inputs, per_tensor=False, seed=0, tolerance=DIRECTI
         per_tensor: one direction and one forward pass for each tensor, which names the guilty one.
         seed: of the upstream gradient and the directions.
         tolerance: largest error that is right, as a part of the terms summed.
+        on_tensor: with per_tensor: a function that is called with (name, error) as soon as a tensor is measured.
 
     Returns:
         DirectionReport. Memory beyond the model's own: 24 bytes a parameter (its gradient in float64, its value in
@@ -62,6 +64,8 @@ def check_directions(model, *inputs, per_tensor=False, seed=0, tolerance=DIRECTI
             measured = _imaginary_objective(subject)
             value.imag = 0.0
             report.errors[name] = abs(terms[name] - measured) / max(abs(measured), 1.0)
+            if on_tensor is not None:
+                on_tensor(name, report.errors[name])
         report.error = max(report.errors.values())
         return report
 

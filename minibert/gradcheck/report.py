@@ -109,7 +109,7 @@ class DirectionReport:
                 f"error {self.error:.1e} (tolerance {self.tolerance:.0e})")
         if self.guilty:
             return text + "\nwrong: " + ", ".join(f"{name} ({self.errors[name]:.1e})" for name in self.guilty)
-        return text if self.ok or self.errors else text + "\nper_tensor=True names the guilty one"
+        return text if self.ok or self.errors else text + "\nper_tensor=True (--per-tensor) names the guilty one"
 
     __repr__ = __str__
 

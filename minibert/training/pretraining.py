@@ -30,7 +30,7 @@ PRESETS = {
               "seq_length": 128, "learning_rate": 5e-4},
 }  # fmt: skip
 NUM_EVALUATIONS = 10  # in the course of a run, and as many checkpoints
-TRIAL_STEPS = 12  # steps that are timed to turn --minutes into a number of steps
+TRIAL_STEPS = 24  # steps that are timed to turn --minutes into a number of steps
 
 
 class RunError(ValueError):
@@ -263,8 +263,8 @@ def pretrain(output, recipe=None, minutes=None, resume=False, say=print):
         run = Pretraining(recipe, None if newest is None else WordPieceTokenizer.from_pretrained(newest), say)
         if newest is None:
             if recipe.num_steps == 0:
-                # A tenth is kept back: for the checkpoints, and for a machine that is busier later on.
-                run.plan(0.9 * (60 * minutes - (time.perf_counter() - started)))
+                # A little is kept back: for the checkpoints, and for a machine that is busier later on.
+                run.plan(0.93 * (60 * minutes - (time.perf_counter() - started)))
             _begin(run, output)
         first_step = checkpoint.checkpoints(output)[-1][0]
         if newest is not None:

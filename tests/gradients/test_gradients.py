@@ -5,9 +5,9 @@ import inspect
 
 import numpy as np
 import pytest
-from cases import CASES
 
 import minibert as mb
+from minibert.gradcheck.cases import CASES
 
 
 @functools.cache
@@ -34,10 +34,11 @@ def test_gradients(case, name):
 
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_else_is_wrong(case):
+    """Forward repeats itself, nothing is changed in place, a second backward adds the same gradients again."""
     assert not rows(case)[1]
 
 
-@pytest.mark.parametrize("case", ["LayerNorm", "MultiHeadAttention padding", "BertForPreTraining"])
+@pytest.mark.parametrize("case", CASES)
 def test_central_differences_agree(case):
     layer, inputs, forward_kwargs = CASES[case]
-    assert mb.check_gradients(layer, *inputs, method="central", max_entries=20, **forward_kwargs).ok
+    assert mb.check_gradients(layer, *inputs, method="central", max_entries=4, **forward_kwargs).ok
