@@ -138,7 +138,7 @@ def test_pretrain_prints_both_baselines_and_what_to_do_next(corpus, tmp_path, ou
     loss, baseline, gain, side = re.search(r"per piece +(\S+) +(\S+) +unigram model; (\S+) nats (\w+) it", text).groups()
     assert float(gain) == pytest.approx(abs(float(loss) - float(baseline)), abs=2e-3)
     assert side == ("above" if loss > baseline else "below")
-    assert f'minibert fill-mask "{tmp_path / "my run"}" "The [MASK]' in text
+    assert f'minibert fill-mask "{tmp_path / "my run"}" "Return the number of [MASK]' in text
     recipe = json.loads((tmp_path / "my run" / "run.json").read_text(encoding="utf-8"))
     given = {"num_steps": 3, "seq_length": 12, "batch_size": 4, "vocab_size": 110, "threads": 1, "seed": 4}
     assert {name: recipe[name] for name in given} == given
