@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from minibert.text.tokenizer import (CONTINUATION, SPECIAL_TOKENS, BasicTokenizer, WordPieceTokenizer, _alphabet,
+from minibert.text.basic_tokenizer import SPECIAL_TOKENS, BasicTokenizer
+from minibert.text.tokenizer import (CONTINUATION, WordPieceTokenizer, _alphabet,
                                      _merge, _merge_pairs, longest_first)
 
 TOKENS = [*SPECIAL_TOKENS, "the", "cat", "un", "##aff", "##able", "##a", "##ble", "a", "sat", "x", "##x", ".", ",",
@@ -131,6 +132,15 @@ def test_encode_batch_refuses_what_is_no_list_of_texts(tokenizer, texts):
         tokenizer.encode_batch(texts)
 
 
+@pytest.mark.parametrize("text", [None, b"the", 5, ["the"], ("the", "cat", "sat")])
+def test_a_text_that_is_no_string(tokenizer, text):
+    for method in (tokenizer.tokenize, tokenizer.encode, lambda text: tokenizer.encode("the", text or 0)):
+        with pytest.raises(ValueError, match="a text must be a string, got the"):
+            method(text)
+    with pytest.raises(ValueError, match="a text must be a string, got the"):
+        tokenizer.encode_batch(["the", text])
+
+
 def test_max_length_without_room(tokenizer):
     with pytest.raises(ValueError, match="max_length 2 leaves no room for the 3 special tokens"):
         tokenizer.encode("the", "cat", max_length=2)
@@ -168,6 +178,11 @@ def test_unusable_vocabularies():
         WordPieceTokenizer([token for token in TOKENS if token != "[MASK]"])
     with pytest.raises(ValueError, match=r"lacks \[PAD\], \[UNK\]"):
         WordPieceTokenizer([])
+    with pytest.raises(ValueError, match="lacks <e1>"):
+        WordPieceTokenizer(TOKENS, extra_special_tokens=["<e1>"])
+    for token in [5, None, "a\nb", "\udfff"]:
+        with pytest.raises(ValueError, match="the token with id 24 is .* a token must be a string that makes a line"):
+            WordPieceTokenizer([*TOKENS, token])
 
 
 def test_save_and_load(tmp_path):
