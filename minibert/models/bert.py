@@ -283,13 +283,17 @@ class BertModel(Layer):
         huggingface.save(self, directory)
 
     @classmethod
-    def from_pretrained(cls, directory, dtype=None):
-        """Read what save_pretrained or Hugging Face wrote; dtype None keeps that of the file.
+    def from_pretrained(cls, directory, dtype=None, output_loading_info=False):
+        """Read what save_pretrained or Hugging Face wrote; dtype None keeps that of the file, or float32 where it is shorter.
+
+        A pooler that is not in the checkpoint is newly initialised (seed 0); that, and tensors of the checkpoint for which this
+        model has no place (heads), are told in a minibert.huggingface.CheckpointWarning.
+        With output_loading_info, returns (model, LoadingInfo(missing_keys, unexpected_keys)) and does not warn.
 
         Raises:
             minibert.huggingface.CheckpointError: the directory holds no such checkpoint, or a broken one.
         """
-        return huggingface.load(cls, BertConfig, directory, dtype)
+        return huggingface.load(cls, BertConfig, directory, False, dtype, output_loading_info)
 
 
 class BertForPreTrainingOutput(NamedTuple):
@@ -397,13 +401,17 @@ class BertForPreTraining(Layer):
         huggingface.save(self, directory)
 
     @classmethod
-    def from_pretrained(cls, directory, dtype=None):
-        """Read what save_pretrained or Hugging Face wrote; dtype None keeps that of the file.
+    def from_pretrained(cls, directory, dtype=None, output_loading_info=False):
+        """Read what save_pretrained or Hugging Face wrote; dtype None keeps that of the file, or float32 where it is shorter.
+
+        Heads or a pooler that are not in the checkpoint are newly initialised (seed 0); that, and tensors of the checkpoint
+        for which this model has no place, are told in a minibert.huggingface.CheckpointWarning.
+        With output_loading_info, returns (model, LoadingInfo(missing_keys, unexpected_keys)) and does not warn.
 
         Raises:
             minibert.huggingface.CheckpointError: the directory holds no such checkpoint, or a broken one.
         """
-        return huggingface.load(cls, BertConfig, directory, dtype)
+        return huggingface.load(cls, BertConfig, directory, True, dtype, output_loading_info)
 
 
 def _integers(name, array, shape=None):
