@@ -1,8 +1,9 @@
 """Corpora: where the text comes from. A corpus is a list of documents, and a document a list of sentences.
 
 - `python_docs()` reads the English prose of the reader's own Python installation;
+- `toy()` is 380,000 words of a small language that this project made (see toy.py), the same on every machine;
 - `read_files(paths)` reads UTF-8 text files and folders of them, with a blank line between documents;
-- `load_corpus(names)` is both of them, for a command line;
+- `load_corpus(names)` is all of them, for a command line;
 - `split_held_out(corpus)` sets documents apart for evaluation that share no sentence with the others.
 """
 
@@ -13,7 +14,8 @@ from pathlib import Path
 from minibert.text.documentation import read_documentation
 from minibert.text.sentences import split_sentences
 
-PYTHON_DOCS = "python-docs"  # the name of the corpus that is not a path
+PYTHON_DOCS, TOY = "python-docs", "toy"  # the names of corpora that are not paths
+NUM_TOY_DOCUMENTS = 4000
 
 
 class CorpusError(ValueError):
@@ -65,6 +67,17 @@ def python_docs():
     return load_corpus(["python-docs"])
 
 
+def toy():
+    """Return 4000 documents of the toy language: 380,000 words."""
+    return load_corpus([TOY])
+
+
+def _toy_documents():
+    from minibert.text.toy import TOY as language  # compiled only for those who use it
+
+    return [list(map(str, document)) for document in language.documents(NUM_TOY_DOCUMENTS)]
+
+
 def read_files(paths):
     """Return the text of UTF-8 files, and of folders of them, read at all levels in the order of their names.
 
@@ -80,14 +93,19 @@ def read_files(paths):
 
 
 def load_corpus(names):
-    """Return the corpus that a command line names: "python-docs", paths of files and folders, or several of these.
+    """Return the corpus that a command line names: "python-docs", "toy", paths of files and folders, or several of these.
 
     Raises:
         CorpusError: as `python_docs` and `read_files`.
     """
     documents = []
     for name in names:
-        documents += read_documentation() if name == PYTHON_DOCS else _documents_in(Path(name))
+        if name == PYTHON_DOCS:
+            documents += read_documentation()
+        elif name == TOY:
+            documents += _toy_documents()
+        else:
+            documents += _documents_in(Path(name))
     return _checked(Corpus(", ".join(map(str, names)), documents))
 
 
@@ -106,7 +124,7 @@ def _files_in(path):
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise CorpusError(f"corpus {path} does not exist; give python-docs, a text file, or a folder of text files")
+        raise CorpusError(f"corpus {path} does not exist; give python-docs, toy, a text file, or a folder of text files")
     files = [file for file in sorted(path.rglob("*")) if file.is_file()
              and not any(part.startswith(".") for part in file.relative_to(path).parts)]
     if not files:

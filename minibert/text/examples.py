@@ -281,6 +281,11 @@ def mask_tokens(input_ids, candidates, rng, vocab_size, mask_token_id, lengths=N
     else:
         chosen = _choose_words(candidates, to_choose, word_starts, rng)
 
+    return hide_tokens(input_ids, chosen, rng, vocab_size, mask_token_id)
+
+
+def hide_tokens(input_ids, chosen, rng, vocab_size, mask_token_id):
+    """Hide the chosen tokens, bool (B, T), as BERT does (see `mask_tokens`); return (masked input_ids, labels), int64 (B, T)."""
     labels = np.where(chosen, input_ids, IGNORED)
     draw = rng.random(np.count_nonzero(chosen))  # (M,)
     random_ids = rng.integers(vocab_size, size=len(draw))

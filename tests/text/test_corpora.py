@@ -77,7 +77,7 @@ def test_errors_of_files(tmp_path, content, message):
 
 
 def test_errors_of_paths(tmp_path):
-    with pytest.raises(CorpusError, match="missing.txt does not exist; give python-docs, a text file"):
+    with pytest.raises(CorpusError, match="missing.txt does not exist; give python-docs, toy, a text file"):
         read_files([tmp_path / "missing.txt"])
     with pytest.raises(CorpusError, match="holds no files"):
         read_files([tmp_path])

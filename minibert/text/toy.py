@@ -1,0 +1,463 @@
+"""Toy: a small language of English words whose best possible model is known.
+
+Text of which nobody knows the true probabilities never tells whether a model is good. This language is a probability
+distribution that can be written down, so `toy_limits.py` can compute what the best possible model would answer, and a
+model's loss can be held against it, for each ability by name.
+
+    document  = constants (topic, hero, country, item, crop) + a Markov chain over kinds of sentences
+    sentence  = kind -> template -> values of its variables -> words, each drawn from its class of words
+
+A *plan* is a template with a value for each of its variables: "the {noun} {near} the {other} {verb} {how} ." with
+topic river, lemma duck, number singular. Given the plan, the words of a sentence are independent; that two words agree,
+or that a pronoun fits a name, is the plan's doing. So a document is a hidden Markov model with plans as its states.
+
+`TOY` is the language; `Language` works with any `Grammar` of this form. The same seed gives the same text everywhere.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert.text.tokenizer import SPECIAL_TOKENS, WordPieceTokenizer
+
+# --- the words: where several stand together, the first is the most frequent (Zipf: in proportion to 1/rank) ---
+
+TOPICS = ["garden", "river", "money"]
+WOMEN, MEN = "anna maria lucy", "tom peter david"
+CAPITALS = "paris rome madrid beijing cairo lima"
+COUNTRIES = "france italy spain china egypt peru"
+ITEMS = "lamp umbrella violin teapot map clock"
+
+# For each topic: singular, plural, what one does, what several do, what it did.
+LEMMAS = [
+    ["snail snails crawls crawl crawled", "rabbit rabbits hops hop hopped", "bee bees buzzes buzz buzzed"],
+    ["duck ducks swims swim swam", "frog frogs croaks croak croaked", "boat boats floats float floated"],
+    ["clerk clerks yawns yawn yawned", "robber robbers whispers whisper whispered", "purse purses jingles jingle jingled"],
+]
+
+# For each topic: what is done to the crop, in this order, and the crops.
+SCRIPTS = ["planted watered guarded picked sold", "spotted followed caught weighed freed", "found counted polished hid lost"]
+CROPS = ["carrots beans pumpkins", "eels crabs shrimps", "pearls rubies tickets"]
+
+# For each topic: two words that mean something else in another topic, and what is said of them.
+HOMOGRAPHS = ["mint perch", "perch bank", "bank mint"]
+SENSES = [["fresh fragrant", "wooden shaky"], ["slippery smelly", "muddy grassy"], ["closed wealthy", "guarded secret"]]
+
+# Women and men, first the royal ones, of each first the old.
+PERSONS = [[["queen", "princess"], ["woman", "girl"]], [["king", "prince"], ["man", "boy"]]]
+
+
+def _zipf(size):
+    """Return the probabilities of ranks 1, 2, ..., size: in proportion to 1/rank."""
+    weights = 1 / np.arange(1, size + 1)
+    return weights / weights.sum()
+
+
+def _each(words):
+    return words.split()
+
+
+_NOUNS = [[line.split()[:2] for line in topic] for topic in LEMMAS]  # [topic][lemma][number]
+
+# Class -> (its variables, what decides it, its words for each value of them). A word of "choice" is free.
+WORDS = {
+    "name": (("hero",), "name", _each(f"{WOMEN} {MEN}")),
+    "pronoun": (("gender",), "pronoun", ["she", "he"]),
+    "his": (("gender",), "pronoun", ["her", "his"]),
+    "kin": (("gender",), "gender", ["daughter niece sister aunt", "son nephew brother uncle"]),
+    "capital": (("country",), "capital", _each(CAPITALS)),
+    "country": (("country",), "capital", _each(COUNTRIES)),
+    "item": (("item",), "copy", _each(ITEMS)),
+    "thing": (("topic", "crop"), "copy", [_each(crops) for crops in CROPS]),
+    **{f"did{k + 1}": (("topic",), "script", [_each(script)[k] for script in SCRIPTS]) for k in range(5)},
+    "noun": (("topic", "lemma", "number"), "topic", _NOUNS),
+    # What stands near the subject has the other number.
+    "other": (("topic", "number"), "topic",
+              [[" ".join(noun[1 - number] for noun in topic) for number in (0, 1)] for topic in _NOUNS]),
+    "verb": (("topic", "lemma", "number"), "agreement", [[_each(line)[2:4] for line in topic] for topic in LEMMAS]),
+    "past": (("topic", "lemma"), "tense", [[_each(line)[4] for line in topic] for topic in LEMMAS]),
+    "today": ((), "tense", "today now"),
+    "yesterday": ((), "tense", "yesterday earlier"),
+    "person": (("sex", "rank", "age"), "royalty", PERSONS),
+    "own": (("sex",), "gender", ["her", "his"]),
+    "age": (("age",), "royalty", ["old wise", "young little"]),
+    "metal": (("rank",), "royalty", ["golden silver", "woolen dusty"]),
+    "garment": (("rank",), "royalty", ["crown robe", "hat coat"]),
+    "home": (("rank",), "royalty", ["palace castle", "cottage hut"]),
+    "homograph": (("topic", "pick"), "sense", [_each(pair) for pair in HOMOGRAPHS]),
+    "sense": (("topic", "pick"), "sense", SENSES),
+    "liked": (("feeling",), "sentiment", ["loved admired praised", "hated disliked feared"]),
+    "quality": (("feeling",), "sentiment", ["wonderful lovely perfect", "awful ugly terrible"]),
+    **{name: ((), "choice", words) for name, words in {
+        "near": "near behind beside under above inside",
+        "how": "quietly happily slowly proudly bravely politely angrily twice carefully secretly lazily gladly",
+        "look": "tiny strange famous lucky blue invisible noisy ancient curious purple lonely magic crooked enormous ordinary sleepy",
+        "pets": "parrots goats turtles camels penguins", "very": "very rather quite always", "then": "then soon next later",
+        "surely": "surely clearly perhaps maybe", "yes": "yes indeed certainly",
+    }.items()},
+}  # fmt: skip
+
+# Kind of sentence -> pairs of a template and the same sentence rewritten. {who} is the hero, by name or by pronoun.
+SENTENCES = {
+    "intro": [
+        ("{surely} {who} is my {kin} from {capital}", "it is {who} who {surely} is my {kin} from {capital}"),
+        ("{surely} {who} keeps {his} {pets} in {capital}", "{surely} in {capital} {who} keeps {his} {pets}"),
+    ],
+    **{f"step {k}": [
+        (f"{{then}} {{who}} {{how}} {{did{k}}} the {{look}} {{thing}}",
+         f"it was {{who}} who {{then}} {{how}} {{did{k}}} the {{look}} {{thing}}"),
+    ] for k in range(1, 6)},
+    "agreement": [
+        ("{today} the {noun} {near} the {other} {verb}", "the {noun} {near} the {other} {verb} {today}"),
+        ("the {noun} {near} the {other} {verb} {today}", "{today} the {noun} {near} the {other} {verb}"),
+        ("{near} the {other} the {noun} {verb} {today}", "{today} the {noun} {near} the {other} {verb}"),
+        ("{yesterday} the {noun} {near} the {other} {past}", "the {noun} {near} the {other} {past} {yesterday}"),
+        ("the {noun} {near} the {other} {past} {yesterday}", "{yesterday} the {noun} {near} the {other} {past}"),
+    ],
+    "royal": [
+        ("the {age} {person} wore {own} {metal} {garment}", "{own} {metal} {garment} the {age} {person} wore"),
+        ("in {own} {home} the {age} {person} yawned", "the {age} {person} yawned in {own} {home}"),
+    ],
+    "capital": [
+        ("{capital} is the {look} capital of {country}", "the {look} capital of {country} is {capital}"),
+        ("a {look} train from {capital} crosses {country}", "{country} is crossed by a {look} train from {capital}"),
+    ],
+    "sense": [
+        ("everyone said the {homograph} was {very} {sense}", "the {homograph} was {very} {sense} as everyone said"),
+        ("the {homograph} was {sense} that {look} day", "that {look} day the {homograph} was {sense}"),
+    ],
+    "question": [
+        ("did {who} {how} hide the {look} {item}", "the {look} {item} did {who} {how} hide it"),
+    ],
+    "answer": [
+        ("{yes} {who} {how} hid the {look} {item}", "{yes} the {look} {item} {who} {how} hid it"),
+    ],
+    "opinion": [
+        ("{surely} {who} {how} {liked} the {quality} {item}", "the {quality} {item} {who} {surely} {how} {liked} it"),
+    ],
+}  # fmt: skip
+
+# What follows a kind of sentence, by weight; kinds that are not named are followed by ANY.
+ANY = {"step 1": 8, "agreement": 5, "royal": 1.5, "capital": 1.5, "sense": 3, "question": 3, "opinion": 2, "intro": 0.5}
+OTHER = {kind: weight for kind, weight in ANY.items() if kind != "step 1"}
+FOLLOWS = {
+    **{f"step {k}": {f"step {k + 1}": 3 * sum(OTHER.values()), **OTHER} for k in range(1, 5)},  # the next step in 3 of 4 cases
+    "step 5": OTHER,
+    "question": {"answer": 1},
+}
+PRONOUN = 0.6  # how often {who} is a pronoun where the sentence before has mentioned the hero
+
+
+class Grammar(NamedTuple):
+    """What a language is made of.
+
+    Attributes:
+        variables: {name: probabilities of its values}.
+        document: the names of the variables that keep their value throughout a document.
+        derived: {name: (the document variable that it follows from, its value for each of that one's)}.
+        words: {class: (names of its variables, phenomenon, words)}: nested lists, an axis for each variable, of strings.
+        sentences: {kind: [(template, rewritten), ...]}; the first kind begins a document.
+        follows: {kind: {kind: weight}}.
+        any: {kind: weight}, what follows a kind that is not in `follows`.
+        pronoun: how often {who} is a pronoun after a sentence that mentions the hero.
+        document_length: sentences in a document.
+    """
+
+    variables: dict
+    document: tuple
+    derived: dict
+    words: dict
+    sentences: dict
+    follows: dict
+    any: dict
+    pronoun: float
+    document_length: int
+
+
+GRAMMAR = Grammar(
+    variables={
+        "topic": _zipf(3) / 2 + 1 / 6, "hero": _zipf(6) / 2 + 1 / 12, "country": _zipf(6), "item": _zipf(6), "crop": _zipf(3),
+        "lemma": _zipf(3), "number": np.array([0.5, 0.5]), "sex": np.array([0.5, 0.5]),
+        "rank": np.array([0.5, 0.5]), "age": np.array([0.5, 0.5]), "pick": np.array([0.5, 0.5]), "feeling": np.array([0.6, 0.4]),
+    },
+    document=("topic", "hero", "country", "item", "crop"),
+    derived={"gender": ("hero", np.array([0, 0, 0, 1, 1, 1]))},
+    words=WORDS, sentences=SENTENCES, follows=FOLLOWS, any=ANY, pronoun=PRONOUN, document_length=12,
+)  # fmt: skip
+
+
+class Sentence(NamedTuple):
+    """A sentence and what the generator knows of it; the tuples have an entry for each word.
+
+    Attributes:
+        words: the words and punctuation marks.
+        phenomena: what decides each word, a name of `Language.phenomena`.
+        entities: "PER", "LOC" or "O" for each word.
+        kind: of sentence.  topic: its name, or None where the sentence does not show it.
+        sentiment: "positive", "negative" or None.
+        rewritten: the same said in another way, a tuple of words.
+    """
+
+    words: tuple
+    phenomena: tuple
+    entities: tuple
+    kind: str
+    topic: str
+    sentiment: str
+    rewritten: tuple
+
+    def __str__(self):
+        return to_text(self.words)
+
+
+ENTITIES = {"{name}": "PER", "{capital}": "LOC", "{country}": "LOC"}  # class -> entity; all other words are "O"
+PROPER = {word for table in (WORDS["name"], WORDS["capital"], WORDS["country"]) for word in table[2]}
+
+
+def to_text(words):
+    """Return words as a sentence is printed: "Anna planted the carrots."."""
+    text = " ".join(word.capitalize() if word in PROPER else word for word in words)
+    return text[:1].upper() + text[1:] + ("?" if "did" in words else ".")
+
+
+class Language:
+    """A Grammar, compiled into arrays: P plans of at most L words, R rows of word probabilities, S states of the chain.
+
+    A state is a kind of sentence, and how it mentions the hero. A document variable of a plan has a *code*: its value, or
+    the value of what is derived from it (all that a pronoun tells is the gender), or the last code, "not mentioned".
+
+    Args:
+        grammar: a Grammar.
+
+    Attributes:
+        words: a list of V words.  phenomena: a list of names.
+        word_probs: (R, V), the probabilities of the words in each row; a row is a class and values of its variables.
+        rows: int (P, L), the row of each word of a plan, -1 after its end.  lengths: (P,).
+        tags: int (P, L), the phenomenon that decides each word, -1 after its end.
+        state: (P,).  weight: (P,), the probability of the plan's template and sentence variables, given the state.
+        codes: {document variable: (P,)}.  members: {document variable: (codes, values)}, 1 where a code allows a value.
+        next_states: (S, S), the probability that two neighbouring sentences of a document have these states.
+    """
+
+    def __init__(self, grammar):
+        self.grammar = grammar
+        self._compile_words()
+        self._compile_chain()
+        self._compile_plans()
+
+    # --- compiling ---
+
+    def _compile_words(self):
+        grammar = self.grammar
+        probs, self._row_of = [], {}  # _row_of: class -> (its variables, array of rows, an axis for each variable)
+        self.words = []
+        ids = {}
+
+        def row(words):
+            entry = {}
+            for word, p in zip(words, _zipf(len(words))):
+                if word not in ids:
+                    ids[word] = len(self.words)
+                    self.words.append(word)
+                entry[ids[word]] = entry.get(ids[word], 0) + p
+            probs.append(entry)
+            return len(probs) - 1
+
+        self.phenomena = ["grammar"]
+        for name, (variables, phenomenon, words) in grammar.words.items():
+            if phenomenon not in self.phenomena:
+                self.phenomena.append(phenomenon)
+            table = np.array(words, dtype=object)
+            rows = np.array([row(entry.split()) for entry in table.ravel()]).reshape(table.shape)
+            self._row_of[f"{{{name}}}"] = variables, rows, self.phenomena.index(phenomenon)
+        for templates in grammar.sentences.values():
+            for word in " ".join(text for pair in templates for text in pair).split():
+                if not word.startswith("{") and word not in self._row_of:
+                    self._row_of[word] = (), np.array(row([word])), 0
+        self.word_probs = np.zeros((len(probs), len(self.words)))
+        for number, entry in enumerate(probs):
+            self.word_probs[number, list(entry)] = list(entry.values())
+
+    def _compile_chain(self):
+        grammar = self.grammar
+        mentions = {kind: "{who}" in templates[0][0] for kind, templates in grammar.sentences.items()}
+        self.states = [(kind, how) for kind in grammar.sentences for how in (("name", "pronoun") if mentions[kind] else ("",))]
+        index = {state: number for number, state in enumerate(self.states)}
+        self.transitions = np.zeros((len(self.states), len(self.states)))
+        for (kind, how), row in zip(self.states, self.transitions):
+            weights = grammar.follows.get(kind, grammar.any)
+            for following, weight in weights.items():
+                p = weight / sum(weights.values())
+                if not mentions[following]:
+                    row[index[following, ""]] += p
+                else:
+                    pronoun = grammar.pronoun if how else 0  # a pronoun needs somebody to stand for
+                    row[index[following, "pronoun"]] += p * pronoun
+                    row[index[following, "name"]] += p * (1 - pronoun)
+        probs = np.zeros(len(self.states))
+        probs[0] = 1  # a document begins with the first kind, by name
+        total = np.zeros(len(probs))  # over all places but the last
+        for _ in range(grammar.document_length - 1):
+            total += probs
+            probs = probs @ self.transitions
+        self.next_states = total[:, np.newaxis] / (grammar.document_length - 1) * self.transitions
+
+    def _compile_plans(self):
+        grammar = self.grammar
+        blocks = []  # one for each state and template: (state, template number, slots, variables, first plan, shape)
+        self.templates = []  # (words and classes, the same rewritten)
+        first = 0
+        for number, (kind, how) in enumerate(self.states):
+            for pair in grammar.sentences[kind]:
+                texts = [text.replace("{who}", f"{{{how}}}").split() for text in pair]
+                slots = texts[0]
+                used = list(dict.fromkeys(name for slot in slots for name in self._row_of[slot][0]))
+                used = [name for name in used if grammar.derived.get(name, ("",))[0] not in used]
+                shape = tuple(self._num_values(name) for name in used)
+                blocks.append((number, len(self.templates), slots, used, first, shape))
+                self.templates.append(texts)
+                first += int(np.prod(shape))
+        self.blocks = blocks
+        self.blocks_of_state = [[k for k, block in enumerate(blocks) if block[0] == state] for state in range(len(self.states))]
+        longest = max(len(block[2]) for block in blocks)
+        self.rows = np.full((first, longest), -1)
+        self.tags = np.full((first, longest), -1)
+        self.lengths, self.state, self.template = (np.zeros(first, int) for _ in range(3))
+        self.weight = np.ones(first)
+        self.members = {name: self._memberships(name) for name in grammar.document}
+        self.codes = {name: np.full(first, len(self.members[name]) - 1) for name in grammar.document}
+        for state, template, slots, used, start, shape in blocks:
+            plans = np.arange(start, start + int(np.prod(shape)))
+            values = {name: axis.ravel() for name, axis in zip(used, np.indices(shape))}
+            self.state[plans], self.template[plans], self.lengths[plans] = state, template, len(slots)
+            self.weight[plans] /= len(self.blocks_of_state[state])
+            for name, value in values.items():
+                if name in grammar.document:
+                    self.codes[name][plans] = value
+                elif name in grammar.derived:
+                    parent = grammar.derived[name][0]
+                    self.codes[parent][plans] = self._num_values(parent) + value
+                else:
+                    self.weight[plans] *= grammar.variables[name][value]
+            for place, slot in enumerate(slots):
+                variables, rows, self.tags[plans, place] = self._row_of[slot]
+                self.rows[plans, place] = rows[tuple(self._value(name, values) for name in variables)]
+
+    def _num_values(self, name):
+        if name in self.grammar.derived:
+            return int(self.grammar.derived[name][1].max()) + 1
+        return len(self.grammar.variables[name])
+
+    def _value(self, name, values):
+        """Return the values of a variable: as they are given, or derived from those of its document variable."""
+        if name in values:
+            return values[name]
+        parent, table = self.grammar.derived[name]
+        return table[values[parent]]
+
+    def _memberships(self, name):
+        """Return (codes, values) of a document variable: 1 where a code allows a value. At most one variable derives from it."""
+        size = self._num_values(name)
+        derived = [table for parent, table in self.grammar.derived.values() if parent == name]
+        by_derived = [table == value for table in derived for value in range(table.max() + 1)]
+        return np.vstack([np.eye(size), *by_derived, np.ones(size)]).astype(float)
+
+    # --- generating ---
+
+    def sample_documents(self, number, rng):
+        """Return the plans (number, document_length) of documents, and the values of their document variables."""
+        constants = self.sample_constants(number, rng)
+        states = np.zeros((number, self.grammar.document_length), int)  # the first is state 0
+        for place in range(1, states.shape[1]):
+            states[:, place] = _draw(self.transitions, states[:, place - 1], rng)
+        plans = [self.sample_plans(states[:, place], constants, rng) for place in range(states.shape[1])]
+        return np.stack(plans, axis=1), constants
+
+    def sample_constants(self, number, rng):
+        """Return {document variable: its values in `number` documents}."""
+        return {name: _draw(self.grammar.variables[name][np.newaxis], np.zeros(number, int), rng) for name in self.grammar.document}
+
+    def sample_plans(self, states, constants, rng):
+        """Return a plan (N,) for each state (N,), in documents with these constants."""
+        values = dict(constants)
+        for name, probs in self.grammar.variables.items():
+            if name not in values:
+                values[name] = _draw(probs[np.newaxis], np.zeros(len(states), int), rng)
+        counts = np.array([len(blocks) for blocks in self.blocks_of_state])
+        firsts = np.array([blocks[0] for blocks in self.blocks_of_state])
+        block_of = firsts[states] + rng.integers(counts[states])
+        plans = np.zeros(len(states), int)
+        for number in np.unique(block_of):
+            _, _, _, used, start, shape = self.blocks[number]
+            here = np.flatnonzero(block_of == number)
+            index = tuple(self._value(name, values)[here] for name in used)
+            plans[here] = start + (np.ravel_multi_index(index, shape) if used else 0)
+        return plans
+
+    def sample_words(self, plans, rng):
+        """Return the words of plans of any shape: int (..., L), -1 after the end."""
+        rows = self.rows[plans]
+        return np.where(rows < 0, -1, _draw(self.word_probs, rows, rng))
+
+    def documents(self, number, seed=0):
+        """Return `number` documents: lists of Sentence, the same for the same seed on every machine."""
+        rng = np.random.default_rng([seed, number])
+        plans, constants = self.sample_documents(number, rng)
+        words = self.sample_words(plans, rng)
+        return [[self._sentence(plan, ids) for plan, ids in zip(*document)] for document in zip(plans, words)]
+
+    def _sentence(self, plan, ids):
+        classes, rewritten = self.templates[self.template[plan]]
+        words = tuple(self.words[k] for k in ids[: len(classes)])
+        by_class = dict(zip(classes, words))
+        topic = self.codes["topic"][plan]
+        feelings = self._row_of["{quality}"][1] if "{quality}" in classes else ()
+        feeling = next((name for name, row in zip(("positive", "negative"), feelings) if row in self.rows[plan]), None)
+        return Sentence(
+            words, tuple(self.phenomena[tag] for tag in self.tags[plan, : len(classes)]),
+            tuple(ENTITIES.get(name, "O") for name in classes), self.states[self.state[plan]][0],
+            TOPICS[topic] if topic < len(TOPICS) else None, feeling, tuple(by_class.get(name, name) for name in rewritten),
+        )  # fmt: skip
+
+    def acceptability(self, number, seed=0):
+        """Return `number` pairs (words, acceptable): half have a verb of the wrong number, or two words in the wrong order."""
+        rng = np.random.default_rng([seed, number, 1])
+        documents = self.documents(-(-number // self.grammar.document_length), seed)
+        sentences = [sentence for document in documents for sentence in document]
+        pairs = []
+        for sentence in sentences[:number]:
+            acceptable = bool(rng.random() < 0.5)
+            pairs.append((sentence.words if acceptable else _spoil(sentence, rng), acceptable))
+        return pairs
+
+    def tokenizer(self):
+        """Return the WordPieceTokenizer of this language: every word is one token."""
+        return WordPieceTokenizer([*SPECIAL_TOKENS, *self.words])
+
+
+_OTHER_NUMBER = {}
+for _one, _several in [tuple(_each(line)[2:4]) for topic in LEMMAS for line in topic]:
+    _OTHER_NUMBER |= {_one: _several, _several: _one}
+
+
+def _spoil(sentence, rng):
+    """Return the words of a sentence with a mistake: its verb in the other number, or two neighbours exchanged."""
+    words = list(sentence.words)
+    verbs = [place for place, word in enumerate(words) if word in _OTHER_NUMBER and sentence.phenomena[place] == "agreement"]
+    if verbs:
+        words[verbs[0]] = _OTHER_NUMBER[words[verbs[0]]]
+    else:
+        place = int(rng.integers(1, len(words) - 2))
+        words[place], words[place + 1] = words[place + 1], words[place]
+    return tuple(words)
+
+
+def _draw(probs, rows, rng):
+    """Draw from the distributions probs[rows]: `rows` of any shape -> ints of that shape (anything where a row is negative)."""
+    cumulative = np.cumsum(probs, axis=1)
+    cumulative /= cumulative[:, -1:]
+    ladder = (cumulative + np.arange(len(probs))[:, np.newaxis]).ravel()  # row k climbs from k to k + 1
+    return np.searchsorted(ladder, rows + rng.random(np.shape(rows)), side="right") - rows * probs.shape[1]
+
+
+TOY = Language(GRAMMAR)
