@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 import minibert
+from minibert.commands import embed, toy, trace
 
 
 def main(arguments=None):
@@ -17,6 +18,9 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
+    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+        return 0
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"minibert {options.command}: error: {error}", file=sys.stderr)
         return 2
@@ -38,6 +42,9 @@ def _parser():
     _add_fill_mask(commands)
     _add_next_sentence(commands)
     _add_gradcheck(commands)
+    embed.add(commands)
+    trace.add(commands)
+    toy.add(commands)
     return parser
 
 
@@ -55,14 +62,15 @@ def _add_pretrain(commands):
     command.set_defaults(run=_pretrain)
     command.add_argument(
         "--corpus", nargs="+", metavar="NAME|PATH",
-        help="python-docs (the default), or UTF-8 text files and folders of them, a blank line between documents",
+        help="python-docs (the default), toy (a small language whose best possible model is known), or UTF-8 text files and "
+        "folders of them, a blank line between documents",
     )  # fmt: skip
     command.add_argument("--output", default="bert-run", metavar="DIR", help="directory to write to (default: %(default)s)")
     command.add_argument("--preset", choices=("tiny", "mini", "small"), help="size of the model (default: tiny)")
     length = command.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes", type=_positive(float), metavar="M",
-        help="time for everything; turned into a number of steps at the start (default: 5)",
+        help="time for everything; turned into a number of steps at the start (default: 5; toy: 2)",
     )  # fmt: skip
     length.add_argument("--steps", type=_positive(int), metavar="N", help="number of training steps, instead of --minutes")
     command.add_argument("--seed", type=int, metavar="S", help="seed of everything that is random (default: 0)")
@@ -90,24 +98,25 @@ def _positive(kind):
 
 def _pretrain(options):
     from minibert.training.checkpoint import checkpoints
-    from minibert.text.corpora import PYTHON_DOCS
-    from minibert.training.pretraining import PRESETS, Recipe, pretrain
+    from minibert.text.corpora import PYTHON_DOCS, TOY
+    from minibert.training.pretraining import PRESETS, TOY_RECIPE, Recipe, pretrain
 
     names = ("corpus", "preset", "seed", "threads", "batch_size", "seq_length", "vocab_size", "learning_rate", "whole_word")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.corpus:  # paths in full, so that the run can be resumed from any folder
-        given["corpus"] = [name if name == PYTHON_DOCS else os.path.abspath(name) for name in options.corpus]
+        given["corpus"] = [name if name in (PYTHON_DOCS, TOY) else os.path.abspath(name) for name in options.corpus]
     if options.steps:
         given["num_steps"] = options.steps
     if options.resume and (given or options.minutes):
         flags = ", ".join(f"--{name}".replace("_", "-").replace("num-", "") for name in [*given, *["minutes"] * bool(options.minutes)])
         raise ValueError(f"a resumed run goes on as it was begun: leave out {flags}")
     recipe = None
+    is_toy = options.corpus == [TOY]
     if not options.resume:
         defaults = {"corpus": [PYTHON_DOCS], "threads": min(4, _available_cores())}
-        recipe = Recipe(**{**defaults, **PRESETS[options.preset or "tiny"], **given})
+        recipe = Recipe(**{**defaults, **(TOY_RECIPE if is_toy else {}), **PRESETS[options.preset or "tiny"], **given})
     try:
-        evaluation, baselines = pretrain(options.output, recipe, options.minutes or 5.0, options.resume, say=_say)
+        evaluation, run = pretrain(options.output, recipe, options.minutes or (2.0 if is_toy else 5.0), options.resume, say=_say)
     except KeyboardInterrupt as interrupt:
         saved = checkpoints(options.output)
         if not saved:
@@ -117,6 +126,17 @@ def _pretrain(options):
             f"Go on with: minibert pretrain --output {_quoted(options.output)} --resume"
         ) from None
     _say("")
+    if run.limits:
+        _say_limits(evaluation, run.limits)
+    else:
+        _say_baselines(evaluation, run.baselines)
+    _say("")
+    _say(f"model, log.jsonl and loss.png{' and phenomena.png' * bool(run.limits)} are in {options.output}. Try:")
+    sentence = "today the ducks near the [MASK] swim quietly" if run.limits else "Return the number of [MASK] in the list."
+    _say(f'  minibert fill-mask {_quoted(options.output)} "{sentence}"')
+
+
+def _say_baselines(evaluation, baselines):
     _say(f"{'held-out text':<28}{'model':>9}{'baseline':>10}")
     gain = baselines.unigram_loss - evaluation.mlm_loss
     _say(f"{'MLM loss, nats per piece':<28}{evaluation.mlm_loss:>9.3f}{baselines.unigram_loss:>10.3f}   unigram model; "
@@ -125,9 +145,19 @@ def _pretrain(options):
     _say(f"{'MLM loss, nats per word':<28}{evaluation.mlm_loss * per_word:>9.3f}{baselines.unigram_loss * per_word:>10.3f}")
     _say(f"{'MLM accuracy':<28}{evaluation.mlm_accuracy:>9.3f}")
     _say(f"{'NSP accuracy':<28}{evaluation.nsp_accuracy:>9.3f}{baselines.majority_accuracy:>10.3f}   always the same answer")
-    _say("")
-    _say(f"model, log.jsonl and loss.png are in {options.output}. Try:")
-    _say(f'  minibert fill-mask {_quoted(options.output)} "Return the number of [MASK] in the list."')
+
+
+def _say_limits(evaluation, limits):
+    """Print a model of the toy language beside the best possible one."""
+    _say(f"{'held-out pairs':<28}{'model':>9}{'limit':>9}{'gap':>9}")
+    for name, loss, limit in (("MLM loss, nats per word", evaluation.mlm_loss, limits.mlm_loss),
+                              ("NSP loss, nats per pair", evaluation.nsp_loss, limits.nsp_loss)):
+        _say(f"{name:<28}{loss:>9.3f}{limit:>9.3f}{loss / limit - 1:>8.1%}")
+    accuracies = [("MLM accuracy", evaluation.mlm_accuracy, limits.mlm_accuracy),
+                  ("NSP accuracy", evaluation.nsp_accuracy, limits.nsp_accuracy)]
+    accuracies += [(f"  {name}", accuracy, limits.phenomena[name][1]) for name, (_, accuracy) in evaluation.phenomena.items()]
+    for name, accuracy, limit in accuracies:
+        _say(f"{name:<28}{accuracy:>9.3f}{limit:>9.3f}{100 * (limit - accuracy):>8.1f} points")
 
 
 def _available_cores():
@@ -161,7 +191,7 @@ def _add_fill_mask(commands):
 
 
 def _fill_mask(options):
-    model, tokenizer, directory = _load(options.model)
+    model, tokenizer, directory = _load(options.model, needed=("cls.predictions.",))
     encoding = tokenizer.encode(options.text)
     masks = np.flatnonzero(encoding.input_ids == tokenizer.mask_token_id)
     if len(masks) == 0:
@@ -218,7 +248,7 @@ def _add_next_sentence(commands):
 def _next_sentence(options):
     from minibert.layers.softmax import softmax
 
-    model, tokenizer, _ = _load(options.model)
+    model, tokenizer, _ = _load(options.model, needed=("cls.seq_relationship.", "bert.pooler."))
     encoding = tokenizer.encode(options.first, options.second)
     output, _ = model.forward(encoding.input_ids[np.newaxis], encoding.token_type_ids[np.newaxis])
     follows, elsewhere = softmax(output.seq_relationship_logits)[0]
@@ -271,15 +301,20 @@ def _gradcheck(options):
     return 0 if is_right else 1
 
 
-def _load(directory):
-    """Return (model, tokenizer, folder) of a model's or a run's directory."""
+def _load(directory, needed=()):
+    """Return (model, tokenizer, folder) of a model's or a run's directory; weights with the prefixes `needed` must be there."""
     from minibert.training.checkpoint import find_model
 
     folder = find_model(directory)
-    model = minibert.BertForPreTraining.from_pretrained(folder)
+    model, info = minibert.BertForPreTraining.from_pretrained(folder, output_loading_info=True)
+    absent = [name for name in info.missing_keys if name.startswith(tuple(needed))]
+    if absent:
+        raise ValueError(f"{folder} holds no {absent[0]}: it was saved without the head that this command uses")
+    if info.missing_keys:
+        print(f"note: {folder} holds no {', '.join(info.missing_keys)}: random weights stand in their place", file=sys.stderr)
     tokenizer = minibert.WordPieceTokenizer.from_pretrained(folder)
     if tokenizer.vocab_size != model.config.vocab_size:
         raise ValueError(
-            f"{folder}: vocab.txt holds {tokenizer.vocab_size} tokens, but config.json says {model.config.vocab_size}"
+            f"{folder}: the tokenizer holds {tokenizer.vocab_size} tokens, but config.json says {model.config.vocab_size}"
         )
     return model, tokenizer, folder

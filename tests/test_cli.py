@@ -146,7 +146,7 @@ def test_pretrain_prints_both_baselines_and_what_to_do_next(corpus, tmp_path, ou
 
 def test_help_of_every_command(capsys):
     for arguments, words in (
-        (["--help"], ["pretrain", "fill-mask", "next-sentence"]),
+        (["--help"], ["pretrain", "fill-mask", "next-sentence", "gradcheck", "embed", "trace", "toy"]),
         (["pretrain", "--help"], ["--corpus", "--minutes", "--steps", "--resume", "python-docs", "example:", "default"]),
         (["fill-mask", "--help"], ["DIR", "TEXT", "[MASK]", "--top", "unigram", "example:"]),
         (["next-sentence", "--help"], ["DIR", "FIRST", "SECOND", "example:"]),
@@ -179,7 +179,7 @@ def test_options_that_make_no_sense(arguments, message, capsys):
 # --- errors: what was given, what was expected, what to do ---
 
 @pytest.mark.parametrize("content, message", [
-    (None, "does not exist; give python-docs, a text file, or a folder of text files"),
+    (None, "does not exist; give python-docs, toy, a text file, or a folder of text files"),
     (b"", "is empty; give a text of two documents or more"),
     (b"\x89PNG\r\n\0\0\0", "is binary or UTF-16.*give text files saved as UTF-8"),
     ("Caf\xe9 ist auf.\n\nEin Text.".encode("latin-1"), "is not UTF-8: byte 0xe9 at offset 3; save it again"),
@@ -285,7 +285,7 @@ def config(**changes):
     ("config.json", lambda path: path.write_bytes(b"[1]"), r"config.json must hold a JSON object, got a list"),
     ("config.json", lambda path: path.write_bytes(b"{}"), r"config.json: .*vocab_size"),
     ("vocab.txt", lambda path: path.unlink(), r"holds no vocab.txt"),
-    ("vocab.txt", one_token_less, r"vocab.txt holds \d+ tokens, but config.json says \d+"),
+    ("vocab.txt", one_token_less, r"the tokenizer holds \d+ tokens, but config.json says \d+"),
     ("vocab.txt", lambda path: path.write_bytes(b"[PAD]\n\xff\n"), r"vocab.txt is not UTF-8"),
     ("tokenizer_config.json", truncate, r"tokenizer_config.json is not JSON"),
     ("unigram.safetensors", lambda path: path.write_bytes(b""), r"unigram.safetensors cannot be read"),
@@ -293,6 +293,20 @@ def config(**changes):
 def test_a_model_that_is_damaged_or_foreign(failing, model_copy, name, damage, message):
     damage(model_copy / name)
     assert re.search(message, failing("fill-mask", model_copy, "The [MASK] dog."))
+
+
+def drop_tensors(path, prefix):
+    tensors = safetensors.numpy.load_file(path)
+    safetensors.numpy.save_file({name: array for name, array in tensors.items() if not name.startswith(prefix)}, path)
+
+
+def test_a_checkpoint_without_the_head_that_a_command_needs(failing, output_of, model_copy, capfd):
+    drop_tensors(model_copy / "model.safetensors", "cls.seq_relationship.")
+    assert "cls.seq_relationship.weight: it was saved without the head" in failing("next-sentence", model_copy, "A dog.", "A cat.")
+    assert cli.main(["fill-mask", str(model_copy), "The [MASK] dog."]) == 0
+    assert "random weights stand in their place" in capfd.readouterr().err
+    drop_tensors(model_copy / "model.safetensors", "cls.predictions.")
+    assert "it was saved without the head" in failing("fill-mask", model_copy, "The [MASK] dog.")
 
 
 def test_a_unigram_model_of_another_vocabulary(failing, model_copy):
@@ -313,7 +327,7 @@ def test_ids_outside_the_vocabulary_and_long_sequences():
 
 
 def test_too_little_memory(failing, monkeypatch):
-    def load(directory):
+    def load(directory, needed):
         raise MemoryError("Unable to allocate 7.28 TiB")
 
     monkeypatch.setattr(cli, "_load", load)
@@ -337,7 +351,7 @@ def test_ctrl_c_outside_of_the_steps(finished_run, tmp_path, capfd, monkeypatch,
 
 
 def test_ctrl_c_in_another_command(finished_run, capfd, monkeypatch):
-    monkeypatch.setattr(cli, "_load", lambda directory: signal.default_int_handler(signal.SIGINT, None))
+    monkeypatch.setattr(cli, "_load", lambda directory, needed: signal.default_int_handler(signal.SIGINT, None))
     assert cli.main(["fill-mask", str(finished_run), "[MASK]"]) == 130
     assert capfd.readouterr().err == "\nminibert fill-mask: interrupted\n"
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import minibert
 from minibert.models.bert import BertConfig, BertForPreTraining
-from minibert.text.corpora import load_corpus, split_held_out
+from minibert.text.corpora import TOY, load_corpus, split_held_out
 from minibert.text.examples import PretrainingExamples, TokenizedCorpus, unigram_log_probs
 from minibert.text.tokenizer import WordPieceTokenizer
 from minibert.training import checkpoint
@@ -29,6 +29,12 @@ PRESETS = {
     "small": {"hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8, "initializer_range": 0.02, "vocab_size": 16000,
               "seq_length": 128, "learning_rate": 5e-4},
 }  # fmt: skip
+TOY_RECIPE = {
+    "hidden_size": 64, "num_attention_heads": 8, "seq_length": 24, "batch_size": 128, "learning_rate": 4e-3, "initializer_range": 0.1,
+    "mlm_probability": 0.4, "next_sentence_probability": 0.8, "settle": 0.25,
+}  # fmt: skip
+NUM_TOY_PAIRS = 8192  # held out: enough for a sampling error of the loss below 1 %
+PICTURE_SECONDS = 0.6  # that plots.phenomena needs, at each evaluation
 NUM_EVALUATIONS = 10  # in the course of a run, and as many checkpoints
 TRIAL_STEPS = 24  # steps that are timed to turn --minutes into a number of steps
 
@@ -55,6 +61,9 @@ class Recipe:
         beta2, weight_decay, max_gradient_norm: of AdamW and clipping.  dropout: all probabilities.
         initializer_range: standard deviation of the initial weights.
         mlm_probability: share of the tokens to be predicted in training (evaluation: 0.15).  whole_word: mask whole words.
+        next_sentence_probability: share of the pairs whose B follows A, where there is a B (evaluation: 0.5).
+        settle: share of the steps, the last ones, that train on what evaluation asks for (15 %, half of the pairs). On the
+            toy language more masks and more true pairs teach faster; the last steps then learn how often each occurs.
     """
 
     corpus: list
@@ -77,6 +86,8 @@ class Recipe:
     initializer_range: float = 0.05
     mlm_probability: float = 0.3
     whole_word: bool = False
+    next_sentence_probability: float = 0.5
+    settle: float = 0.0
     fingerprint: str = ""
     versions: dict = dataclasses.field(default_factory=dict)
 
@@ -86,12 +97,14 @@ class Evaluation(NamedTuple):
     Attributes:
         mlm_loss: nats per masked word piece.  mlm_accuracy: share of them guessed right.
         nsp_loss: nats per pair.  nsp_accuracy: share of the pairs told right.
+        phenomena: {name: [loss, accuracy] of the tokens that it decides}; empty for text of which nobody knows that.
     """
 
     mlm_loss: float
     mlm_accuracy: float
     nsp_loss: float
     nsp_accuracy: float
+    phenomena: dict = {}
 
 
 class Baselines(NamedTuple):
@@ -119,28 +132,68 @@ class Pretraining:
 
     def __init__(self, recipe, tokenizer=None, say=print):
         self.recipe, self.say = recipe, say
+        self.limits = None  # the Evaluation of the best possible model, where it is known
+        self.tags, self.phenomena = None, ()  # which phenomenon decides each masked token
+        if recipe.corpus == [TOY]:
+            self._prepare_toy()
+        else:
+            self._prepare_text(tokenizer)
+        self.build()
+
+    def _prepare_text(self, tokenizer):
+        recipe, say = self.recipe, self.say
         corpus = load_corpus(recipe.corpus)
         training, held_out = split_held_out(corpus)
         say(f"corpus      {corpus.name}: {corpus.num_words:,} words, {len(corpus.documents):,} documents, "
             f"fingerprint {corpus.fingerprint}")
-        if recipe.fingerprint not in ("", corpus.fingerprint):
-            raise RunError(f"the corpus has changed since this run began (fingerprint {corpus.fingerprint}, then "
-                           f"{recipe.fingerprint}); a resumed run needs the same text: start a new one")
-        recipe.fingerprint = corpus.fingerprint
+        self._check_fingerprint(corpus.fingerprint)
         sentences = (sentence for document in training.documents for sentence in document)
         self.tokenizer = tokenizer or WordPieceTokenizer.train(sentences, recipe.vocab_size)
         training_tokens = TokenizedCorpus(training, self.tokenizer)
         held_out_tokens = TokenizedCorpus(held_out, self.tokenizer)
         say(f"training    {len(training_tokens.ids):,} word pieces of {self.tokenizer.vocab_size:,}; "
             f"held out {len(held_out_tokens.ids):,}, with no sentence in common")
+        common = {"seq_length": recipe.seq_length, "seed": recipe.seed, "whole_word": recipe.whole_word}
         self.data = PretrainingExamples(
-            training_tokens, self.tokenizer, recipe.seq_length, recipe.seed, recipe.mlm_probability, recipe.whole_word
-        )
+            training_tokens, self.tokenizer, mlm_probability=recipe.mlm_probability,
+            next_sentence_probability=recipe.next_sentence_probability, **common,
+        )  # fmt: skip
+        self.settled_data = PretrainingExamples(training_tokens, self.tokenizer, **common) if recipe.settle else None
         held_out_data = PretrainingExamples(held_out_tokens, self.tokenizer, recipe.seq_length)
         self.held_out = held_out_data.held_out_batches(batch_size=16)  # few at a time: little memory
         self.unigram = unigram_log_probs(training_tokens, self.tokenizer.vocab_size)
         self.baselines = self._baselines(len(held_out_tokens.ids) / held_out_tokens.num_words)
-        self.build()
+
+    def _prepare_toy(self):
+        """Text without end, and the best possible answers: see minibert/text/toy.py and toy_limits.py."""
+        from minibert.text import toy, toy_examples, toy_limits
+
+        recipe, language = self.recipe, toy.TOY
+        self._check_fingerprint(load_corpus([TOY]).fingerprint)
+        self.tokenizer = language.tokenizer()
+        self.data = toy_examples.ToyExamples(
+            language, self.tokenizer, recipe.seed, recipe.mlm_probability, recipe.next_sentence_probability
+        )
+        self.settled_data = toy_examples.ToyExamples(language, self.tokenizer, recipe.seed)
+        pairs = toy_examples.ToyExamples(language, self.tokenizer).held_out(NUM_TOY_PAIRS)
+        if pairs.clean_ids.shape[1] > recipe.seq_length:
+            raise RunError(f"a pair of toy sentences has up to {pairs.clean_ids.shape[1]} tokens: --seq-length "
+                           f"{recipe.seq_length} is too short for them")
+        limits = toy_limits.Limits(language, self.tokenizer)
+        self.held_out = toy_examples.split(pairs.batch, batch_size=128)
+        self.tags, self.phenomena = pairs.tags[pairs.batch.labels >= 0], language.phenomena
+        self.limits = self.summary(limits.scores(pairs.batch))
+        probs = limits.baselines(pairs)["unigram"][0]
+        self.unigram = np.log((1 - 1e-4) * probs + 1e-4 / len(probs))  # special tokens are never predicted
+        self.baselines = self._baselines(1.0)
+        self.say(f"corpus      toy: {len(language.words)} words, new pairs in every step; {NUM_TOY_PAIRS:,} pairs held out, "
+                 f"where no model can do better than MLM loss {self.limits.mlm_loss:.3f}, NSP accuracy {self.limits.nsp_accuracy:.3f}")
+
+    def _check_fingerprint(self, fingerprint):
+        if self.recipe.fingerprint not in ("", fingerprint):
+            raise RunError(f"the corpus has changed since this run began (fingerprint {fingerprint}, then "
+                           f"{self.recipe.fingerprint}); a resumed run needs the same text: start a new one")
+        self.recipe.fingerprint = fingerprint
 
     def _baselines(self, pieces_per_word):
         masked = np.concatenate([batch.labels[batch.labels >= 0] for batch in self.held_out])
@@ -174,7 +227,7 @@ class Pretraining:
         self.say(f"planning    timing {TRIAL_STEPS} steps")
         started = time.perf_counter()
         self.evaluate()
-        evaluation_seconds = time.perf_counter() - started
+        evaluation_seconds = time.perf_counter() - started + (PICTURE_SECONDS if self.limits else 0)
         times = []
         for step in range(TRIAL_STEPS):
             started = time.perf_counter()
@@ -190,7 +243,8 @@ class Pretraining:
     def step(self, step):
         """Do the training step of that number; return its line of the log."""
         recipe = self.recipe
-        batch = self.data.batch(step, recipe.batch_size)
+        settled = recipe.num_steps > 0 and step >= (1 - recipe.settle) * recipe.num_steps
+        batch = (self.settled_data if settled else self.data).batch(step, recipe.batch_size)
         loss, mlm_loss, nsp_loss = self.workers.forward_backward(batch, seed=[recipe.seed, step])
         norm = clip_gradients(self.optimizer.parameters, recipe.max_gradient_norm)
         if not np.isfinite(norm):
@@ -212,22 +266,31 @@ class Pretraining:
 
     def evaluate(self):
         """Return the Evaluation of the model as it is, on all held-out examples, without dropout."""
-        sums = np.sum(self.workers.map(evaluate_batch, self.held_out), axis=0)
-        num_masked, num_pairs = sums[0], sums[3]
-        return Evaluation(*(float(x) for x in (
-            sums[1] / num_masked, sums[2] / num_masked, sums[4] / num_pairs, sums[5] / num_pairs)))  # fmt: skip
+        return self.summary(np.concatenate(parts) for parts in zip(*self.workers.map(evaluate_batch, self.held_out)))
+
+    def summary(self, scores):
+        """Return the Evaluation of Scores on all held-out examples."""
+        token_losses, token_right, pair_losses, pair_right = scores
+        phenomena = {}
+        for tag, name in enumerate(self.phenomena):
+            here = self.tags == tag
+            phenomena[name] = [float(token_losses[here].mean()), float(token_right[here].mean())]
+        means = (float(values.mean()) for values in (token_losses, token_right, pair_losses, pair_right))
+        return Evaluation(*means, phenomena)
 
 
 def evaluate_batch(model, batch):
-    """Return what an Evaluation adds up: masked pieces, their loss, how many are right; pairs, their loss, how many are right."""
+    """Return the Scores of a model on a batch: losses and hits of the masked tokens, losses and hits of the pairs."""
     output, cache = model.forward(*batch)
     check_loss(model, output, cache)
-    labels = batch.labels[batch.labels >= 0]
-    return (
-        len(labels), float(output.mlm_loss) * len(labels), np.sum(output.prediction_logits.argmax(axis=-1) == labels),
-        len(batch.next_sentence_label), float(output.nsp_loss) * len(batch.next_sentence_label),
-        np.sum(output.seq_relationship_logits.argmax(axis=-1) == batch.next_sentence_label),
-    )  # fmt: skip
+    answers = (output.prediction_logits, batch.labels[batch.labels >= 0]), (output.seq_relationship_logits, batch.next_sentence_label)
+    return [score for logits, labels in answers for score in _losses_and_hits(logits, labels)]
+
+
+def _losses_and_hits(logits, labels):
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    of_labels = shifted[np.arange(len(labels)), labels]
+    return np.log(np.exp(shifted).sum(axis=-1, dtype=np.float64)) - of_labels, shifted.argmax(axis=-1) == labels
 
 
 def pretrain(output, recipe=None, minutes=None, resume=False, say=print):
@@ -241,7 +304,7 @@ def pretrain(output, recipe=None, minutes=None, resume=False, say=print):
         say: function that takes a line of progress.
 
     Returns:
-        the last Evaluation, Baselines.
+        the last Evaluation, and the Pretraining, with its baselines and limits.
 
     Raises:
         RunError: `output` holds a run already, or none where one is to be resumed, or cannot be written.
@@ -279,11 +342,11 @@ def pretrain(output, recipe=None, minutes=None, resume=False, say=print):
             checkpoint.save_model(output, run.model, run.tokenizer, run.unigram)
             from minibert import plots
 
-            plots.save(plots.loss_curves, output / "loss.png", read_log(output / "log.jsonl"))
+            plots.save(plots.loss_curves, output / "loss.png", read_log(output / "log.jsonl"), run.limits and run.limits._asdict())
         except OSError as error:  # a full disk, as a rule
             raise RunError(f"cannot write to {output}: {error}. The last checkpoint is "
                            f"{checkpoint.checkpoints(output)[-1][1]}: make room, then go on with --resume") from None
-    return evaluation, run.baselines
+    return evaluation, run
 
 
 def _check_new(output):
@@ -332,6 +395,8 @@ def _begin(run, output):
     """Write the recipe, the log's first line and the checkpoint of step 0."""
     output.mkdir(parents=True, exist_ok=True)
     first_line = {"step": 0, "held_out": run.evaluate()._asdict(), "baselines": run.baselines._asdict()}
+    if run.limits:
+        first_line["limits"] = run.limits._asdict()
     (output / "log.jsonl").write_text(json.dumps(first_line) + "\n", encoding="utf-8", newline="\n")
     checkpoint.save_checkpoint(output, 0, run.model, run.tokenizer, run.optimizer, run.unigram)
     checkpoint.write_json(output / "run.json", dataclasses.asdict(run.recipe))
@@ -386,7 +451,8 @@ def _loop(run, output, first_step):
             bar.update()
             if due:
                 log.write(json.dumps({"step": done, "held_out": evaluation._asdict()}) + "\n")
-                bar.write(f"step {done:>6}: {describe(evaluation, run.baselines)}")
+                bar.write(f"step {done:>6}: {describe(evaluation, run.baselines, run.limits)}")
+                _draw_phenomena(run, output)
             if due or stop:
                 os.fsync(log.fileno())
                 checkpoint.save_checkpoint(output, done, run.model, run.tokenizer, run.optimizer, run.unigram)
@@ -395,11 +461,26 @@ def _loop(run, output, first_step):
     return evaluation or run.evaluate()
 
 
-def describe(evaluation, baselines):
-    """Return an evaluation beside its baselines, in a line."""
+def _draw_phenomena(run, output):
+    """Draw the run on the toy language so far: each phenomenon beside its limit."""
+    if run.limits:
+        from minibert import plots
+
+        plots.save(plots.phenomena, output / "phenomena.png", read_log(output / "log.jsonl"), size=(12, 6.5))
+
+
+def describe(evaluation, baselines, limits=None):
+    """Return an evaluation beside its baselines, or beside the limits where they are known, in a line."""
+    if limits is None:
+        return (
+            f"held-out MLM loss {evaluation.mlm_loss:.3f} (unigram {baselines.unigram_loss:.3f}), "
+            f"NSP accuracy {evaluation.nsp_accuracy:.3f} (majority {baselines.majority_accuracy:.3f})"
+        )
+    gaps = {name: limits.phenomena[name][1] - accuracy for name, (_, accuracy) in evaluation.phenomena.items()}
+    widest = sorted(gaps, key=gaps.get, reverse=True)[:3]
     return (
-        f"held-out MLM loss {evaluation.mlm_loss:.3f} (unigram {baselines.unigram_loss:.3f}), "
-        f"NSP accuracy {evaluation.nsp_accuracy:.3f} (majority {baselines.majority_accuracy:.3f})"
+        f"held-out MLM loss {evaluation.mlm_loss:.3f} (best possible {limits.mlm_loss:.3f}), "
+        f"NSP accuracy {evaluation.nsp_accuracy:.3f} ({limits.nsp_accuracy:.3f}); points missing: " + ", ".join(f"{name} {100 * gaps[name]:.0f}" for name in widest)
     )
 
 

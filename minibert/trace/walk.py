@@ -24,3 +24,19 @@ def first_non_finite(model, cache):
         if not np.isfinite(array).all():
             return path
     return None
+
+
+def nodes(cache, path="cache"):
+    """Yield (path, cache) for a cache and every cache within it."""
+    if hasattr(cache, "_fields"):
+        yield path, cache
+        for name, value in zip(cache._fields, cache):
+            yield from nodes(value, f"{path}.{name}")
+    elif isinstance(cache, list):
+        for index, value in enumerate(cache):
+            yield from nodes(value, f"{path}[{index}]")
+
+
+def join(path, name):
+    """Return `path.name`, or `name` alone where the path is empty."""
+    return f"{path}.{name}" if path else name

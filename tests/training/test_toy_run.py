@@ -1,0 +1,150 @@
+"""A run on the toy language: each phenomenon is reported against its limit, in the log, in the table and in the picture."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from minibert import cli, plots
+from minibert.text import toy
+from minibert.training import pretraining
+from minibert.training.pretraining import TOY_RECIPE, Pretraining, Recipe, RunError, describe, pretrain, read_log
+
+
+def quiet(line):
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def toy_run(tmp_path_factory):
+    """The directory of a run of 20 steps, with few held-out pairs."""
+    directory = tmp_path_factory.mktemp("toy") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretraining, "NUM_TOY_PAIRS", 300)
+        pretrain(directory, Recipe(["toy"], num_steps=20, **{**TOY_RECIPE, "hidden_size": 16, "batch_size": 8}), say=quiet)
+        yield directory
+
+
+def test_the_log_holds_the_limits_and_each_phenomenon(toy_run):
+    log = read_log(toy_run / "log.jsonl")
+    limits = log[0]["limits"]
+    assert list(limits["phenomena"]) == toy.TOY.phenomena
+    assert 0.5 < limits["mlm_loss"] < 1.1 < log[0]["held_out"]["mlm_loss"] < log[0]["baselines"]["unigram_loss"] + 0.5
+    evaluations = [line["held_out"] for line in log if "held_out" in line]
+    assert len(evaluations) == 11
+    for evaluation in evaluations:
+        assert list(evaluation["phenomena"]) == toy.TOY.phenomena
+        assert evaluation["mlm_loss"] > limits["mlm_loss"]
+
+
+def test_the_phenomena_add_up_to_the_whole(toy_run):
+    run = Pretraining(Recipe(["toy"], num_steps=1, **TOY_RECIPE), say=quiet)
+    evaluation = run.evaluate()
+    shares = [(run.tags == tag).mean() for tag in range(len(run.phenomena))]
+    for value, whole in enumerate(evaluation[:2]):
+        parts = [values[value] for values in evaluation.phenomena.values()]
+        assert sum(share * part for share, part in zip(shares, parts)) == pytest.approx(whole, rel=1e-9)
+    assert run.limits.phenomena["choice"][1] > evaluation.phenomena["choice"][1]
+    assert "best possible" in describe(evaluation, run.baselines, run.limits)
+
+
+def test_pictures(toy_run):
+    assert (toy_run / "phenomena.png").stat().st_size > 20_000 and (toy_run / "loss.png").is_file()
+    log = read_log(toy_run / "log.jsonl")
+    axes = plots.phenomena(log)
+    assert [each.get_title() for each in axes] == toy.TOY.phenomena
+    for each, name in zip(axes, toy.TOY.phenomena):
+        limit, curve = each.get_lines()
+        assert limit.get_ydata()[0] == log[0]["limits"]["phenomena"][name][1]
+        assert list(curve.get_xdata()) == [0, *range(2, 21, 2)]
+        assert curve.get_ydata()[-1] == log[-1]["held_out"]["phenomena"][name][1]
+    assert axes[0].get_ylabel() == "share guessed right" and axes[-1].get_xlabel() == "step"
+    with pytest.raises(ValueError, match="only the toy language has them"):
+        plots.phenomena(log[1:])
+
+
+def test_a_resumed_run_is_the_same_run(toy_run, tmp_path, monkeypatch):
+    real_step = Pretraining.step
+
+    def step(run, number):
+        if number == 12:
+            raise OSError("no space left")
+        return real_step(run, number)
+
+    monkeypatch.setattr(Pretraining, "step", step)
+    recipe = Recipe(["toy"], num_steps=20, **{**TOY_RECIPE, "hidden_size": 16, "batch_size": 8})
+    with pytest.raises(RunError, match="no space left"):
+        pretrain(tmp_path / "run", recipe, say=quiet)
+    monkeypatch.setattr(Pretraining, "step", real_step)
+    pretrain(tmp_path / "run", resume=True, say=quiet)
+    for name in ("model.safetensors", "log.jsonl"):
+        assert (tmp_path / "run" / name).read_bytes() == (toy_run / name).read_bytes()
+
+
+def test_the_last_steps_train_on_what_evaluation_asks_for(toy_run):
+    run = Pretraining(Recipe(["toy"], num_steps=10, **{**TOY_RECIPE, "settle": 0.3}), say=quiet)
+    asked = []
+    run.workers.forward_backward = lambda batch, seed: asked.append(batch) or (0.0, 0.0, 0.0)
+    for step in range(10):
+        run.step(step)
+    words = [(batch.attention_mask.sum() - 3 * len(batch.labels)) for batch in asked]
+    masked = [(batch.labels >= 0).sum() / count for batch, count in zip(asked, words)]
+    assert min(masked[:7]) > 0.3 and max(masked[7:]) < 0.2
+    not_next = [batch.next_sentence_label.mean() for batch in asked]
+    assert np.mean(not_next[:7]) < 0.37 and np.mean(not_next[7:]) > 0.43
+
+
+def test_a_language_that_has_changed_is_not_resumed(toy_run, tmp_path):
+    copy = shutil.copytree(toy_run, tmp_path / "run")
+    recipe = json.loads((copy / "run.json").read_text(encoding="utf-8"))
+    (copy / "run.json").write_text(json.dumps({**recipe, "fingerprint": "0" * 12}), encoding="utf-8")
+    with pytest.raises(RunError, match="the corpus has changed"):
+        pretrain(copy, resume=True, say=quiet)
+
+
+def test_sequences_that_are_too_short(capfd, tmp_path, toy_run):
+    assert cli.main(["pretrain", "--corpus", "toy", "--steps", "1", "--seq-length", "12", "--output", str(tmp_path / "run")]) == 2
+    assert re.search(r"up to 1\d tokens: --seq-length 12 is too short", capfd.readouterr().err)
+
+
+def test_the_command_prints_model_and_limit(capfd, tmp_path, toy_run):
+    options = ["--steps", "2", "--batch-size", "4", "--output", str(tmp_path / "run")]
+    assert cli.main(["pretrain", "--corpus", "toy", *options]) == 0
+    output = capfd.readouterr().out
+    assert re.search(r"MLM loss, nats per word +\d\.\d{3} +0\.\d{3} +[\d.]+%", output)
+    for name in toy.TOY.phenomena:
+        assert re.search(rf"  {name} +\d\.\d{{3}} +\d\.\d{{3}} +-?[\d.]+ points", output), name
+    assert "phenomena.png" in output and "[MASK]" in output
+    recipe = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert (recipe["hidden_size"], recipe["corpus"]) == (TOY_RECIPE["hidden_size"], ["toy"])
+
+
+def test_toy_documents_on_the_command_line(capfd):
+    assert cli.main(["toy", "--sample", "2", "--seed", "3"]) == 0
+    documents = capfd.readouterr().out.strip().split("\n\n")
+    assert [len(document.splitlines()) for document in documents] == [12, 12]
+    assert documents[0].splitlines()[0] == str(toy.TOY.documents(2, seed=3)[0][0])
+    assert cli.main(["toy", "--sample", "1", "--tags"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 36 and "/grammar" in lines[1]
+    assert cli.main(["toy", "--sample", "1", "--json"]) == 0
+    first = json.loads(capfd.readouterr().out.splitlines()[0])
+    assert first["document"] == 0 and len(first["words"]) == len(first["entities"])
+    with pytest.raises(SystemExit):
+        cli.main(["toy", "--sample", "-1"])
+
+
+def test_toy_limits_on_the_command_line(capfd, monkeypatch):
+    monkeypatch.setattr("minibert.commands.toy.NUM_PAIRS", 160)
+    assert cli.main(["toy", "--limits"]) == 0
+    output = capfd.readouterr().out
+    values = {name: float(re.search(rf"{name} +(\S+)", output)[1]) for name in ("best possible model", "bigram model", "unigram model")}
+    assert values["best possible model"] < values["bigram model"] < values["unigram model"]
+    assert all(name in output for name in toy.TOY.phenomena)
+
+
+def test_limits_depend_on_the_pairs_alone(toy_run):
+    runs = [Pretraining(Recipe(["toy"], num_steps=1, seed=seed, **TOY_RECIPE), say=quiet) for seed in (0, 1)]
+    assert runs[0].limits == runs[1].limits
