@@ -7,7 +7,7 @@ model's loss can be held against it, for each ability by name.
     document  = constants (topic, hero, country, item, crop) + a Markov chain over kinds of sentences
     sentence  = kind -> template -> values of its variables -> words, each drawn from its class of words
 
-A *plan* is a template with a value for each of its variables: "the {noun} {near} the {other} {verb} {how} ." with
+A *plan* is a template with a value for each of its variables: "{today} {which} {noun} {near} the {other} {verb}" with
 topic river, lemma duck, number singular. Given the plan, the words of a sentence are independent; that two words agree,
 or that a pronoun fits a name, is the plan's doing. So a document is a hidden Markov model with plans as its states.
 
@@ -26,13 +26,15 @@ TOPICS = ["garden", "river", "money"]
 WOMEN, MEN = "anna maria lucy", "tom peter david"
 CAPITALS = "paris rome madrid beijing cairo lima"
 COUNTRIES = "france italy spain china egypt peru"
+DISHES = "cheese pasta oranges noodles dates cocoa"
 ITEMS = "lamp umbrella violin teapot map clock"
 
-# For each topic: singular, plural, what one does, what several do, what it did.
+# For each topic: singular, plural, what one does, what several do, what it did, what it is like.
 LEMMAS = [
-    ["snail snails crawls crawl crawled", "rabbit rabbits hops hop hopped", "bee bees buzzes buzz buzzed"],
-    ["duck ducks swims swim swam", "frog frogs croaks croak croaked", "boat boats floats float floated"],
-    ["clerk clerks yawns yawn yawned", "robber robbers whispers whisper whispered", "purse purses jingles jingle jingled"],
+    ["snail snails crawls crawl crawled slimy", "rabbit rabbits hops hop hopped fluffy", "bee bees buzzes buzz buzzed striped"],
+    ["duck ducks swims swim swam feathered", "frog frogs croaks croak croaked green", "boat boats floats float floated leaky"],
+    ["clerk clerks yawns yawn yawned pale", "robber robbers whispers whisper whispered masked",
+     "purse purses jingles jingle jingled leather"],
 ]
 
 # For each topic: what is done to the crop, in this order, and the crops.
@@ -67,15 +69,16 @@ WORDS = {
     "kin": (("gender",), "gender", ["daughter niece sister aunt", "son nephew brother uncle"]),
     "capital": (("country",), "capital", _each(CAPITALS)),
     "country": (("country",), "capital", _each(COUNTRIES)),
+    "dish": (("country",), "capital", _each(DISHES)),
     "item": (("item",), "copy", _each(ITEMS)),
     "thing": (("topic", "crop"), "copy", [_each(crops) for crops in CROPS]),
     **{f"did{k + 1}": (("topic",), "script", [_each(script)[k] for script in SCRIPTS]) for k in range(5)},
     "noun": (("topic", "lemma", "number"), "topic", _NOUNS),
-    # What stands near the subject has the other number.
-    "other": (("topic", "number"), "topic",
-              [[" ".join(noun[1 - number] for noun in topic) for number in (0, 1)] for topic in _NOUNS]),
+    "other": (("number",), "agreement", ["trees stones baskets", "tree stone basket"]),  # it has the other number
+    "which": (("number",), "agreement", ["every one", "many all"]),
     "verb": (("topic", "lemma", "number"), "agreement", [[_each(line)[2:4] for line in topic] for topic in LEMMAS]),
     "past": (("topic", "lemma"), "tense", [[_each(line)[4] for line in topic] for topic in LEMMAS]),
+    "trait": (("topic", "lemma"), "topic", [[_each(line)[5] for line in topic] for topic in LEMMAS]),
     "today": ((), "tense", "today now"),
     "yesterday": ((), "tense", "yesterday earlier"),
     "person": (("sex", "rank", "age"), "royalty", PERSONS),
@@ -89,11 +92,14 @@ WORDS = {
     "liked": (("feeling",), "sentiment", ["loved admired praised", "hated disliked feared"]),
     "quality": (("feeling",), "sentiment", ["wonderful lovely perfect", "awful ugly terrible"]),
     **{name: ((), "choice", words) for name, words in {
-        "near": "near behind beside under above inside",
+        "near": "near behind beside under above inside opposite below",
         "how": "quietly happily slowly proudly bravely politely angrily twice carefully secretly lazily gladly",
         "look": "tiny strange famous lucky blue invisible noisy ancient curious purple lonely magic crooked enormous ordinary sleepy",
-        "pets": "parrots goats turtles camels penguins", "very": "very rather quite always", "then": "then soon next later",
-        "surely": "surely clearly perhaps maybe", "yes": "yes indeed certainly",
+        "pets": "parrots goats turtles camels penguins hamsters lizards poodles",
+        "very": "very rather quite always somewhat terribly",
+        "then": "then soon next later meanwhile suddenly finally afterwards",
+        "surely": "surely clearly perhaps maybe naturally luckily sadly apparently",
+        "yes": "yes indeed certainly absolutely",
     }.items()},
 }  # fmt: skip
 
@@ -108,19 +114,20 @@ SENTENCES = {
          f"it was {{who}} who {{then}} {{how}} {{did{k}}} the {{look}} {{thing}}"),
     ] for k in range(1, 6)},
     "agreement": [
-        ("{today} the {noun} {near} the {other} {verb}", "the {noun} {near} the {other} {verb} {today}"),
-        ("the {noun} {near} the {other} {verb} {today}", "{today} the {noun} {near} the {other} {verb}"),
-        ("{near} the {other} the {noun} {verb} {today}", "{today} the {noun} {near} the {other} {verb}"),
-        ("{yesterday} the {noun} {near} the {other} {past}", "the {noun} {near} the {other} {past} {yesterday}"),
-        ("the {noun} {near} the {other} {past} {yesterday}", "{yesterday} the {noun} {near} the {other} {past}"),
+        ("{today} {which} {noun} {near} the {other} {verb}", "{which} {noun} {near} the {other} {verb} {today}"),
+        ("{which} {trait} {noun} {near} the {other} {verb}", "{near} the {other} {which} {trait} {noun} {verb}"),
+        ("{near} the {other} {which} {trait} {noun} {verb}", "{which} {trait} {noun} {near} the {other} {verb}"),
+        ("{yesterday} {which} {noun} {near} the {other} {past}", "{which} {noun} {near} the {other} {past} {yesterday}"),
+        ("{yesterday} {which} {trait} {noun} {how} {past} again", "{which} {trait} {noun} {how} {past} again {yesterday}"),
     ],
     "royal": [
         ("the {age} {person} wore {own} {metal} {garment}", "{own} {metal} {garment} the {age} {person} wore"),
-        ("in {own} {home} the {age} {person} yawned", "the {age} {person} yawned in {own} {home}"),
+        ("in {own} {home} the {age} {person} sneezed", "the {age} {person} sneezed in {own} {home}"),
     ],
     "capital": [
         ("{capital} is the {look} capital of {country}", "the {look} capital of {country} is {capital}"),
-        ("a {look} train from {capital} crosses {country}", "{country} is crossed by a {look} train from {capital}"),
+        ("everyone in {capital} city eats {look} {dish}", "{look} {dish} is what everyone in {capital} city eats"),
+        ("the farmers of {country} grow {look} {dish}", "{look} {dish} is what the farmers of {country} grow"),
     ],
     "sense": [
         ("everyone said the {homograph} was {very} {sense}", "the {homograph} was {very} {sense} as everyone said"),
@@ -138,7 +145,7 @@ SENTENCES = {
 }  # fmt: skip
 
 # What follows a kind of sentence, by weight; kinds that are not named are followed by ANY.
-ANY = {"step 1": 8, "agreement": 5, "royal": 1.5, "capital": 1.5, "sense": 3, "question": 3, "opinion": 2, "intro": 0.5}
+ANY = {"step 1": 8, "agreement": 7, "royal": 1.5, "capital": 2, "sense": 3, "question": 3, "opinion": 2, "intro": 0.5}
 OTHER = {kind: weight for kind, weight in ANY.items() if kind != "step 1"}
 FOLLOWS = {
     **{f"step {k}": {f"step {k + 1}": 3 * sum(OTHER.values()), **OTHER} for k in range(1, 5)},  # the next step in 3 of 4 cases

@@ -2,7 +2,7 @@
 
     [CLS] A [SEP] B [SEP]      A and B neighbours in a document (label 0), or from two documents (label 1), evenly
 
-In half of the "not next" pairs the second document has the topic of the first: then only the order of a script, the
+In two of five "not next" pairs the second document has the topic of the first: then only the order of a script, the
 hero, the item or the crop tell. B's kind of sentence is distributed alike under both labels, so it tells nothing alone.
 Every training batch is new text. Each token is selected by a coin of its own (the reference fixes the number for each
 sequence), of the selected 80 % become [MASK], 10 % a random token of the whole vocabulary, 10 % stay.
@@ -14,7 +14,7 @@ import numpy as np
 
 from minibert.text.examples import Batch, hide_tokens
 
-SAME_TOPIC = 0.5  # of the "not next" pairs
+SAME_TOPIC = 0.4  # of the "not next" pairs
 NUM_SPECIAL = 5  # the ids of the words begin after those of [PAD], [UNK], [CLS], [SEP], [MASK]
 STEPS_AT_ONCE = 64  # batches that are drawn together, which is quicker
 

@@ -31,7 +31,7 @@ PRESETS = {
 }  # fmt: skip
 TOY_RECIPE = {
     "hidden_size": 64, "num_attention_heads": 8, "seq_length": 24, "batch_size": 128, "learning_rate": 4e-3, "initializer_range": 0.1,
-    "mlm_probability": 0.4, "next_sentence_probability": 0.8, "settle": 0.25,
+    "mlm_probability": 0.4, "next_sentence_probability": 0.8, "settle": 0.3,
 }  # fmt: skip
 NUM_TOY_PAIRS = 8192  # held out: enough for a sampling error of the loss below 1 %
 PICTURE_SECONDS = 0.6  # that plots.phenomena needs, at each evaluation
