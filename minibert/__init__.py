@@ -4,6 +4,8 @@ from minibert import huggingface
 from minibert.gradcheck import GradientCheckError, check_directions, check_gradients
 from minibert.layers import Linear
 from minibert.models.bert import BertConfig, BertForPreTraining, BertModel
+from minibert.models.glove import GloVe
+from minibert.models.word2vec import Word2Vec
 from minibert.text.tokenizer import WordPieceTokenizer
 from minibert.training.optimizer import AdamW
 
