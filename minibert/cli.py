@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 import minibert
-from minibert.commands import embed, toy, trace
+from minibert.commands import bench, embed, glove, neighbours, toy, trace, word2vec
 
 
 def main(arguments=None):
@@ -42,9 +42,8 @@ def _parser():
     _add_fill_mask(commands)
     _add_next_sentence(commands)
     _add_gradcheck(commands)
-    embed.add(commands)
-    trace.add(commands)
-    toy.add(commands)
+    for module in (embed, trace, toy, word2vec, glove, neighbours, bench):
+        module.add(commands)
     return parser
 
 

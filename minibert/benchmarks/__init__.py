@@ -1,0 +1,1 @@
+"""The benchmarks of `minibert bench`, a file each."""
