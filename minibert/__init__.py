@@ -5,6 +5,7 @@ from minibert.gradcheck import GradientCheckError, check_directions, check_gradi
 from minibert.layers import Linear
 from minibert.models.bert import BertConfig, BertForPreTraining, BertModel
 from minibert.models.glove import GloVe
+from minibert.models.vectors import WordVectors
 from minibert.models.word2vec import Word2Vec
 from minibert.text.tokenizer import WordPieceTokenizer
 from minibert.training.optimizer import AdamW

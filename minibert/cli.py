@@ -131,7 +131,7 @@ def _pretrain(options):
         _say_baselines(evaluation, run.baselines)
     _say("")
     _say(f"model, log.jsonl and loss.png{' and phenomena.png' * bool(run.limits)} are in {options.output}. Try:")
-    sentence = "today the ducks near the [MASK] swim quietly" if run.limits else "Return the number of [MASK] in the list."
+    sentence = "Today many ducks beside the tree [MASK]" if run.limits else "Return the number of [MASK] in the list."
     _say(f'  minibert fill-mask {_quoted(options.output)} "{sentence}"')
 
 
