@@ -29,6 +29,9 @@ from minibert.layers import (
 )
 from minibert.layers.softmax import softmax, softmax_backward
 from minibert.models.bert import BertConfig, BertEmbeddings, BertForPreTraining, BertModel, MLMHead, Pooler
+from minibert.models.glove_plain import GloVeObjective
+from minibert.models.word2vec_plain import Context, HierarchicalSoftmax, NegativeSampling, PlainWord2Vec
+from minibert.models.word2vec_text import huffman_tree
 
 B, T, H, A, F, V = 4, 5, 6, 2, 7, 11  # and D = H/A = 3, M = 8
 
@@ -130,6 +133,23 @@ def batch(**changes):
     return given | changes
 
 
+def glove(x_max):
+    return GloVeObjective(random(7, 3), random(8, 3)[1:].copy(), random(7), random(8)[1:].copy(), x_max)
+
+
+NOISE = np.array([1, 4, 4, 2, 6])  # 4 is drawn twice, and 2 is a target below
+WINDOW = np.array([3, 0, 5, 3])  # 3 stands twice
+GLOVE_ROWS, GLOVE_COLUMNS = np.array([0, 0, 1, 6, 3, 3, 5, 0, 2, 4, 6]), np.array([1, 2, 0, 6, 3, 5, 3, 1, 2, 2, 0])
+
+
+def negative_sampling():
+    return NegativeSampling(random(7, 5))
+
+
+def hierarchical_softmax():
+    return HierarchicalSoftmax(random(6, 5), huffman_tree(np.array([40, 21, 13, 8, 5, 3, 2])))
+
+
 CASES = {
     "Linear": (scrambled(Linear(4, 3)), [random(2, 5, 4)], {}),
     "Linear one row": (scrambled(Linear(4, 3)), [random(1, 4)], {}),
@@ -194,6 +214,16 @@ CASES = {
     "BertForPreTraining one token": (
         model(num_hidden_layers=1), [INPUT_IDS[:1, :1]],
         {"labels": np.array([[3]]), "next_sentence_label": np.array([1])}),
+    "Context": (Context(random(8, 5)), [WINDOW], {}),
+    "NegativeSampling": (negative_sampling(), [random(5), 2, NOISE], {}),
+    "NegativeSampling without noise": (negative_sampling(), [random(5), 2, NOISE[:0]], {}),
+    "HierarchicalSoftmax short path": (hierarchical_softmax(), [random(5), 0], {}),
+    "HierarchicalSoftmax long path": (hierarchical_softmax(), [random(5), 6], {}),
+    "PlainWord2Vec skip-gram": (PlainWord2Vec(random(8, 5), negative_sampling()), [WINDOW[:1], 2, NOISE], {}),
+    "PlainWord2Vec CBOW": (PlainWord2Vec(random(8, 5), negative_sampling()), [WINDOW, 2, NOISE], {}),
+    "PlainWord2Vec CBOW, tree": (PlainWord2Vec(random(8, 5), hierarchical_softmax()), [WINDOW, 5], {}),
+    "GloVeObjective": (glove(10.0), [GLOVE_ROWS, GLOVE_COLUMNS, np.linspace(0.3, 25.0, 11)], {}),
+    "GloVeObjective below x_max": (glove(100.0), [GLOVE_ROWS, GLOVE_COLUMNS, np.linspace(0.3, 25.0, 11)], {}),
 }  # fmt: skip
 
 

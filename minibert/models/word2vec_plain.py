@@ -113,11 +113,11 @@ class NegativeSampling(BinaryChoices):
         """hidden (D,), target integer, negatives (K,) integers → loss, cache."""
         rows = np.concatenate([[target], negatives]).astype(np.intp)            # (1 + K,)
         labels = (np.arange(len(rows)) == 0).astype(self.vectors.value.real.dtype)
-        return super().forward(hidden, rows, labels)
+        return BinaryChoices.forward(self, hidden, rows, labels)
 
     def backward(self, d_loss, cache):
         """d_loss → d_hidden (D,), None, None; adds to vectors.grad."""
-        return super().backward(d_loss, cache)
+        return BinaryChoices.backward(self, d_loss, cache)
 
 
 class HierarchicalSoftmax(BinaryChoices):
@@ -140,11 +140,11 @@ class HierarchicalSoftmax(BinaryChoices):
         """hidden (D,), target integer → loss, cache."""
         is_on_path = self.tree.is_on_path[target]
         labels = self.tree.labels[target][is_on_path].astype(self.vectors.value.real.dtype)
-        return super().forward(hidden, self.tree.nodes[target][is_on_path], labels)
+        return BinaryChoices.forward(self, hidden, self.tree.nodes[target][is_on_path], labels)
 
     def backward(self, d_loss, cache):
         """d_loss → d_hidden (D,), None; adds to vectors.grad."""
-        d_hidden, _, _ = super().backward(d_loss, cache)
+        d_hidden = BinaryChoices.backward(self, d_loss, cache)[0]
         return d_hidden, None
 
 

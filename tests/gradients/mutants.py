@@ -56,7 +56,18 @@ TWO_AXES = "rows of a matrix: it has two axes, -2 is 0"
 SAME_INPUT = "key and value are projections of one array, and both caches hold it"
 NOT_ITS_OWN = "the backward of Dropout reads its cache alone, and nothing of the layer"
 FLAT = "add_rows reads the rows as one flat array, whatever their shape"
+CAPPED = "where the count is above x_max, what depends on the cap is left out below"
+SAME_BIAS = "d_bias is d_difference"
+GLOVE = "models/glove_plain.py GloVeObjective.backward"
 EQUIVALENT = {
+    (GLOVE, "capped, weight, difference = cache.counts, cache.weight, cache.difference"): CAPPED,
+    (GLOVE, "d_capped = d_weight * self.alpha * weight / counts"): CAPPED,
+    (GLOVE, "d_counts = d_log_count / counts + np.where(capped.real < self.x_max, d_capped, 0)"): CAPPED,
+    (GLOVE, "d_log_count = -d_bias"): SAME_BIAS,
+    (GLOVE, "np.add.at(self.word_bias.grad, rows, d_difference)"): SAME_BIAS,
+    (GLOVE, "np.add.at(self.context_bias.grad, columns, d_difference)"): SAME_BIAS,
+    (GLOVE, "return ((None, None, d_counts))"): "two None change places",
+    ("models/word2vec_plain.py BinaryChoices.backward", "return ((d_hidden, None, None))"): "two None change places",
     ("layers/attention.py MultiHeadAttention.backward",
      "d_dropped_probs = d_weighted_value @ value.swapaxes(-1, 2)"): FOUR_AXES,
     ("layers/attention.py MultiHeadAttention.backward",

@@ -21,7 +21,7 @@ def names(case):
     """The gradients that a check must cover: every input of real numbers and every parameter."""
     layer, inputs, _ = CASES[case]
     arguments = list(inspect.signature(layer.forward).parameters)
-    real = [name for name, value in zip(arguments, inputs) if np.issubdtype(value.dtype, np.floating)]
+    real = [name for name, value in zip(arguments, inputs) if np.issubdtype(np.asarray(value).dtype, np.floating)]
     parameters = layer.parameters()
     return real + list(parameters)
 

@@ -139,7 +139,7 @@ def test_text_of_others_is_read(tmp_path):
 
 
 def test_first_of_two_equal_words_is_kept(tmp_path):
-    (tmp_path / "v.txt").write_text("3 1\na 1\nb 2\na 3\n")
+    (tmp_path / "v.txt").write_text("3 1\na 1\nb 2\na 3\n", encoding="utf-8")
     with pytest.warns(UserWarning, match="'a' is one"):
         loaded = WordVectors.load(tmp_path / "v.txt")
     assert loaded.words == ["a", "b"] and loaded.vectors.tolist() == [[1], [2]]
@@ -210,7 +210,7 @@ def test_spearman():
     "word1\tword2\tPOS\tSimLex999\nking\tqueen\tN\t9\nMan\twoman\tN\t7\napple\tking\tN\t1\napple\ttree\tN\t5\n",
 ])  # fmt: skip
 def test_similarity_files(royal, tmp_path, lines):
-    (tmp_path / "pairs").write_text(lines)
+    (tmp_path / "pairs").write_text(lines, encoding="utf-8")
     result = royal.evaluate_similarity(tmp_path / "pairs")
     cosines = [24 / 26, 0, royal.similarity("apple", "king")]
     assert result.spearman == pytest.approx(vectors_evaluation.spearman(cosines, [9, 7, 1]))
@@ -220,7 +220,7 @@ def test_similarity_files(royal, tmp_path, lines):
 def test_analogy_files(royal, tmp_path):
     text = ": royal\nman king woman queen\nMan King Woman Queen\nking man queen apple\n"
     text += ": fruit\nking man apple pear\na b c d\n"
-    (tmp_path / "questions").write_text(text)
+    (tmp_path / "questions").write_text(text, encoding="utf-8")
     results = royal.evaluate_analogies(tmp_path / "questions")
     assert [result.name for result in results] == ["royal", "fruit", "total"]
     assert tuple(results[0])[1:] == (2, 3, 0) and results[0].accuracy == pytest.approx(2 / 3)
@@ -235,6 +235,6 @@ def test_analogy_files(royal, tmp_path):
     ("evaluate_analogies", ": s\n", "holds no questions"),
 ])  # fmt: skip
 def test_malformed_questions(royal, tmp_path, method, text, message):
-    (tmp_path / "file").write_text(text)
+    (tmp_path / "file").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         getattr(royal, method)(tmp_path / "file")
