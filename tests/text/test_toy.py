@@ -203,7 +203,7 @@ def test_baselines_equal_enumeration(tiny):
             expected = neighbours[tokenizer.sep_token_id]
         else:
             continue
-        np.testing.assert_allclose(answers["bigram"][row], expected / expected.sum(), atol=1e-3 if seen != clean else 1e-12)
+        np.testing.assert_allclose(answers["bigram"][row], expected / expected.sum(), atol=1e-12)
     assert (np.abs(answers["topic"].sum(axis=1) - 1) < 1e-12).all() and len(np.unique(answers["topic"], axis=0)) == 2
 
 
