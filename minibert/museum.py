@@ -38,6 +38,7 @@ from minibert.gradcheck.cases import CASES, H, T, config, random, scrambled
 from minibert.gradcheck.intermediates import sublayers
 from minibert.layers import CrossEntropy, Embedding, EncoderLayer, FeedForward, LayerNorm, MultiHeadAttention
 from minibert.layers.cross_entropy import IGNORE_INDEX
+from minibert.layers.layer_norm import mean_product
 from minibert.layers.softmax import softmax_backward
 from minibert.models.bert import MLMHead, Pooler, PoolerCache
 from minibert.text.examples import mask_tokens
@@ -341,7 +342,7 @@ class WrongOperand(LayerNorm):
         d_normalized = np.zeros_like(d_y)
         self.gamma.grad += (d_y * self.gamma.value).sum(axis=tokens)
         along_ones = d_normalized.mean(axis=-1, keepdims=True)
-        along_normalized = (d_normalized * normalized).mean(axis=-1, keepdims=True)
+        along_normalized = mean_product(d_normalized, normalized)
         d_x = inverse_std * (d_normalized - along_ones - normalized * along_normalized)
         return d_x
 
@@ -362,7 +363,7 @@ class SpoiledCache(LayerNorm):
         self.beta.grad += d_y.sum(axis=tokens)
         d_normalized = d_y * self.gamma.value
         along_ones = d_normalized.mean(axis=-1, keepdims=True)
-        along_normalized = (d_normalized * normalized).mean(axis=-1, keepdims=True)
+        along_normalized = mean_product(d_normalized, normalized)
         normalized *= along_normalized
         d_x = inverse_std * (d_normalized - along_ones - normalized)
         return d_x

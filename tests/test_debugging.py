@@ -366,7 +366,7 @@ def test_every_line_of_every_layer_can_be_stopped_at(monkeypatch):
     for (_, method, name), call in lines.items():
         [place] = find_places(subject.model, f"{call.path or 'model'}.{method}.{name}")
         assert (place.layer.__class__.__name__, place.method) == (call.layer.__class__.__name__, method)
-    some = "attention.scores", "mlm_head.d_dense", "d_states", "norm.along_ones", "cross_entropy.backward.difference", "layer_cache"
+    some = "attention.scores", "mlm_head.d_dense", "d_states", "norm.along_ones", "cross_entropy.backward.d_log_probs", "layer_cache"
     for name in some:
         notes = []
         with trace.stop_at(subject.model, name, say=notes.append) as stopped:

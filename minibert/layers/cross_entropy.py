@@ -39,11 +39,13 @@ class CrossEntropy(Layer):
             raise ValueError(f"label {row_labels[outside][0]} is not a class (0 to {num_classes - 1}) nor {IGNORE_INDEX}")
         counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
         shifted = rows - rows.real.max(axis=-1, keepdims=True)                          # (N, V)
-        exponentials = np.exp(shifted)                                                  # (N, V)
+        label_scores = shifted[counted, row_labels[counted]]                            # (M,)
+        exponentials = np.exp(shifted, out=shifted)                                     # (N, V)
+        del shifted                                                                     # each name is dropped where its memory is used again
         totals = exponentials.sum(axis=-1)                                              # (N,)
-        log_probs = shifted[counted, row_labels[counted]] - np.log(totals[counted])     # (M,)
+        log_probs = label_scores - np.log(totals[counted])                              # (M,)
         probs = np.divide(exponentials, totals[:, np.newaxis], out=exponentials)        # (N, V)
-        del exponentials                                                                # its memory now holds probs
+        del exponentials
         loss = 0 - log_probs.sum() / logits.dtype.type(max(counted.size, 1))            # 0 - x: an empty sum gives no -0.0
         return loss, CrossEntropyCache(probs, labels)
 
@@ -52,9 +54,9 @@ class CrossEntropy(Layer):
         probs, labels = cache.probs, cache.labels
         row_labels = labels.reshape(-1)
         counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
-        difference = probs[counted]                                                     # (M, V)
-        difference[np.arange(counted.size), row_labels[counted]] -= 1                   # probs − onehot(labels)
-        d_rows = np.zeros_like(probs)                                                   # (N, V)
-        d_rows[counted] = difference * (d_loss / max(counted.size, 1))
+        d_log_probs = np.zeros((len(probs), 1), probs.dtype)                            # (N, 1): −d_loss/M where counted, else 0
+        d_log_probs[counted] = -d_loss / max(counted.size, 1)
+        d_rows = probs * -d_log_probs                                                   # (N, V)
+        d_rows[counted, row_labels[counted]] += d_log_probs[counted, 0]                 # probs − onehot(labels)
         d_logits = d_rows.reshape(*labels.shape, probs.shape[-1])
         return d_logits, None

@@ -8,14 +8,14 @@ from minibert.layers.base import Layer, describe_cache
 
 
 class DropoutCache(NamedTuple):
-    scale: np.ndarray | None  # 0 where x was dropped, 1/(1 − p) where it was kept; None when nothing was dropped
+    keep: np.ndarray | None  # False where x was dropped; None when nothing was
     __repr__ = describe_cache
 
 
 class Dropout(Layer):
     """Set each element to zero with probability p and divide the others by 1 − p (Srivastava et al. 2014).
 
-    y = x · scale with scale ∈ {0, 1/(1 − p)}, so that the mean of y is x; hence d_x = d_y · scale, with the same scale.
+    y = x · keep/(1 − p) with keep ∈ {0, 1}, so that the mean of y is x; hence d_x = d_y · keep/(1 − p), with the same keep.
 
     Randomness is an argument: forward(x, rng) drops, forward(x) does not. There is no training or evaluation mode.
     """
@@ -30,12 +30,11 @@ class Dropout(Layer):
         if rng is None or self.probability == 0:
             return x, DropoutCache(None)
         keep = rng.random(x.shape, np.float32) >= self.probability  # float32 draws in every dtype: the same mask in every dtype
-        scale = keep * x.real.dtype.type(1 / (1 - self.probability))
-        y = x * scale
-        return y, DropoutCache(scale)
+        y = x * keep * (1 / (1 - self.probability))
+        return y, DropoutCache(keep)
 
     def backward(self, d_y, cache):
         """d_y → d_x, the same shape."""
-        scale = cache.scale
-        d_x = d_y if scale is None else d_y * scale
+        keep = cache.keep
+        d_x = d_y if keep is None else d_y * keep * (1 / (1 - self.probability))
         return d_x

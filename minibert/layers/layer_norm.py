@@ -7,6 +7,11 @@ import numpy as np
 from minibert.layers.base import Layer, Parameter, describe_cache
 
 
+def mean_product(left, right):
+    """(left * right).mean(axis=-1, keepdims=True), but the products are never written to memory, which takes a third of the time."""
+    return np.einsum("...h,...h->...", left, right)[..., np.newaxis] / left.shape[-1]
+
+
 class LayerNormCache(NamedTuple):
     normalized: np.ndarray  # (..., H)
     inverse_std: np.ndarray  # (..., 1)
@@ -44,9 +49,10 @@ class LayerNorm(Layer):
             raise ValueError(f"LayerNorm expects a last axis of {self.gamma.value.size}, got x of shape {x.shape}")
         mean = x.mean(axis=-1, keepdims=True)                                   # (..., 1)
         centred = x - mean                                                      # (..., H)
-        variance = (centred * centred).mean(axis=-1, keepdims=True)             # (..., 1)
+        variance = mean_product(centred, centred)                               # (..., 1)
         inverse_std = 1 / np.sqrt(variance + self.eps)                          # (..., 1)
-        normalized = centred * inverse_std                                      # (..., H)
+        normalized = np.multiply(centred, inverse_std, out=centred)             # (..., H)
+        del centred                                                             # its memory now holds normalized
         y = self.gamma.value * normalized + self.beta.value                     # (..., H)
         return y, LayerNormCache(normalized, inverse_std)
 
@@ -58,6 +64,6 @@ class LayerNorm(Layer):
         self.beta.grad += d_y.sum(axis=tokens)                                  # (H,)
         d_normalized = d_y * self.gamma.value                                   # (..., H)
         along_ones = d_normalized.mean(axis=-1, keepdims=True)                  # (..., 1)
-        along_normalized = (d_normalized * normalized).mean(axis=-1, keepdims=True)
+        along_normalized = mean_product(d_normalized, normalized)               # (..., 1)
         d_x = inverse_std * (d_normalized - along_ones - normalized * along_normalized)
         return d_x

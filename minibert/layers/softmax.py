@@ -22,8 +22,6 @@ def softmax_backward(d_probs, probs):
 
     From ∂probs_j / ∂scores_k = probs_j (δ_jk − probs_k): raising one score takes probability from all the others.
     """
-    weighted = probs * d_probs
-    mean = weighted.sum(axis=-1, keepdims=True)  # Σ_j probs_j d_probs_j
-    d_scores = np.subtract(weighted, probs * mean, out=weighted)
-    del weighted  # its memory now holds d_scores
+    mean = np.einsum("...j,...j->...", probs, d_probs)[..., np.newaxis]  # Σ_j probs_j d_probs_j
+    d_scores = probs * (d_probs - mean)
     return d_scores

@@ -253,9 +253,10 @@ class BertModel(Layer):
             attention_mask = np.asarray(attention_mask)
             if attention_mask.shape != input_ids.shape:
                 raise ValueError(f"attention_mask {attention_mask.shape} must have the shape of input_ids {input_ids.shape}")
-            if not np.isin(attention_mask, (0, 1)).all():
+            if not ((attention_mask == 0) | (attention_mask == 1)).all():
                 raise ValueError("attention_mask must hold 1 for tokens and 0 for padding and nothing else")
-            mask = attention_mask.astype(bool)[:, np.newaxis, np.newaxis, :]             # (B, 1, 1, T): columns are keys
+            if not attention_mask.all():
+                mask = attention_mask.astype(bool)[:, np.newaxis, np.newaxis, :]         # (B, 1, 1, T): columns are keys
         hidden, embeddings_cache = self.embeddings.forward(input_ids, token_type_ids, rng)  # (B, T, H)
         encoder_caches = []
         for layer in self.encoder:

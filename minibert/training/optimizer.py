@@ -37,16 +37,21 @@ class AdamW:
         beta1, beta2 = self.betas
         first_correction = 1 - beta1**self.num_steps if self.correct_bias else 1.0
         second_correction = 1 - beta2**self.num_steps if self.correct_bias else 1.0
+        root = math.sqrt(second_correction)                    # √v̂ + eps = (√v + eps · root) / root
         for name, parameter in self.parameters.items():
             weight_decay = self.weight_decay if parameter.value.ndim > 1 else 0.0
             arrays = (parameter.value, parameter.grad, self.first_moment[name], self.second_moment[name])
             for value, grad, first, second in _blocks(*arrays):
-                first += (1 - beta1) * (grad - first)
-                second += (1 - beta2) * (grad * grad - second)
-                update = np.sqrt(second * (1 / second_correction))
-                update += self.eps
+                first *= beta1
+                first += (1 - beta1) * grad
+                square = grad * grad
+                square *= 1 - beta2
+                second *= beta2
+                second += square
+                update = np.sqrt(second, out=square)
+                update += self.eps * root
                 np.divide(first, update, out=update)
-                update *= self.lr / first_correction
+                update *= self.lr * root / first_correction
                 if weight_decay:
                     value *= 1 - self.lr * weight_decay
                 value -= update

@@ -54,7 +54,8 @@ OTHER_AXIS = ("0", "-1", "-2", "None")
 FOUR_AXES = "query, key, value and scores have four axes: 2 is -2"
 TWO_AXES = "rows of a matrix: it has two axes, -2 is 0"
 SAME_INPUT = "key and value are projections of one array, and both caches hold it"
-NOT_ITS_OWN = "the backward of Dropout reads its cache alone, and nothing of the layer"
+NOT_ITS_OWN = "both Dropouts have the same probability, and all else is in the cache"
+FACTORS = "the two factors of a product change places"
 FLAT = "add_rows reads the rows as one flat array, whatever their shape"
 CAPPED = "where the count is above x_max, what depends on the cap is left out below"
 SAME_BIAS = "d_bias is d_difference"
@@ -90,6 +91,10 @@ EQUIVALENT = {
      "d_feed_forward = self.attention_dropout.backward(d_output_sum, cache.output_dropout)"): NOT_ITS_OWN,
     ("layers/encoder_layer.py EncoderLayer.backward",
      "d_attention = self.output_dropout.backward(d_attention_sum, cache.attention_dropout)"): NOT_ITS_OWN,
+    ("layers/layer_norm.py LayerNorm.backward",
+     "along_normalized = mean_product(normalized, d_normalized)"): FACTORS,
+    ("layers/softmax.py softmax_backward",
+     "mean = np.einsum('...j,...j->...', d_probs, probs)[..., np.newaxis]"): FACTORS,
     ("layers/linear.py Linear.backward",
      "self.bias.grad += d_rows_out.sum(axis=-2)"): TWO_AXES,
     ("layers/linear.py Linear.backward",

@@ -471,7 +471,7 @@ def test_dropout_acts_in_every_place():
     caches = [cache.bert.embeddings.dropout]
     for layer in cache.bert.encoder:
         caches += [layer.attention.dropout, layer.attention_dropout, layer.output_dropout]
-    masks = [dropout.scale for dropout in caches]
+    masks = [dropout.keep for dropout in caches]
     assert all((mask == 0).any() and (mask > 0).any() for mask in masks)
     assert len({mask.tobytes() for mask in masks}) == len(masks) == 7
 
