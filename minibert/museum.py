@@ -405,10 +405,9 @@ class ForgottenShare(MLMHead):
     """The decoder is tied to the token embedding, and its share of the gradient is dropped.
 
     How it looked. The matrix belongs to the embedding, which computes its gradient; the head only borrows it.
-    How it hides. All else that the head computes is right, and so is the embedding, checked by itself. Only a
-    check of the *whole model* at its loss sees both uses of the one matrix.
-    What it costs. The decoder's is the larger share: words that are not in the batch get no gradient at all, and
-    no word learns to be predicted.
+    How it hides. All else that the head computes is right, and so is the embedding, checked by itself. Only a check
+    that asks for the gradient of the *shared matrix* sees it: of the head's own parameters, or of the whole model.
+    What it costs. Words that are not in the batch get no gradient at all, and no word learns to be predicted.
     """
 
     def backward(self, d_logits, cache):

@@ -94,8 +94,7 @@ class GELU(Layer):
     def backward(self, d_y, cache):
         """d_y → d_x, the same shape."""
         x, cdf = cache.x, cache.cdf
-        density = normal_density(x)
-        d_x = d_y * (cdf + x * density)
+        d_x = d_y * (cdf + x * normal_density(x))
         return d_x
 
 

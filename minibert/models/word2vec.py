@@ -85,7 +85,10 @@ class Word2Vec(WordVectors):
         table = np.zeros((len(counts), 2 * vector_size), np.float32)  # [input | output]
         table[:, :vector_size] = rng.uniform(-0.5, 0.5, (len(counts), vector_size)) / vector_size
         nodes = np.zeros((len(counts) - 1, vector_size), np.float32) if hs else None
-        self._train(table, nodes, rng)
+        from threadpoolctl import threadpool_limits  # not needed to import minibert
+
+        with threadpool_limits(1, "blas"):  # small products: a second thread costs more than it gives
+            self._train(table, nodes, rng)
         super().__init__(self.vocabulary.words, table[:, :vector_size].copy(), counts)
         self.output_vectors = table[:, vector_size:].copy() if negative else None
         self.node_vectors = nodes
