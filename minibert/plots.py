@@ -564,6 +564,37 @@ def gradient_flow_over_time(log, max_norm=None, figure=None):
     return axes
 
 
+# --- cost -------------------------------------------------------------------------------------------------------------
+
+
+def cost_growth(growth, names, figure=None):
+    """Draw how the time of a training step grows with each of its sizes, on log axes: a doubling is the same way everywhere.
+
+    Args:
+        growth: {letter: [(size, seconds of a step, seconds of its matrix products)]}, as `minibert bench growth --json` prints.
+        names: {letter: what it stands for}.
+        figure: where to draw; None makes one.
+
+    Returns:
+        an array of Axes. The dotted line doubles with the size.
+    """
+    figure = Figure(figsize=(12, 3.6), layout="constrained") if figure is None else figure
+    all_axes = figure.subplots(1, len(growth), sharey=True, squeeze=False)[0]
+    for axes, (letter, rows) in zip(all_axes, growth.items()):
+        sizes, steps, products = (np.array(column, float) for column in zip(*rows))
+        axes.plot(sizes, 1e3 * steps, "o-", color=BLUE, label="a training step")
+        axes.plot(sizes, 1e3 * products, "s--", color=ORANGE, label="its matrix products alone")
+        axes.plot(sizes, 1e3 * steps[-1] * sizes / sizes[-1], ":", color=GREY, label="doubles with the size")
+        axes.set(xscale="log", yscale="log", xlabel=f"{letter}: {names[letter]}", title=letter)
+        axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.grid(color="0.9")
+    all_axes[0].set_ylabel("ms")
+    all_axes[0].legend(frameon=False, fontsize=9)
+    return all_axes
+
+
 # --- learning rates ---------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,6 @@
 """`minibert bench`: how fast it is, beside others."""
 
-from minibert.benchmarks import glove, word2vec
+from minibert.benchmarks import bert, glove, growth, race, word2vec
 
 
 def add(commands):
@@ -8,9 +8,11 @@ def add(commands):
     command = commands.add_parser(
         "bench",
         help="measure how fast a model trains",
-        description="Train a model and measure it, on one thread, beside other libraries where they are installed.",
-        epilog="example: minibert bench word2vec --similarity wordsim353.txt",
+        description="Time a training step of a BERT, beside its matrix products alone and, where they are installed, Hugging Face's "
+        "model and a lean one under PyTorch. With a NAME: another benchmark.",
+        epilog="examples: minibert bench --preset tiny mini; minibert bench word2vec --similarity wordsim353.txt",
     )
-    subcommands = command.add_subparsers(dest="benchmark", metavar="NAME", required=True)
-    word2vec.add(subcommands)
-    glove.add(subcommands)
+    bert.add_options(command)
+    subcommands = command.add_subparsers(dest="benchmark", metavar="NAME", required=False)
+    for benchmark in (race, growth, word2vec, glove):
+        benchmark.add(subcommands)
