@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 import minibert
-from minibert.commands import bench, embed, glove, neighbours, toy, trace, word2vec
+from minibert.commands import bench, embed, glove, grade, neighbours, toy, trace, word2vec
 
 
 def main(arguments=None):
@@ -42,7 +42,7 @@ def _parser():
     _add_fill_mask(commands)
     _add_next_sentence(commands)
     _add_gradcheck(commands)
-    for module in (embed, trace, toy, word2vec, glove, neighbours, bench):
+    for module in (embed, trace, grade, toy, word2vec, glove, neighbours, bench):
         module.add(commands)
     return parser
 
