@@ -29,7 +29,7 @@ from nbclient.exceptions import CellExecutionError
 from minibert import exercises
 
 FOLDER = pathlib.Path(__file__).parent
-TIMEOUT = 180    # seconds for one cell
+TIMEOUT = 600    # seconds for one cell: the slowest needs 40 on two idle cores
 QUOTED = re.compile(r"(?P<number>[-−]?\d[\d,]*(?:\.\d+)?(?:[eE][-+−]?\d+)?)\s?%?\**`?<!--\s*(?P<expression>.+?)\s*-->")
 
 

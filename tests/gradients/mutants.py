@@ -91,6 +91,8 @@ EQUIVALENT = {
      "d_feed_forward = self.attention_dropout.backward(d_output_sum, cache.output_dropout)"): NOT_ITS_OWN,
     ("layers/encoder_layer.py EncoderLayer.backward",
      "d_attention = self.output_dropout.backward(d_attention_sum, cache.attention_dropout)"): NOT_ITS_OWN,
+    ("layers/gelu.py normal_density",
+     "np.exp(some_x * some_x * -0.5, out=some_density); np.exp(some_x * some_x * -0.5, out=some_density)"): "out= is written, not added to",
     ("layers/layer_norm.py LayerNorm.backward",
      "along_normalized = mean_product(normalized, d_normalized)"): FACTORS,
     ("layers/softmax.py softmax_backward",
