@@ -132,7 +132,7 @@ def constant_factor(case):
     norm = np.vdot(case.numeric, case.numeric)
     if norm == 0:
         return None
-    factor = float(np.vdot(case.analytic, case.numeric) / norm)
+    factor = float(np.real(np.vdot(case.analytic, case.numeric)) / norm)
     if factor != 0 and same(case.analytic / factor, case.numeric):
         known = name_factor(factor, case.numbers)
         return f"it is {factor:.6g} times too large{known}." if abs(factor) > 1 else (

@@ -41,7 +41,7 @@ class CrossEntropy(Layer):
         shifted = rows - rows.real.max(axis=-1, keepdims=True)                          # (N, V)
         label_scores = shifted[counted, row_labels[counted]]                            # (M,)
         exponentials = np.exp(shifted, out=shifted)                                     # (N, V)
-        del shifted                                                                     # each name is dropped where its memory is used again
+        del shifted                                                                     # dropped where its memory is used again
         totals = exponentials.sum(axis=-1)                                              # (N,)
         log_probs = label_scores - np.log(totals[counted])                              # (M,)
         probs = np.divide(exponentials, totals[:, np.newaxis], out=exponentials)        # (N, V)

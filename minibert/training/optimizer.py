@@ -49,6 +49,7 @@ class AdamW:
                 second *= beta2
                 second += square
                 update = np.sqrt(second, out=square)
+                del square  # its memory now holds update
                 update += self.eps * root
                 np.divide(first, update, out=update)
                 update *= self.lr * root / first_correction
