@@ -314,7 +314,8 @@ def test_quitting_is_no_error():
 
 def test_the_debugger_is_the_readers(tmp_path):
     (tmp_path / "mine.py").write_text(
-        "import sys\ndef stop():\n    frame = sys._getframe(1)\n    print('mine:', frame.f_code.co_name, 'd_probs' in frame.f_locals)\n"
+        "import sys\ndef stop():\n    frame = sys._getframe(1)\n    print('mine:', frame.f_code.co_name, 'd_probs' in frame.f_locals)\n",
+        encoding="utf-8",
     )
     run = functools.partial(subprocess.run, [sys.executable, "-m", "minibert", "trace", "--stop-at", "attention.d_scores"],
                             capture_output=True, text=True, encoding="utf-8", stdin=subprocess.DEVNULL, timeout=60)  # fmt: skip

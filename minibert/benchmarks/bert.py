@@ -155,7 +155,7 @@ def measure_memory(name, preset, num_threads):
     if not sys.platform.startswith("linux"):
         return None
     command = [sys.executable, "-m", "minibert.benchmarks.bert", name, preset, str(num_threads)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     return int(done.stdout) if done.returncode == 0 else None
 
 
@@ -165,13 +165,13 @@ def _peak_of_a_step(name, preset, num_threads):
     step = contestants()[name](config, num_threads)
     step(random_batch(config, num_threads, 8))  # gradients, moments and libraries are in memory after this
     before = _memory("VmRSS")
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here on
+    pathlib.Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak is counted from here on
     step(random_batch(config, batch_size, num_tokens))
     return _memory("VmHWM") - before
 
 
 def _memory(field):
-    status = pathlib.Path("/proc/self/status").read_text()
+    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
     return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith(field))
 
 

@@ -87,7 +87,8 @@ def grade(path, timeout=120):
         package = str(pathlib.Path(exercises.__file__).parents[2])
         environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
         try:
-            done = subprocess.run(command, cwd=path.parent or ".", env=environment, timeout=timeout, capture_output=True, text=True)
+            done = subprocess.run(command, cwd=path.parent or ".", env=environment, timeout=timeout, capture_output=True,
+                                  encoding="utf-8", errors="replace")
         except subprocess.TimeoutExpired:
             raise ValueError(f"{path.name} was still running after {timeout:g} seconds: a loop without an end? "
                              "(--timeout gives it longer)") from None

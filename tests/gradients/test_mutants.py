@@ -66,8 +66,8 @@ def test_planting_is_undone():
 
 
 def test_the_script(capsys):
-    assert mutants.main(["--only", "layers/softmax.py", "--jobs", "2"]) == 0
-    total = sum(mutant.file == "layers/softmax.py" for mutant in EVERYTHING)
+    assert mutants.main(["--only", "layers/dropout.py", "--jobs", "2"]) == 0
+    total = sum(mutant.file == "layers/dropout.py" for mutant in EVERYTHING)
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"{total} mistakes planted")
     assert mutants.main(["--sample", "3", "--seed", "5", "--list"]) == 0
     assert capsys.readouterr().out.endswith("3 mutants\n")

@@ -150,7 +150,8 @@ def run(*arguments):
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("word2vec")
     lines = [" ".join(sentence).capitalize() + "." for sentence in sentences(600)]
-    (folder / "text.txt").write_text("\n\n".join(" ".join(lines[start:start + 5]) for start in range(0, 600, 5)))
+    (folder / "text.txt").write_text("\n\n".join(" ".join(lines[start:start + 5]) for start in range(0, 600, 5)),
+                                     encoding="utf-8")
     run("word2vec", "--corpus", folder / "text.txt", "--output", folder / "v.txt", "--vector-size", 12, "--alpha", 0.05)
     return folder / "v.txt"
 
