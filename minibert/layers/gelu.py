@@ -34,8 +34,8 @@ def normal_cdf(x):
     A rational function without branches, so that complex arithmetic differentiates it, too.
     Absolute error at most 1e-15 in float64 and complex128, 3e-7 in float32.
     """
-    limit, numerator, denominator = NORMAL_CDF_FLOAT32 if x.dtype == np.float32 else NORMAL_CDF_FLOAT64
-    cdf = np.empty(x.shape, x.dtype)
+    cdf = _empty_like(x)
+    limit, numerator, denominator = NORMAL_CDF_FLOAT32 if cdf.dtype == np.float32 else NORMAL_CDF_FLOAT64
     for some_x, some_cdf in _blocks(x, cdf):
         clipped = np.clip(some_x, -limit, limit)  # complex numbers are ordered by their real part
         square = clipped * clipped
@@ -47,11 +47,16 @@ def normal_cdf(x):
 
 def normal_density(x):
     """φ(x) = exp(−x²/2)/√(2π); the same shape."""
-    density = np.empty(x.shape, x.dtype)
+    density = _empty_like(x)
     for some_x, some_density in _blocks(x, density):
         np.exp(some_x * some_x * -0.5, out=some_density)
         some_density *= 1 / math.sqrt(2 * math.pi)
     return density
+
+
+def _empty_like(x):
+    """An array of the shape and dtype of x; float64 if x holds integers."""
+    return np.empty(x.shape, np.result_type(x.dtype, np.float32))
 
 
 def _blocks(x, y):

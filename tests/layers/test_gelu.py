@@ -84,6 +84,13 @@ def test_complex_normal_cdf_carries_the_derivative():
     np.testing.assert_allclose(derivative, normal_density(GRID), atol=1e-14)
 
 
+def test_integers_are_numbers_too():
+    x = np.array([-2, 0, 3])
+    y, cache = GELU().forward(x)
+    np.testing.assert_allclose(y, each(exact_gelu, x), rtol=1e-14)
+    np.testing.assert_array_equal(GELU().backward(np.ones(3), cache), GELU().backward(np.ones(3), GELU().forward(x.astype(float))[1]))
+
+
 def test_normal_density_equals_its_formula():
     expected = each(lambda number: math.exp(-number * number / 2) / math.sqrt(2 * math.pi), GRID)
     np.testing.assert_allclose(normal_density(GRID), expected, rtol=1e-14)
