@@ -96,6 +96,8 @@ class Subject:
         """Give every parameter an empty gradient of its own."""
         for name, parameter in self.parameters.items():
             parameter.grad = np.zeros(self.tensors[name].shape)
+            if hasattr(parameter, "zero_grad"):  # the first backward of a training step starts like this, too
+                parameter.zero_grad()
 
     def gradients(self, returned):
         """Return {name: gradient or None} for every tensor, from what backward returned and what it left in .grad."""

@@ -19,6 +19,33 @@ class Parameter:
         self.value = value
         self.grad = np.zeros(value.shape, value.dtype)
 
+    @property
+    def grad(self):
+        if self._grad_is_stale:
+            self._grad.fill(0)
+            self._grad_is_stale = False
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad):
+        self._grad = grad
+        self._grad_is_stale = False
+
+    def zero_grad(self):
+        """Set the gradient to zero; the array is filled with zeros when .grad is next read."""
+        self._grad_is_stale = True
+
+    def add_product(self, left, right):
+        """grad += left @ right, for gradients that are large: after zero_grad the product is written where the old gradient stood.
+
+        So a step moves such a gradient through memory once; zeros, the product in an array of its own and the sum would be five times.
+        """
+        if self._grad_is_stale:
+            np.matmul(left, right, out=self._grad)
+            self._grad_is_stale = False
+        else:
+            self._grad += left @ right
+
     def __repr__(self):
         return f"Parameter({self.value.dtype} {self.value.shape})"
 
@@ -44,9 +71,9 @@ class Layer:
         return {name: parameter for parameter, name in names.items()}
 
     def zero_grad(self):
-        """Set every gradient to zero, in place."""
+        """Set every gradient to zero."""
         for parameter in self.parameters().values():
-            parameter.grad.fill(0)
+            parameter.zero_grad()
 
     def astype(self, dtype):
         """Return a copy with values and gradients in `dtype`; who shares with whom is kept."""

@@ -51,7 +51,7 @@ class Linear(Layer):
         in_features, out_features = self.weight.value.shape
         rows = x.reshape(-1, in_features)                           # (N, in)
         d_rows_out = d_y.reshape(-1, out_features)                  # (N, out)
-        self.weight.grad += rows.T @ d_rows_out                     # (in, out)
+        self.weight.add_product(rows.T, d_rows_out)                 # (in, out): weight.grad += rows.T @ d_rows_out
         self.bias.grad += d_rows_out.sum(axis=0)                    # (out,)
         d_x = (d_rows_out @ self.weight.value.T).reshape(x.shape)   # (..., in)
         return d_x

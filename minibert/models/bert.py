@@ -180,7 +180,7 @@ class MLMHead(Layer):
         transformed = cache.transformed
         d_logit_rows = d_logits.reshape(-1, d_logits.shape[-1])             # (M, V)
         transformed_rows = transformed.reshape(-1, transformed.shape[-1])   # (M, H)
-        self.decoder_weight.grad += d_logit_rows.T @ transformed_rows       # (V, H)
+        self.decoder_weight.add_product(d_logit_rows.T, transformed_rows)   # (V, H): grad += d_logit_rows.T @ transformed_rows
         self.decoder_bias.grad += d_logit_rows.sum(axis=0)                  # (V,)
         d_transformed = d_logits @ self.decoder_weight.value                # (..., H)
         d_activated = self.norm.backward(d_transformed, cache.norm)

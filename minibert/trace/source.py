@@ -84,12 +84,19 @@ def first_line(function):
 
 
 def mention(function, name):
-    """Return the Assignment to a name, or the first call that is given it to change it; None where there is neither."""
+    """Return the Assignment to a name, or the first call that changes it; None where there is neither.
+
+    self.weight.grad is changed by a call that is given it, and by self.weight.add_product(left, right), which adds left @ right.
+    """
     source, tree, first_line = _parse(inspect.unwrap(function).__code__)
     found = assignment_of(function, name)
     for node in ast.walk(tree) if tree and found is None else ():
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and name in map(ast.unparse, node.value.args):
-            return Assignment(name, _text(source, node.value), first_line + node.lineno, node.value, True)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            arguments = list(map(ast.unparse, node.value.args))
+            if ast.unparse(node.value.func) == name.removesuffix("grad") + "add_product":
+                return Assignment(name, " @ ".join(arguments), first_line + node.lineno, node.value, True)
+            if name in arguments:
+                return Assignment(name, _text(source, node.value), first_line + node.lineno, node.value, True)
     return found
 
 

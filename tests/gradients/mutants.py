@@ -59,6 +59,7 @@ FACTORS = "the two factors of a product change places"
 FLAT = "add_rows reads the rows as one flat array, whatever their shape"
 CAPPED = "where the count is above x_max, what depends on the cap is left out below"
 SAME_BIAS = "d_bias is d_difference"
+WRITTEN = "out= is written, not added to"
 GLOVE = "models/glove_plain.py GloVeObjective.backward"
 EQUIVALENT = {
     (GLOVE, "capped, weight, difference = cache.counts, cache.weight, cache.difference"): CAPPED,
@@ -91,8 +92,10 @@ EQUIVALENT = {
      "d_feed_forward = self.attention_dropout.backward(d_output_sum, cache.output_dropout)"): NOT_ITS_OWN,
     ("layers/encoder_layer.py EncoderLayer.backward",
      "d_attention = self.output_dropout.backward(d_attention_sum, cache.attention_dropout)"): NOT_ITS_OWN,
+    ("layers/base.py Parameter.add_product",
+     "np.matmul(left, right, out=self._grad); np.matmul(left, right, out=self._grad)"): WRITTEN,
     ("layers/gelu.py normal_density",
-     "np.exp(some_x * some_x * -0.5, out=some_density); np.exp(some_x * some_x * -0.5, out=some_density)"): "out= is written, not added to",
+     "np.exp(some_x * some_x * -0.5, out=some_density); np.exp(some_x * some_x * -0.5, out=some_density)"): WRITTEN,
     ("layers/layer_norm.py LayerNorm.backward",
      "along_normalized = mean_product(normalized, d_normalized)"): FACTORS,
     ("layers/softmax.py softmax_backward",

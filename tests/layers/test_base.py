@@ -52,8 +52,31 @@ def test_zero_grad_empties_in_place():
     for grad in grads:
         grad += 7
     layer.zero_grad()
-    assert not any(grad.any() for grad in grads)
     assert all(parameter.grad is grad for parameter, grad in zip(layer.parameters().values(), grads))
+    assert not any(grad.any() for grad in grads)
+
+
+def test_add_product_adds_whether_or_not_the_gradient_was_just_emptied():
+    parameter = Parameter(np.ones((2, 4), np.float32))
+    left, right = np.arange(6, dtype=np.float32).reshape(2, 3), np.arange(12, dtype=np.float32).reshape(3, 4)
+    array = parameter.grad
+    array += 7
+    parameter.add_product(left, right)
+    assert np.array_equal(parameter.grad, 7 + left @ right)
+    parameter.zero_grad()
+    parameter.add_product(left, right)
+    assert np.array_equal(parameter.grad, left @ right)
+    parameter.add_product(left, right)
+    assert np.array_equal(parameter.grad, 2 * (left @ right))
+    assert parameter.grad is array
+
+
+def test_gradients_that_are_added_to_by_hand_start_from_zero():
+    parameter = Parameter(np.ones(3))
+    parameter.grad += 7
+    parameter.zero_grad()
+    parameter.grad += 1
+    assert np.array_equal(parameter.grad, [1, 1, 1])
 
 
 # --- astype ---
