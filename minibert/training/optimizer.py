@@ -31,31 +31,40 @@ class AdamW:
         self.first_moment = {name: np.zeros_like(p.value) for name, p in parameters.items()}
         self.second_moment = {name: np.zeros_like(p.value) for name, p in parameters.items()}
 
-    def step(self):
-        """Update every parameter from its gradient, in place."""
+    def step(self, map=map):
+        """Update every parameter from its gradient, in place.
+
+        Args:
+            map: applies a function to every item of an iterable, as Python's own does; that of a ThreadPoolExecutor hands the
+                parameters out to its threads.
+        """
         self.num_steps += 1
-        beta1, beta2 = self.betas
+        for _ in map(self._update, self.parameters):
+            pass  # a pool's map waits here, and raises what its threads raised
+
+    def _update(self, name):
+        """Update the parameter of that name from its gradient."""
+        parameter, (beta1, beta2) = self.parameters[name], self.betas
         first_correction = 1 - beta1**self.num_steps if self.correct_bias else 1.0
         second_correction = 1 - beta2**self.num_steps if self.correct_bias else 1.0
         root = math.sqrt(second_correction)                    # √v̂ + eps = (√v + eps · root) / root
-        for name, parameter in self.parameters.items():
-            weight_decay = self.weight_decay if parameter.value.ndim > 1 else 0.0
-            arrays = (parameter.value, parameter.grad, self.first_moment[name], self.second_moment[name])
-            for value, grad, first, second in _blocks(*arrays):
-                first *= beta1
-                first += (1 - beta1) * grad
-                square = grad * grad
-                square *= 1 - beta2
-                second *= beta2
-                second += square
-                update = np.sqrt(second, out=square)
-                del square  # its memory now holds update
-                update += self.eps * root
-                np.divide(first, update, out=update)
-                update *= self.lr * root / first_correction
-                if weight_decay:
-                    value *= 1 - self.lr * weight_decay
-                value -= update
+        weight_decay = self.weight_decay if parameter.value.ndim > 1 else 0.0
+        arrays = (parameter.value, parameter.grad, self.first_moment[name], self.second_moment[name])
+        for value, grad, first, second in _blocks(*arrays):
+            first *= beta1
+            first += (1 - beta1) * grad
+            square = grad * grad
+            square *= 1 - beta2
+            second *= beta2
+            second += square
+            update = np.sqrt(second, out=square)
+            del square  # its memory now holds update
+            update += self.eps * root
+            np.divide(first, update, out=update)
+            update *= self.lr * root / first_correction
+            if weight_decay:
+                value *= 1 - self.lr * weight_decay
+            value -= update
 
     def state_dict(self):
         """Return {name: array} of everything that step() remembers."""

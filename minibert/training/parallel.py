@@ -43,9 +43,7 @@ class DataParallel:
         num_shares = min(len(self.replicas), len(batch[0]))
         futures = [self.pool.submit(self._share, k, num_shares, batch, seed) for k in range(num_shares)]
         losses = [future.result() for future in futures]
-        for parameter, *replicated in zip(*self.parameters[:num_shares]):
-            for other in replicated:
-                parameter.grad += other.grad
+        list(self.pool.map(_add_gradients, *self.parameters[:num_shares]))  # list waits, and raises what a thread raised
         return tuple(float(loss) for loss in np.mean(losses, axis=0))
 
     def _share(self, k, num_shares, batch, seed):
@@ -64,6 +62,12 @@ class DataParallel:
 
         shares = list(self.pool.map(work, range(len(self.replicas))))
         return [shares[i % len(shares)][i // len(shares)] for i in range(len(items))]
+
+
+def _add_gradients(parameter, *replicated):
+    """Add the gradients of a parameter's replicas to its own."""
+    for other in replicated:
+        parameter.grad += other.grad
 
 
 def _ignore_overflow():

@@ -1,6 +1,7 @@
 """AdamW, gradient clipping and the learning-rate schedule, against their formulas written out plainly."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -54,6 +55,27 @@ def test_adamw_is_its_formula(correct_bias):
     for name, p in parameters.items():
         expected = adamw_by_the_book(before[name], gradients[name], p.value.ndim >= 2, correct_bias)
         np.testing.assert_allclose(p.value, expected, rtol=1e-12, atol=1e-14, err_msg=name)
+
+
+def test_threads_update_every_parameter_alike():
+    alone, handed_out = ({name: parameter(shape, seed) for seed, (name, shape) in enumerate(SHAPES.items())} for _ in range(2))
+    optimizer, threaded = (AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY) for parameters in (alone, handed_out))
+    with ThreadPoolExecutor(2) as pool:
+        for step in range(3):
+            draw_gradients(alone, step)
+            draw_gradients(handed_out, step)
+            optimizer.step()
+            threaded.step(pool.map)
+    for name in SHAPES:
+        assert np.array_equal(alone[name].value, handed_out[name].value), name
+
+
+def test_what_a_thread_raises_is_raised():
+    p = parameter((4, 3))
+    optimizer = AdamW({"p": p}, LR)
+    p.grad = np.ones((2, 2))
+    with ThreadPoolExecutor(2) as pool, pytest.raises(ValueError, match="broadcast"):
+        optimizer.step(pool.map)
 
 
 def test_the_defaults_are_those_of_bert():
