@@ -63,14 +63,14 @@ def test_ratios_are_medians_of_rounds():
 
 def test_the_command(small, capsys, monkeypatch):
     monkeypatch.setattr(bert, "measure_memory", lambda name, preset, num_threads: 2_000_000)
-    arguments = ["bench", "--preset", "tiny", "--rounds", "2", "--only", "minibert", "products"]
+    arguments = ["bench", "--preset", "tiny", "--rounds", "2", "--only", "minibert", "products", "uncut"]
     assert cli.main(arguments) == 0
     printed = capsys.readouterr().out
     assert "tiny (B 3, T 8" in printed and "products" in printed and "mini (" not in printed
     assert cli.main([*arguments, "--json"]) == 0
     (result,) = json.loads(capsys.readouterr().out)["results"]
-    assert {name: len(times) for name, times in result["seconds"].items()} == {"minibert": 2, "products": 2}
-    assert result["memory"] == {"minibert": 2_000_000}
+    assert {name: len(times) for name, times in result["seconds"].items()} == {"minibert": 2, "uncut": 2, "products": 2}
+    assert result["memory"] == {"minibert": 2_000_000, "uncut": 2_000_000}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
