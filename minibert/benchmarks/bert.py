@@ -138,15 +138,20 @@ def contestants(chosen=CONTESTANTS):
 
 
 def measure_steps(config, batch, num_threads, num_rounds, chosen=CONTESTANTS):
-    """Return {contestant: [seconds of a step, one for each round]}; two rounds before these warm up."""
+    """Return {contestant: [seconds of a step, one for each round]}; a round before these warms up.
+
+    Of every two steps the second is timed, as in a loop: the first wakes the threads, while those of the contestant before, which
+    spin for a while when their work is done, go to sleep.
+    """
     from threadpoolctl import threadpool_limits
 
     steps = {name: make(config, num_threads) for name, make in contestants(chosen).items()}
     seconds = {name: [] for name in steps}
-    for round_number in range(-2, num_rounds):
+    for round_number in range(-1, num_rounds):
         for name, step in steps.items():
             ours = 1 if name == "minibert" else num_threads  # one thread of BLAS in each of our threads
             with threadpool_limits(ours, "blas"):
+                step(batch)
                 start = time.perf_counter()
                 step(batch)
                 if round_number >= 0:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-BLOCK = 32768  # elements worked on at a time, so that the passes over them run within the processor's cache
+BLOCK = 65536  # elements worked on at a time, so that the passes over them run within the processor's cache
 
 
 class AdamW:
