@@ -5,6 +5,8 @@ import inspect
 
 import numpy as np
 
+from minibert.layers.base import Parameter
+
 COMPLEX_STEP = 1e-30
 CENTRAL_STEP = 1e-5
 RANDOM_STREAM = 1998  # keeps our draws apart from a user's own default_rng(seed): with d_y = x, LayerNorm's d_x is 0
@@ -96,7 +98,7 @@ class Subject:
         """Give every parameter an empty gradient of its own."""
         for name, parameter in self.parameters.items():
             parameter.grad = np.zeros(self.tensors[name].shape)
-            if hasattr(parameter, "zero_grad"):  # the first backward of a training step starts like this, too
+            if isinstance(parameter, Parameter):  # the first backward of a training step starts like this, too
                 parameter.zero_grad()
 
     def gradients(self, returned):
