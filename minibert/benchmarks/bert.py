@@ -63,7 +63,7 @@ def minibert_step(config, num_threads):
 
         def step(batch):
             parallel.forward_backward(list(batch.values()), seed=[0, next(count)])
-            optimizer.step(parallel.pool.map)
+            optimizer.step(parallel.spread)
 
         return step
     rng = np.random.default_rng(0)

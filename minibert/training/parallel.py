@@ -26,6 +26,7 @@ class DataParallel:
         self.replicas = [model] + [model.replica() for _ in range(num_threads - 1)]
         self.parameters = [list(replica.parameters().values()) for replica in self.replicas]
         self.pool = ThreadPoolExecutor(num_threads, "minibert", _ignore_overflow)  # its threads end when nothing refers to it
+        self.spread = self.pool.map if num_threads > 1 else map  # for work on parameters; handing it to one thread would cost and bring nothing
 
     def forward_backward(self, batch, seed):
         """Set the model's gradients to those of the batch's loss.
@@ -43,7 +44,7 @@ class DataParallel:
         num_shares = min(len(self.replicas), len(batch[0]))
         futures = [self.pool.submit(self._share, k, num_shares, batch, seed) for k in range(num_shares)]
         losses = [future.result() for future in futures]
-        list(self.pool.map(_add_gradients, *self.parameters[:num_shares]))  # list waits, and raises what a thread raised
+        list(self.spread(_add_gradients, *self.parameters[:num_shares]))  # list waits, and raises what a thread raised
         return tuple(float(loss) for loss in np.mean(losses, axis=0))
 
     def _share(self, k, num_shares, batch, seed):

@@ -254,7 +254,7 @@ class Pretraining:
             raise FloatingPointError(f"the gradient of {(bad or ['all parameters together'])[-1]} is not finite")
         num_warmup_steps = max(1, round(recipe.warmup * recipe.num_steps))
         self.optimizer.lr = linear_schedule(step, max(recipe.num_steps, step + 1), num_warmup_steps, recipe.learning_rate)
-        self.optimizer.step(self.workers.pool.map)
+        self.optimizer.step(self.workers.spread)
         return {"step": step + 1, "tokens": int(batch.attention_mask.sum()), "loss": loss, "mlm_loss": mlm_loss, "nsp_loss": nsp_loss,
                 "learning_rate": self.optimizer.lr, "gradient_norm": norm}  # fmt: skip
 

@@ -1,5 +1,7 @@
 """Data parallelism: the gradients of a batch on several threads are the average of the shares'."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,12 @@ def test_one_thread_gives_the_gradients_of_backward(model):
     assert losses == tuple(float(loss) for loss in expected_losses)
     for name, gradient in gradients(model).items():
         assert np.array_equal(gradient, expected[name]), name
+
+
+@pytest.mark.parametrize("num_threads, in_the_callers", [(1, True), (2, False)])
+def test_work_on_parameters_is_spread_over_several_threads_only(model, num_threads, in_the_callers):
+    threads = set(DataParallel(model, num_threads).spread(lambda number: threading.current_thread(), range(5)))
+    assert (threads == {threading.current_thread()}) is in_the_callers
 
 
 @pytest.mark.parametrize("batch_size, num_threads, ends", [(6, 2, [3]), (5, 2, [3]), (2, 3, [1])])
