@@ -281,7 +281,7 @@ def _add_gradcheck(commands):
 
 
 def _gradcheck(options):
-    from minibert.gradcheck import everything
+    from minibert.commands import everything
 
     if options.per_tensor and not options.preset:
         raise ValueError("--per-tensor goes with --preset: all other checks are made tensor by tensor")

@@ -26,7 +26,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from minibert import exercises
+from minibert.course import exercises
 
 FOLDER = pathlib.Path(__file__).parent
 TIMEOUT = 600    # seconds for one cell: the slowest needs 40 on two idle cores

@@ -81,9 +81,9 @@ def first_words(documents, num_words):
 
 def measure(documents, options, min_count=MIN_COUNT):
     """Train on the documents; return sizes, times and objective."""
-    from minibert.models.glove import Trainer
-    from minibert.models.glove_counts import count_cooccurrences
-    from minibert.models.word2vec_text import read_vocabulary
+    from minibert.word_vectors.glove import Trainer
+    from minibert.word_vectors.glove_counts import count_cooccurrences
+    from minibert.word_vectors.word2vec_text import read_vocabulary
 
     vocabulary = read_vocabulary(documents, min_count)
     times = [time.perf_counter()]
@@ -103,9 +103,9 @@ def measure(documents, options, min_count=MIN_COUNT):
 
 def measure_plain(documents, options):
     """As `measure`, and the same with the loop over single entries."""
-    from minibert.models.glove_counts import count_cooccurrences
-    from minibert.models.glove_plain import start_as_the_program, train_entry_by_entry
-    from minibert.models.word2vec_text import read_vocabulary
+    from minibert.word_vectors.glove_counts import count_cooccurrences
+    from minibert.word_vectors.glove_plain import start_as_the_program, train_entry_by_entry
+    from minibert.word_vectors.word2vec_text import read_vocabulary
 
     result = measure(documents, options, min_count=1)
     vocabulary = read_vocabulary(documents, 1)

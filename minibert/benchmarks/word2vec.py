@@ -109,7 +109,7 @@ def has_gensim():
 
 def train_minibert(sentences, sg, epochs, seed):
     """Train ours."""
-    from minibert.models.word2vec import Word2Vec
+    from minibert.word_vectors.word2vec import Word2Vec
 
     start = time.perf_counter()
     vectors = Word2Vec(sentences, sg=sg, epochs=epochs, seed=seed, negative=NEGATIVE, window=WINDOW)
@@ -121,7 +121,7 @@ def train_gensim(sentences, sg, epochs, seed):
     """Train gensim's with the same settings and one worker."""
     import gensim
 
-    from minibert.models.vectors import WordVectors
+    from minibert.word_vectors.vectors import WordVectors
 
     start = time.perf_counter()
     model = gensim.models.Word2Vec(sentences, vector_size=100, window=WINDOW, negative=NEGATIVE, sg=sg, epochs=epochs,
@@ -140,7 +140,7 @@ def held_out_loss(vectors, output, sentences, sample=1e-3, seed=0):
 
         mean over pairs (i, j) of  −log σ(v_i · u_j) − negative · Σ_k p_k log σ(−v_i · u_k)
     """
-    from minibert.models.word2vec_text import keep_probabilities, noise_probabilities
+    from minibert.word_vectors.word2vec_text import keep_probabilities, noise_probabilities
 
     rng = np.random.default_rng(seed)
     keep_probs, noise_probs = keep_probabilities(vectors.counts, sample), noise_probabilities(vectors.counts)

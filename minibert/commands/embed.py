@@ -69,7 +69,8 @@ def load_encoder(directory):
     Raises:
         ValueError: the checkpoint is broken, or is a sentence encoder that takes something else than the mean of the states.
     """
-    from minibert.huggingface import CheckpointWarning, read_json
+    from minibert.files import read_json
+    from minibert.huggingface import CheckpointWarning
     from minibert.models.bert import BertModel
     from minibert.text.tokenizer import WordPieceTokenizer
     from minibert.training.checkpoint import find_model
@@ -94,7 +95,7 @@ def load_encoder(directory):
 
 def _check_pooling(folder):
     """Refuse a sentence encoder whose own files (modules.json, 1_Pooling/config.json) ask for more than the mean."""
-    from minibert.huggingface import CheckpointError, read_json
+    from minibert.files import CheckpointError, read_json
 
     pooling = folder / "1_Pooling" / "config.json"
     if pooling.is_file():

@@ -42,7 +42,7 @@ def run(options):
     import time
 
     from minibert.commands.word2vec import typical_word
-    from minibert.models.glove import GloVe
+    from minibert.word_vectors.glove import GloVe
     from minibert.text.corpora import load_corpus
     from minibert.text.words import words_of
 

@@ -20,7 +20,7 @@ def add(commands):
 
 def run(options):
     """Run `minibert grade`; return 1 if a file could not be graded, else 0."""
-    from minibert.exercises.grading import grade
+    from minibert.course.exercises.grading import grade
 
     gradings, failures = [], []
     for path in options.files:

@@ -18,7 +18,7 @@ def add(commands):
 
 def run(options):
     """Run `minibert neighbours`."""
-    from minibert.models.vectors import WordVectors
+    from minibert.word_vectors.vectors import WordVectors
 
     if len(options.words) not in (1, 3):
         raise ValueError(f"give one word, or three for an analogy, got {len(options.words)}")

@@ -30,7 +30,8 @@ def add(commands):
 
 def run(options):
     """Run `minibert trace`; return 1 if a tensor is not finite, else 0."""
-    from minibert import museum, trace
+    from minibert import trace
+    from minibert.gradcheck import museum
     from minibert.trace import example
 
     if options.stop_at and (options.only or options.values):

@@ -37,7 +37,7 @@ def run(options):
     import os
     import time
 
-    from minibert.models.word2vec import Word2Vec
+    from minibert.word_vectors.word2vec import Word2Vec
     from minibert.text.corpora import load_corpus
     from minibert.text.words import words_of
 

@@ -29,9 +29,9 @@ from minibert.layers import (
 )
 from minibert.layers.softmax import softmax, softmax_backward
 from minibert.models.bert import BertConfig, BertEmbeddings, BertForPreTraining, BertModel, MLMHead, Pooler
-from minibert.models.glove_plain import GloVeObjective
-from minibert.models.word2vec_plain import Context, HierarchicalSoftmax, NegativeSampling, PlainWord2Vec
-from minibert.models.word2vec_text import huffman_tree
+from minibert.word_vectors.glove_plain import GloVeObjective
+from minibert.word_vectors.word2vec_plain import Context, HierarchicalSoftmax, NegativeSampling, PlainWord2Vec
+from minibert.word_vectors.word2vec_text import huffman_tree
 
 B, T, H, A, F, V = 4, 5, 6, 2, 7, 11  # and D = H/A = 3, M = 8
 

@@ -10,4 +10,4 @@
 from minibert.trace.record import Trace, calls, steps, watch
 from minibert.trace.stop import stop_at
 from minibert.trace.view import tree
-from minibert.trace.walk import first_non_finite, tensors
+from minibert.layers.walk import first_non_finite, tensors

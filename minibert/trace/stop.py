@@ -25,7 +25,7 @@ from minibert.gradcheck.intermediates import sublayers
 from minibert.trace import source
 from minibert.trace.record import typed
 from minibert.trace.view import short
-from minibert.trace.walk import join, nodes, tensors
+from minibert.layers.walk import join, nodes, tensors
 
 METHODS = ("forward", "backward")
 MANY = 16  # arrays in a cache that are listed one by one

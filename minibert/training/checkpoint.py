@@ -9,13 +9,11 @@ A run's directory holds
     loss.png             its loss curves
 """
 
-import json
 import os
 import pathlib
 import re
-import shutil
 
-from minibert.huggingface import CheckpointError, read_tensors, write_atomically, write_tensors
+from minibert.files import CheckpointError, flush, read_tensors, remove, write_tensors
 
 UNIGRAM_FILE = "unigram.safetensors"
 
@@ -34,10 +32,10 @@ def save_checkpoint(directory, step, model, tokenizer, optimizer, unigram_log_pr
     save_model(temporary, model, tokenizer, unigram_log_probs)
     write_tensors(temporary / "optimizer.safetensors", optimizer.state_dict())
     for path in (*temporary.iterdir(), temporary):
-        _flush(path)
+        flush(path)
     remove(final)  # it is there only if a start was killed before it wrote run.json
     os.rename(temporary, final)
-    _flush(directory)
+    flush(directory)
     for older, path in checkpoints(directory):
         if older != step:
             remove(path)
@@ -93,30 +91,3 @@ def find_model(directory):
             "as `minibert pretrain --output` or Hugging Face's save_pretrained write them"
         )
     return found[-1][1]
-
-
-def write_json(path, content):
-    """Write `content` as JSON, atomically."""
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode("utf-8"))
-
-
-def read_json(path):
-    """Return what a JSON file holds; CheckpointError when it cannot be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from None
-
-
-def remove(folder):
-    """Remove a folder and all it holds, if it is there."""
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
-def _flush(path):
-    """Flush a file, or a folder's list of names, to disk (folders only on POSIX systems, which alone can)."""
-    if path.is_file() or os.name == "posix":
-        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-        os.fsync(handle)
-        os.close(handle)

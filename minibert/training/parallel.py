@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from minibert.trace import first_non_finite
+from minibert.layers.walk import first_non_finite
 
 
 class DataParallel:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 import minibert
+from minibert.files import CheckpointError, read_json, write_atomically, write_json
 from minibert.models.bert import BertConfig, BertForPreTraining
 from minibert.text.corpora import TOY, load_corpus, split_held_out
 from minibert.text.examples import PretrainingExamples, TokenizedCorpus, unigram_log_probs
@@ -165,8 +166,9 @@ class Pretraining:
         self.baselines = self._baselines(len(held_out_tokens.ids) / held_out_tokens.num_words)
 
     def _prepare_toy(self):
-        """Text without end, and the best possible answers: see minibert/text/toy.py and toy_limits.py."""
-        from minibert.text import toy, toy_examples, toy_limits
+        """Text without end, and the best possible answers: see minibert/text/toy/generator.py and toy_limits.py."""
+        from minibert.text import toy
+        from minibert.text.toy import limits as toy_limits, pairs as toy_examples
 
         recipe, language = self.recipe, toy.TOY
         self._check_fingerprint(load_corpus([TOY]).fingerprint)
@@ -383,7 +385,7 @@ def _recipe_to_resume(output, say):
         raise RunError(f"{output} holds no run to resume: expected run.json, log.jsonl and a checkpoint folder; "
                        "start one without --resume")
     try:
-        recipe = Recipe(**checkpoint.read_json(output / "run.json"))
+        recipe = Recipe(**read_json(output / "run.json"))
     except TypeError as error:
         raise RunError(f"{output / 'run.json'} was written by another version of minibert: {error}") from None
     if recipe.versions != _versions():
@@ -399,7 +401,7 @@ def _begin(run, output):
         first_line["limits"] = run.limits._asdict()
     (output / "log.jsonl").write_text(json.dumps(first_line) + "\n", encoding="utf-8", newline="\n")
     checkpoint.save_checkpoint(output, 0, run.model, run.tokenizer, run.optimizer, run.unigram)
-    checkpoint.write_json(output / "run.json", dataclasses.asdict(run.recipe))
+    write_json(output / "run.json", dataclasses.asdict(run.recipe))
 
 
 def _restore(run, newest):
@@ -408,7 +410,7 @@ def _restore(run, newest):
     for name, expected in dataclasses.asdict(run.model.config).items():
         found = getattr(restored.config, name)
         if found != expected:
-            raise checkpoint.CheckpointError(
+            raise CheckpointError(
                 f"{newest / 'config.json'} does not fit run.json: {name} is {found!r}, and {expected!r} by the recipe")
     restored_parameters = restored.parameters()
     for name, parameter in run.optimizer.parameters.items():
@@ -517,4 +519,4 @@ def read_log(path):
 def _cut_log(path, last_step):
     """Remove what a killed run logged after its last checkpoint: these steps are done again."""
     kept = [line for line in read_log(path) if line["step"] <= last_step]
-    checkpoint.write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode("utf-8"))
+    write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode("utf-8"))

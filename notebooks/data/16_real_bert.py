@@ -16,7 +16,8 @@ import tempfile
 import numpy as np
 
 import minibert as mb
-from minibert import huggingface, museum
+from minibert import huggingface
+from minibert.gradcheck import museum
 from minibert.commands.embed import sentence_vectors
 from minibert.trace import example
 

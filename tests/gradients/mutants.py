@@ -39,7 +39,7 @@ from minibert.gradcheck.subject import Subject
 from minibert.layers import Layer, Parameter
 
 PACKAGE = pathlib.Path(minibert.__file__).parent
-FOLDERS = ("layers/", "models/")
+FOLDERS = ("layers/", "models/", "word_vectors/")
 
 OTHER_OPERATOR = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 OTHER_COMPARISON = {ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
@@ -60,7 +60,7 @@ FLAT = "add_rows reads the rows as one flat array, whatever their shape"
 CAPPED = "where the count is above x_max, what depends on the cap is left out below"
 SAME_BIAS = "d_bias is d_difference"
 WRITTEN = "out= is written, not added to"
-GLOVE = "models/glove_plain.py GloVeObjective.backward"
+GLOVE = "word_vectors/glove_plain.py GloVeObjective.backward"
 EQUIVALENT = {
     (GLOVE, "capped, weight, difference = cache.counts, cache.weight, cache.difference"): CAPPED,
     (GLOVE, "d_capped = d_weight * self.alpha * weight / counts"): CAPPED,
@@ -69,7 +69,7 @@ EQUIVALENT = {
     (GLOVE, "np.add.at(self.word_bias.grad, rows, d_difference)"): SAME_BIAS,
     (GLOVE, "np.add.at(self.context_bias.grad, columns, d_difference)"): SAME_BIAS,
     (GLOVE, "return ((None, None, d_counts))"): "two None change places",
-    ("models/word2vec_plain.py BinaryChoices.backward", "return ((d_hidden, None, None))"): "two None change places",
+    ("word_vectors/word2vec_plain.py BinaryChoices.backward", "return ((d_hidden, None, None))"): "two None change places",
     ("layers/attention.py MultiHeadAttention.backward",
      "d_dropped_probs = d_weighted_value @ value.swapaxes(-1, 2)"): FOUR_AXES,
     ("layers/attention.py MultiHeadAttention.backward",

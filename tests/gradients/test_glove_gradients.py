@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import minibert as mb
-from minibert.models.glove import Trainer
-from minibert.models.glove_counts import Cooccurrences
-from minibert.models.glove_plain import GloVeObjective
+from minibert.word_vectors.glove import Trainer
+from minibert.word_vectors.glove_counts import Cooccurrences
+from minibert.word_vectors.glove_plain import GloVeObjective
 
 V, D, K = 7, 3, 11
 ROWS = np.array([0, 0, 1, 6, 3, 3, 5, 0, 2, 4, 6])     # words repeat, as rows and as columns, and so do pairs

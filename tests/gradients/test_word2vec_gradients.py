@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import minibert as mb
-from minibert.models.word2vec_plain import Context, HierarchicalSoftmax, NegativeSampling, PlainWord2Vec
-from minibert.models.word2vec_text import huffman_tree
+from minibert.word_vectors.word2vec_plain import Context, HierarchicalSoftmax, NegativeSampling, PlainWord2Vec
+from minibert.word_vectors.word2vec_text import huffman_tree
 
 V, D = 7, 5
 TREE = huffman_tree(np.array([40, 21, 13, 8, 5, 3, 2]))

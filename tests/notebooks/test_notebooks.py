@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from minibert import exercises
-from minibert.exercises.grading import grade
+from minibert.course import exercises
+from minibert.course.exercises.grading import grade
 
 FOLDER = pathlib.Path(__file__).parents[2] / "notebooks"
 

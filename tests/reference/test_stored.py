@@ -8,7 +8,8 @@ import pytest
 
 import minibert
 from minibert import huggingface
-from minibert.huggingface import CheckpointWarning, read_tensors
+from minibert.files import read_tensors
+from minibert.huggingface import CheckpointWarning
 
 HERE = pathlib.Path(__file__).parent
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from minibert.huggingface import CheckpointError, read_tensors
+from minibert.files import CheckpointError, read_tensors
 from minibert.models.bert import BertConfig, BertForPreTraining
 from minibert.text.tokenizer import SPECIAL_TOKENS, WordPieceTokenizer
 from minibert.training import checkpoint

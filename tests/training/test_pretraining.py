@@ -134,16 +134,18 @@ def test_a_kill_before_the_old_checkpoint_is_removed_is_survived(tiny_recipe, fi
     assert contents(tmp_path) == contents(finished_run)
 
 
-@pytest.mark.parametrize("function", ["checkpoint.write_json", "checkpoint.save_model"])
+@pytest.mark.parametrize("function", ["pretraining.write_json", "checkpoint.save_model"])
 def test_a_kill_after_the_last_step_or_before_the_first_is_survived(tiny_recipe, finished_run, tmp_path, monkeypatch, function):
     """write_json writes run.json, the last thing before the first step; save_model the finished model."""
     module_name, name = function.split(".")
-    def kill(path, *arguments, original=getattr(checkpoint, name)):
+    module = {"pretraining": pretraining, "checkpoint": checkpoint}[module_name]
+
+    def kill(path, *arguments, original=getattr(module, name)):
         if path in (tmp_path / "run.json", tmp_path):
             raise Killed
         original(path, *arguments)
 
-    monkeypatch.setattr(checkpoint, name, kill)
+    monkeypatch.setattr(module, name, kill)
     with pytest.raises(Killed):
         pretrain(tmp_path, tiny_recipe(), say=quiet)
     monkeypatch.undo()
@@ -384,7 +386,7 @@ def full_disk(*arguments):
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("broken", ["write_tensors", "_flush"])
+@pytest.mark.parametrize("broken", ["write_tensors", "flush"])
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tiny_recipe, finished_run, tmp_path, monkeypatch, broken):
     def step(run, step, original=Pretraining.step):
         if step == 13:
@@ -470,8 +472,8 @@ def test_there_is_no_run_to_resume(tmp_path, finished_run, copy_of):
 
 
 @pytest.mark.parametrize("content, message", [
-    ("{", "run.json cannot be read"), ("[1]", "another version"), ('{"corpus": [], "colour": 1}', "another version.*colour"),
-    ("\x80", "run.json cannot be read"),
+    ("{", "run.json is not valid JSON"), ("[1]", "must hold a JSON object"), ('{"corpus": [], "colour": 1}', "another version.*colour"),
+    ("\x80", "run.json is not valid JSON"),
 ])  # fmt: skip
 def test_a_run_json_that_is_broken(finished_run, copy_of, content, message):
     copy = copy_of(finished_run)

@@ -1,0 +1,283 @@
+"""Our weights <-> the Hugging Face checkpoint directory: config.json and model.safetensors.
+
+    bert-run/config.json                     the sizes, under the names of BertConfig
+             model.safetensors               the weights, or, in several files,
+             model.safetensors.index.json    {"weight_map": {tensor: its file}} and the files it names
+
+Nothing in a file is believed before it is checked: sizes and names are compared with the file's true length and with
+config.json before memory is taken or a number is read, so that a broken or hostile file ends in a message at once.
+"""
+
+import dataclasses
+import math
+import pathlib
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert.files import CheckpointError, brief, listed, read_json, stored_tensors, write_json, write_tensors
+from minibert.huggingface.names.bert import CONFIG_DEFAULTS, IGNORED, NAMES, OPTIONAL_PARTS, TIED_COPIES
+
+FLOATS = ("F64", "F32", "F16", "BF16")
+
+UNPICKLING = (  # clone: tied weights may not share memory in a safetensors file
+    "python -c \"import glob, torch, safetensors.torch as s; s.save_file({{name: tensor.contiguous().clone() for file in "
+    "glob.glob('{}') for name, tensor in torch.load(file, map_location='cpu', weights_only=True).items()}}, "
+    "'model.safetensors', {{'format': 'pt'}})\""
+)
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint that was read, but some parts of the model are not in it, or some of its tensors not in the model."""
+
+
+class LoadingInfo(NamedTuple):
+    """What did not meet when a checkpoint was read, as Hugging Face's tensor names."""
+
+    missing_keys: list     # in the model, not in the checkpoint: newly initialised
+    unexpected_keys: list  # in the checkpoint, not in the model: not used
+
+
+# --- names ---
+
+
+def _rows(num_hidden_layers, with_heads):
+    """Yield (our name, Hugging Face's name, transposed, shape) of every tensor; the encoder's names begin with "bert."."""
+    for ours, theirs, transposed, letters in NAMES:
+        if with_heads or ours.startswith("bert."):
+            for layer in range(num_hidden_layers if "{}" in ours else 1):
+                yield ours.format(layer), theirs.format(layer), transposed, letters
+
+
+def tensor_names(model):
+    """Return {our name: (Hugging Face's name, transposed)} for every parameter of a BertModel or BertForPreTraining."""
+    with_heads = hasattr(model, "bert")
+    strip = 0 if with_heads else len("bert.")
+    rows = _rows(model.config.num_hidden_layers, with_heads)
+    return {ours[strip:]: (theirs[strip:], transposed) for ours, theirs, transposed, _ in rows}
+
+
+def state_dict(model, grads=False):
+    """Return {Hugging Face tensor name: array in Hugging Face's layout}, of the values or of the gradients.
+
+    The names are those of PyTorch's `model.named_parameters()`, so that two models can be laid side by side:
+
+        for name, parameter in torch_model.named_parameters():
+            abs(arrays[name] - parameter.grad.numpy()).max()
+
+    One gradient differs by design: PyTorch's `Embedding(padding_idx=...)` drops what the row of [PAD] receives as an input.
+    """
+    parameters = model.parameters()
+    arrays = {}
+    for our_name, (their_name, transposed) in tensor_names(model).items():
+        array = parameters[our_name].grad if grads else parameters[our_name].value
+        arrays[their_name] = np.ascontiguousarray(array.T) if transposed else array
+    return arrays
+
+
+# --- writing ---
+
+
+def save(model, directory):
+    """Write config.json and model.safetensors, each under a temporary name first, so that neither is ever half written.
+
+    Raises:
+        ValueError: the parameters are complex numbers (a gradient check's copy of a model), which no checkpoint holds.
+    """
+    arrays = state_dict(model)
+    for name, array in arrays.items():
+        if array.dtype.kind != "f":
+            raise ValueError(f"{name} holds {array.dtype}, and a checkpoint holds floats: save model.astype(np.float32)")
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    config = {"architectures": [type(model).__name__], "model_type": "bert", **dataclasses.asdict(model.config)}
+    config |= {"pad_token_id": 0, "position_embedding_type": "absolute", "tie_word_embeddings": True}
+    write_tensors(directory / "model.safetensors", arrays, {"format": "pt"})
+    write_json(directory / "config.json", config)
+
+
+# --- reading a checkpoint directory ---
+
+
+def load(model_class, config_class, directory, with_heads, dtype=None, output_loading_info=False):
+    """Build a model from a checkpoint directory.
+
+    The encoder must be there whole. The pooler and each head may be absent: they are newly initialised then (seed 0).
+    What is newly initialised, and which tensors of the checkpoint have no place in the model, a CheckpointWarning tells.
+
+    Args:
+        model_class, config_class: BertModel or BertForPreTraining, and BertConfig.
+        directory: holds config.json and model.safetensors, or model.safetensors.index.json and the files it names.
+        with_heads: whether the model has the two pretraining heads.
+        dtype: of the parameters; None is that of the file, or float32 where the file holds float16 or bfloat16.
+        output_loading_info: return (model, LoadingInfo), and do not warn.
+
+    Raises:
+        CheckpointError: a file is missing, truncated or not what it should be, or a tensor is missing or has a wrong shape.
+        ValueError: dtype is no type of floating-point or complex numbers.
+    """
+    if dtype is not None and not np.issubdtype(dtype, np.inexact):
+        raise ValueError(f"dtype must be a type of floating-point numbers such as np.float32, got {dtype!r}")
+    directory = pathlib.Path(directory)
+    config = read_config(config_class, directory)
+    path, tensors = checkpoint_tensors(directory)
+    found, info = _match(path, tensors, config, with_heads)
+    if dtype is None:
+        dtype = np.float64 if any(tensor.dtype == "F64" for tensor, _ in found.values()) else np.float32
+    model = model_class(config, dtype=dtype)
+    for our_name, parameter in model.parameters().items():
+        tensor, transposed = found.get(our_name if with_heads else f"bert.{our_name}", (None, False))
+        if tensor is not None:
+            array = tensor.read()
+            parameter.value[...] = array.T if transposed else array
+    if output_loading_info:
+        return model, info
+    if info.missing_keys or info.unexpected_keys:
+        warnings.warn(_describe(path, info), CheckpointWarning, stacklevel=3)  # names the line that called from_pretrained
+    return model
+
+
+def checkpoint_tensors(directory):
+    """Return the file that lists the tensors of a checkpoint directory, and {name in NAMES: StoredTensor}; reads no weights.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, there are pickled weights only, or a tensor is there twice.
+    """
+    path, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
+    if path.is_file():
+        stored = stored_tensors(path)
+    elif index.is_file():
+        path, stored = index, _sharded(index)
+    else:
+        _refuse_pickles(directory)
+        raise CheckpointError(f"{path} does not exist: the checkpoint is incomplete")
+    tensors = {}
+    for name, tensor in stored.items():
+        # Files converted from the first BERT, bert-base-uncased too, say gamma and beta; those of encoders omit "bert.".
+        name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        name = f"bert.{name}" if name.startswith(("embeddings.", "encoder.", "pooler.")) else name
+        if name in tensors:
+            both = f"{brief(tensors[name].name)} and {brief(tensor.name)}"
+            raise CheckpointError(f"{path} holds one tensor under two names: {both}")
+        tensors[name] = tensor
+    return path, tensors
+
+
+def _sharded(index):
+    """Return {name: StoredTensor} of a checkpoint in several files."""
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(file, str) for file in weight_map.values()):
+        raise CheckpointError(f"{index} must hold an object 'weight_map' that names the file of each tensor")
+    headers = {}
+    for file in sorted(set(weight_map.values())):
+        # As on Windows, where both / and \ lead to another folder.
+        if file in ("", ".", "..") or pathlib.PureWindowsPath(file).name != file or len(file) > 255:
+            raise CheckpointError(f"{index} names the file {brief(file)}: the files of a checkpoint lie in its own folder")
+        headers[file] = stored_tensors(index.parent / file)
+    for name, file in weight_map.items():
+        if name not in headers[file]:
+            raise CheckpointError(f"{index.parent / file} has no tensor {brief(name)}, though {index.name} says so")
+    return {name: headers[file][name] for name, file in weight_map.items()}
+
+
+def _refuse_pickles(directory):
+    for pattern in ("pytorch_model*.bin", "*.bin", "*.pt", "*.pth"):
+        pickles = sorted(path.name for path in directory.glob(pattern))
+        if pickles:
+            raise CheckpointError(
+                f"{directory} holds its weights as a pickle ({listed(pickles)}), and to read a pickle is to run whatever "
+                "program it contains; minibert reads model.safetensors only. With PyTorch and safetensors installed, this "
+                f"line, in that folder, writes it, taking the tensors and running nothing: {UNPICKLING.format(pattern)}"
+            )
+
+
+def _match(path, tensors, config, with_heads):
+    """Hold what is stored against what the model needs, before anything is built.
+
+    Returns:
+        {our name: (StoredTensor, transposed)}, LoadingInfo. CheckpointError where they do not fit.
+    """
+    sizes = {
+        "V": config.vocab_size, "P": config.max_position_embeddings, "S": config.type_vocab_size,
+        "H": config.hidden_size, "F": config.intermediate_size, "2": 2,
+    }  # fmt: skip
+    unused = {name: tensor for name, tensor in tensors.items() if name not in IGNORED}
+    for copy, original in TIED_COPIES:
+        if copy in unused:
+            copied = unused.pop(copy)
+            kept = unused.setdefault(original, copied)  # some files hold the copy alone
+            if with_heads and not copied.equals(kept):
+                raise CheckpointError(
+                    f"{path}: {copied.name!r} differs from {kept.name!r}, and in minibert they are one and the same (tied) "
+                    "weight; BertModel.from_pretrained reads the encoder of such a checkpoint"
+                )
+    stored_parts = {_part(theirs) for theirs in unused}
+    found, missing = {}, []
+    for ours, theirs, transposed, letters in _rows(config.num_hidden_layers, with_heads):
+        shown = theirs if with_heads else theirs.removeprefix("bert.")
+        if _part(theirs) in OPTIONAL_PARTS.keys() - stored_parts:
+            missing.append(shown)
+            continue
+        if theirs not in unused:  # this also ends the loop where config.json claims a billion layers
+            model = "BertForPreTraining" if with_heads else "BertModel"
+            raise CheckpointError(
+                f"{path} has no tensor {shown!r}: it is no {model} checkpoint, or not all of one; "
+                f"it holds {listed(tensor.name for tensor in tensors.values())}"
+            )
+        tensor = unused.pop(theirs)
+        shape = tuple(sizes[letter] for letter in (reversed(letters) if transposed else letters))
+        if tensor.dtype not in FLOATS:
+            raise CheckpointError(f"tensor {tensor.name!r} in {tensor.path} holds {tensor.dtype_name()}, not floats")
+        if tensor.shape != shape:
+            raise CheckpointError(
+                f"tensor {tensor.name!r} in {tensor.path} has shape {brief(tensor.shape)}, but config.json asks for {shape}"
+            )
+        found[ours] = tensor, transposed
+    return found, LoadingInfo(missing, [tensor.name for tensor in unused.values()])
+
+
+def _part(their_name):
+    """Return which of the OPTIONAL_PARTS a tensor belongs to, or None."""
+    return next((prefix for prefix in OPTIONAL_PARTS if their_name.startswith(prefix)), None)
+
+
+def _describe(path, info):
+    sentences = []
+    if info.missing_keys:
+        parts = dict.fromkeys(OPTIONAL_PARTS[_part(name) or "bert.pooler."] for name in info.missing_keys)
+        names = ", ".join(parts)
+        sentences.append(f"newly initialised, because the checkpoint has none, and to be trained before use: {names}")
+    if info.unexpected_keys:
+        sentences.append(f"not used, because the model has no place for it: {listed(info.unexpected_keys)}")
+    return f"{path}: {'; '.join(sentences)}"
+
+
+def read_config(config_class, directory):
+    """Read config.json; keys that are not sizes or rates of the model are left out.
+
+    Raises:
+        CheckpointError: the file is missing or no JSON object, or it describes a model that would compute something else.
+    """
+    path = pathlib.Path(directory) / "config.json"
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} does not exist: {directory} is no checkpoint directory (minibert downloads nothing: give a folder)"
+        )
+    content = read_json(path)
+    if content.get("model_type", "bert") != "bert":
+        raise CheckpointError(f"{path} describes a {brief(content['model_type'])} model; minibert reads 'bert'")
+    for name, supported in (("position_embedding_type", "absolute"), ("is_decoder", False), ("add_cross_attention", False)):
+        if content.get(name) not in (None, supported):
+            raise CheckpointError(f"{path}: {name} {brief(content[name])} is not supported, only {supported!r}")
+    given = {field.name: content[field.name] for field in dataclasses.fields(config_class) if field.name in content}
+    for name, value in given.items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if name.endswith(("_prob", "_range", "_eps")) and not is_number:
+            raise CheckpointError(f"{path}: {name} must be a number, got {brief(value)}")
+        if name == "hidden_act" and not isinstance(value, str):
+            raise CheckpointError(f"{path}: {name} must be a name, got {brief(value)}")
+    try:
+        return config_class(**{**CONFIG_DEFAULTS, **given})
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: {error}") from None

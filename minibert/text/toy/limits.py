@@ -1,0 +1,240 @@
+"""The best possible model of the toy language: the exact probability of what is masked, given all that a model sees.
+
+A model sees corrupted tokens y and is asked for the original x_i of a selected one. The best answer is the posterior
+under the process that made y, text and corruption. With the plans p₁, p₂ of the sentences as hidden states
+
+    P(y | p)    = Π_j Σ_w e(w | p, j) C(y_j | w)       C: what becomes of a word, when nobody knows if it was selected
+    P(p₁, p₂)   = ½ next(p₁, p₂) + ½ not_next(p₁, p₂)  the label is not known either
+    P(p₁ | y)   ∝ P(y₁ | p₁) Σ_p₂ P(p₁, p₂) P(y₂ | p₂)            forward-backward over the two sentences
+    P(x_i | y)  ∝ Σ_p P(p | y) / P(y_i | p) · e(x_i | p, i) S(y_i | x_i)       S: what becomes of a selected word
+
+    C(y | w) = (1 - m) [y = w] + m S(y | w),   S(y | w) = 0.8 [y = MASK] + 0.1 [y = w] + 0.1 / V,   m = 0.15
+
+since words are independent, given the plan. (Who conditions on the clean text instead gets a bound that is too low: no
+model sees clean text.) Nothing is approximated; tests compare with the enumeration of all texts of a tiny language.
+
+Source: Rabiner 1989, "A Tutorial on Hidden Markov Models", section III (forward-backward); the corruption is BERT's,
+Devlin et al. 2018, appendix A.1.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert.text.examples import Batch
+from minibert.text.toy.pairs import NUM_SPECIAL, SAME_TOPIC
+
+
+class Scores(NamedTuple):
+    """How each answer of a model, or of the best one, came out: M masked tokens and N pairs.
+
+    Attributes:
+        token_losses: (M,), nats.  token_right: bool (M,).  pair_losses: (N,), nats.  pair_right: bool (N,).
+    """
+
+    token_losses: np.ndarray
+    token_right: np.ndarray
+    pair_losses: np.ndarray
+    pair_right: np.ndarray
+
+
+class Limits:
+    """Exact inference in a language.
+
+    All that links a sentence to its neighbour is its state and the codes of its document variables: its *key*. So the
+    two sentences exchange messages between K keys, not P plans.
+
+    Args:
+        language: a Language.
+        tokenizer: language.tokenizer(); random tokens are drawn from all of its vocabulary.
+        mlm_probability: the probability that a token is selected.
+    """
+
+    def __init__(self, language, tokenizer, mlm_probability=0.15):
+        self.language, self.vocab_size, self.mlm_probability = language, tokenizer.vocab_size, mlm_probability
+        words = slice(NUM_SPECIAL, NUM_SPECIAL + len(language.words))
+        self.emission = np.zeros((len(language.word_probs) + 1, self.vocab_size))  # (R + 1, V), e(w | row)
+        self.emission[:-1, words] = language.word_probs
+        self.emission[-1, tokenizer.sep_token_id] = 1  # row -1: after the end of a sentence
+        self.is_mask = np.arange(self.vocab_size) == tokenizer.mask_token_id
+        self.seen = self._corrupt(self.emission)  # (R + 1, V), Σ_w e(w | row) C(y | w)
+        self._compile_keys()
+
+    def _corrupt(self, probs):
+        """Return Σ_w p(w) C(y | w) for distributions p in the last axis."""
+        kept = 1 - 0.9 * self.mlm_probability
+        anything = self.mlm_probability * (0.8 * self.is_mask + 0.1 / self.vocab_size)  # (V,), whatever the word was
+        return kept * probs + anything * probs.sum(axis=-1, keepdims=True)
+
+    def _compile_keys(self):
+        """Find the keys, and P(k₁, k₂ | next), P(k₁, k₂ | not next): (K, K) each."""
+        language = self.language
+        document = language.grammar.document
+        of_plans = np.stack([language.state, *(language.codes[name] for name in document)])  # (1 + document variables, P)
+        keys, self.key = np.unique(of_plans, axis=1, return_inverse=True)
+        states, codes = keys[0], dict(zip(document, keys[1:]))
+        follows = language.next_states[np.ix_(states, states)]
+        apart = np.outer(language.next_states.sum(axis=1)[states], language.next_states.sum(axis=0)[states])
+        for name in document:
+            together, alone = self._code_probs(name)
+            independent = np.outer(alone, alone)
+            if name == "topic":
+                independent = SAME_TOPIC * together + (1 - SAME_TOPIC) * independent
+            pair = np.ix_(codes[name], codes[name])
+            follows, apart = follows * together[pair], apart * independent[pair]
+        self.follows, self.apart = follows, apart
+        self.share = np.bincount(self.key, language.weight)  # (K,), Σ_p P(p | key): templates of a state may differ in codes
+        order = np.argsort(self.key, kind="stable")  # plans by key: their sums are sums of neighbours
+        self.plans_of_length = {length: order[language.lengths[order] == length] for length in np.unique(language.lengths)}
+
+    def _code_probs(self, name):
+        """Return the probability that one value fits two codes (codes, codes), and that it fits one (codes,)."""
+        members, probs = self.language.members[name], self.language.grammar.variables[name]
+        return (members * probs) @ members.T, members @ probs
+
+    # --- what is masked, and whether B follows A ---
+
+    def posteriors(self, batch, rows_at_once=512):
+        """Return (P(x_i | y) for each masked token, P(label = 1 | y) for each pair): (M, V) in the order of the labels, (N,)."""
+        parts = [self._posteriors(Batch(*(array[start : start + rows_at_once] for array in batch)))
+                 for start in range(0, len(batch.input_ids), rows_at_once)]  # fmt: skip
+        return tuple(np.concatenate(part) for part in zip(*parts))
+
+    def _posteriors(self, batch):
+        is_masked = batch.labels >= 0
+        number = np.cumsum(is_masked).reshape(is_masked.shape) - 1  # of each masked token
+        token_probs = np.zeros((int(is_masked.sum()), self.vocab_size))
+        sides = [self._likelihoods(*side) for side in _sides(batch, batch.input_ids)]
+        of_keys = [self._by_key(side) for side in sides]  # P(y₁ | k₁) and P(y₂ | k₂), (n, K) each
+        from_b = of_keys[1] @ self.follows.T / 2, of_keys[1] @ self.apart.T / 2  # Σ_k₂ P(k₁, k₂, label) P(y₂ | k₂)
+        evidence = [(of_keys[0] * message).sum(axis=1) for message in from_b]
+        messages = from_b[0] + from_b[1], of_keys[0] @ (self.follows + self.apart) / 2
+        for side, message in zip(sides, messages):
+            for plans, here, columns, likelihood in side:
+                posterior = likelihood * message[np.ix_(here, self.key[plans])]  # (n, P), not normalised
+                for place, rows in enumerate(self.language.rows[plans, : columns.shape[1]].T):
+                    masked = is_masked[here, columns[:, place]]
+                    which = here[masked], columns[masked, place]
+                    token_probs[number[which]] = self._answer(posterior[masked], rows, batch.input_ids[which])
+        return token_probs, evidence[1] / (evidence[0] + evidence[1])
+
+    def _likelihoods(self, starts, lengths, tokens):
+        """Return [(plans, rows of the batch, columns of the words, P(y | p) P(p | key) (n, P)), ...], a length of sentence each."""
+        parts = []
+        for length, plans in self.plans_of_length.items():
+            here = np.flatnonzero(lengths == length)
+            columns = starts[here, np.newaxis] + np.arange(length)
+            likelihood = np.tile(self.language.weight[plans], (len(here), 1))
+            for place, rows in enumerate(self.language.rows[plans, :length].T):
+                distinct, inverse = np.unique(rows, return_inverse=True)
+                likelihood *= self.seen[np.ix_(distinct, tokens[here, columns[:, place]])].T[:, inverse]
+            parts.append((plans, here, columns, likelihood))
+        return parts
+
+    def _by_key(self, parts):
+        """Return the likelihoods, added over the plans of a key: (n, K)."""
+        total = np.zeros((sum(len(here) for _, here, _, _ in parts), len(self.follows)))
+        for plans, here, _, likelihood in parts:
+            keys, first = np.unique(self.key[plans], return_index=True)
+            total[np.ix_(here, keys)] = np.add.reduceat(likelihood, first, axis=1)
+        return total
+
+    def _answer(self, posterior, rows, tokens):
+        """Return P(x_i | y) of masked tokens (m,) at one place: posterior (m, P) of plans with the rows (P,) there → (m, V)."""
+        distinct, inverse = np.unique(rows, return_inverse=True)
+        of_rows = posterior @ (inverse[:, np.newaxis] == np.arange(len(distinct)))  # (m, distinct rows)
+        # The token itself enters as one that is known to be selected: C's part is divided out, and S put in its place.
+        of_rows /= self.seen[np.ix_(distinct, tokens)].T
+        survives = 0.8 * self.is_mask[tokens][:, np.newaxis] + 0.1 * (tokens[:, np.newaxis] == np.arange(self.vocab_size))
+        probs = (of_rows @ self.emission[distinct]) * (survives + 0.1 / self.vocab_size)
+        return probs / probs.sum(axis=1, keepdims=True)
+
+    def scores(self, batch):
+        """Return the Scores of the best possible model on a Batch."""
+        token_probs, not_next = self.posteriors(batch)
+        pair_probs = np.stack([1 - not_next, not_next], axis=1)
+        return Scores(*losses_and_hits(token_probs, batch.labels[batch.labels >= 0]),
+                      *losses_and_hits(pair_probs, batch.next_sentence_label))  # fmt: skip
+
+    # --- the next token ---
+
+    def next_token(self, pairs, rows_at_once=256):
+        """Return the best left-to-right model's -log P(x_t | x_1, ..., x_{t-1}) and whether its first guess is x_t: (N, T) each.
+
+        It is asked for every token after [CLS], both [SEP] included, of the unmasked pairs; where there is none, 0 and False.
+        """
+        losses, right = np.zeros(pairs.clean_ids.shape), np.zeros(pairs.clean_ids.shape, bool)
+        joint = self.follows + self.apart  # (K, K)
+        of_a = joint @ self.share  # (K,), P(k₁ | a template that fits)
+        given_a = joint / of_a[:, np.newaxis]
+        is_key = self.key[:, np.newaxis] == np.arange(len(self.share))  # (P, K)
+        for start in range(0, len(losses), rows_at_once):
+            rows = slice(start, start + rows_at_once)
+            batch = Batch(*(array[rows] for array in pairs.batch))
+            of_plans = np.tile(self.language.weight * of_a[self.key], (len(batch.input_ids), 1))  # (n, P), P(p, what was read)
+            for starts, lengths, tokens in _sides(batch, pairs.clean_ids[rows]):
+                for place in range(lengths.max() + 1):
+                    here = np.flatnonzero(place <= lengths)
+                    truth = tokens[here, starts[here] + place]
+                    slots = self.language.rows[:, place] if place < self.language.rows.shape[1] else np.full(len(self.key), -1)
+                    distinct, inverse = np.unique(slots, return_inverse=True)
+                    is_row = inverse[:, np.newaxis] == np.arange(len(distinct))
+                    probs = of_plans[here] @ is_row @ self.emission[distinct]  # (n, V)
+                    probs /= probs.sum(axis=1, keepdims=True)
+                    losses[start + here, starts[here] + place] = -np.log(probs[np.arange(len(here)), truth])
+                    right[start + here, starts[here] + place] = probs.argmax(axis=1) == truth
+                    of_plans[here] *= self.emission[np.ix_(distinct, truth)].T[:, inverse]
+                of_plans = (of_plans @ is_key @ given_a)[:, self.key] * self.language.weight  # of B, given A
+        return losses, right
+
+    # --- what needs less than the whole sentence ---
+
+    def baselines(self, pairs):
+        """Return {name: P(x_i | ...) for each masked token, (M, V)} of three models that look at less.
+
+        unigram: nothing.  bigram: the token to the left, as the model sees it.  topic: the true topic of the sentence's document.
+        """
+        language, labels = self.language, pairs.batch.labels
+        rows, columns = np.nonzero(labels >= 0)
+        states = language.next_states.sum(axis=1) + language.next_states.sum(axis=0)
+        of_plans = language.weight * states[language.state] / 2  # (P,), without the document variables
+        for name in language.grammar.document:
+            if name != "topic":
+                of_plans = of_plans * self._code_probs(name)[1][language.codes[name]]
+        by_topic = of_plans * language.members["topic"][language.codes["topic"]].T  # (topics, P)
+        of_plans = language.grammar.variables["topic"] @ by_topic
+        unigram = self._word_counts(of_plans)
+        topics = np.stack([self._word_counts(each) for each in by_topic])
+        in_b = pairs.batch.token_type_ids[rows, columns]
+        joint = self._neighbour_counts(of_plans)  # (V, V), of the word to the left and the word; [SEP] stands for the start
+        is_start = pairs.tags[rows, columns - 1] < 0
+        start = joint[self.emission[-1].argmax()].copy()
+        joint[self.emission[-1].argmax()] = 0  # a start is never masked
+        shown = self._corrupt(joint.T).T  # Σ_left P(left, w) C(y_left | left)
+        left = np.where(is_start[:, np.newaxis], start, shown[pairs.batch.input_ids[rows, columns - 1]])
+        answers = {"unigram": np.tile(unigram, (len(rows), 1)), "bigram": left, "topic": topics[pairs.topics[rows, in_b]]}
+        return {name: counts / counts.sum(axis=1, keepdims=True) for name, counts in answers.items()}
+
+    def _word_counts(self, of_plans):
+        """Return the expected number of each word in a sentence: (V,), for probabilities of the plans (P,)."""
+        counts = np.zeros(len(self.emission))
+        np.add.at(counts, self.language.rows, np.where(self.language.rows < 0, 0, of_plans[:, np.newaxis]))
+        return counts @ self.emission
+
+    def _neighbour_counts(self, of_plans):
+        rows = np.hstack([np.full((len(of_plans), 1), -1), self.language.rows])
+        counts = np.zeros((len(self.emission), len(self.emission)))
+        np.add.at(counts, (rows[:, :-1], rows[:, 1:]), np.where(rows[:, 1:] < 0, 0, of_plans[:, np.newaxis]))
+        return self.emission.T @ counts @ self.emission
+
+
+def _sides(batch, tokens):
+    """Return (first column, number of words, tokens) of sentence A and of sentence B."""
+    length_b = batch.token_type_ids.sum(axis=1) - 1
+    length_a = batch.attention_mask.sum(axis=1) - 3 - length_b
+    return (np.ones_like(length_a), length_a, tokens), (length_a + 2, length_b, tokens)
+
+
+def losses_and_hits(probs, labels):
+    """Return -log P(label) and whether it is the likeliest, for answers (M, V): (M,) each."""
+    return -np.log(probs[np.arange(len(labels)), labels]), probs.argmax(axis=1) == labels

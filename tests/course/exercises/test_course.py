@@ -1,0 +1,48 @@
+"""Every wrong answer that an exercise of the course foresees is told its own sentence."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from minibert.course import exercises
+from minibert.course.exercises.kinds import Function, Gradients, Value
+
+EXERCISES = [exercise for lesson in exercises.lessons().values() for exercise in lesson]
+FORESEEN = [(exercise, number) for exercise in EXERCISES for number in range(len(exercise.mistakes))]
+
+
+def no_backward(d_y, cache):
+    raise AssertionError("the backward of a wrong forward was run")
+
+
+def answers(exercise, mistake):
+    """What a student hands in who makes this mistake, and what should be said."""
+    if isinstance(exercise, Function):
+        return (mistake.function,), mistake.text
+    if isinstance(exercise, Gradients):
+        return (lambda *inputs, **constants: (mistake.function(*inputs, **constants), None), no_backward), mistake.text
+    wrong, text = mistake
+    if isinstance(wrong, dict):
+        return (copy.deepcopy(exercise.expected) | wrong,), text
+    return (wrong,), text
+
+
+@pytest.mark.parametrize("exercise, number", FORESEEN, ids=[f"{exercise.name}-{number}" for exercise, number in FORESEEN])
+def test_a_foreseen_mistake_is_told_by_its_own_sentence(exercise, number):
+    given, text = answers(exercise, exercise.mistakes[number])
+    result = exercise.grade(*given)
+    assert result.points == 0 and result.done
+    assert text in result.message
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_an_exercise_helps_whoever_is_wrong_in_another_way(exercise):
+    assert exercise.hint or isinstance(exercise, Value) and isinstance(exercise.expected, dict)
+    assert exercise.mistakes or isinstance(exercise, Gradients), "no wrong answer is foreseen"
+
+
+@pytest.mark.parametrize("exercise", [item for item in EXERCISES if isinstance(item, Gradients)], ids=lambda exercise: exercise.name)
+def test_inputs_are_drawn_again_alike(exercise):
+    first, second = exercise.inputs(np.random.default_rng(0)), exercise.inputs(np.random.default_rng(0))
+    assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))

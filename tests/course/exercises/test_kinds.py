@@ -1,0 +1,188 @@
+"""Each kind of exercise: the right answer has all points, and every wrong one is told what is wrong."""
+
+import numpy as np
+import pytest
+
+from minibert.course import exercises
+from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
+from minibert.layers import Linear
+
+
+def scaled(x, gamma, power=2.0):
+    """y = γ · x^power summed over the last axis."""
+    raised = np.exp(power * np.log(x))
+    return (gamma * raised).sum(axis=-1), (x, gamma, raised, power)
+
+
+def scaled_backward(d_y, cache):
+    x, gamma, raised, power = cache
+    d_raised = d_y[:, np.newaxis] * gamma
+    return d_raised * power * raised / x, (d_y[:, np.newaxis] * raised).sum(axis=0)
+
+
+def inputs(rng):
+    return rng.uniform(0.5, 2, (3, 4)), rng.standard_normal(4)
+
+
+VALUES = [float(f"{value:.6g}") for value in scaled(*inputs(np.random.default_rng(0)))[0]]
+SCALED = Gradients(
+    name="scaled", points=(1, 3), inputs=inputs, values=VALUES, shape=(3,), constants={"power": 2.0},
+    mistakes=(Mistake(lambda x, gamma, power: (gamma * x).sum(axis=-1), "the power is missing"),), hint="look again",
+)  # fmt: skip
+
+
+def test_a_right_forward_and_backward_have_all_points():
+    result = SCALED.grade(scaled, scaled_backward)
+    assert (result.points, result.of, result.done) == (4, 4, True)
+    assert str(result).startswith("scaled: 4 of 4 points\n    forward: right")
+
+
+def no_gain(d_y, cache):
+    x, gamma, raised, power = cache
+    d_raised = d_y[:, np.newaxis] * np.ones(4)
+    return d_raised * power * raised / x, (d_y[:, np.newaxis] * raised).sum(axis=0)
+
+
+def real_part(x, gamma, power):
+    y, cache = scaled(x.real, gamma, power)
+    return y, cache
+
+
+@pytest.mark.parametrize("forward, backward, points, words", [
+    (scaled, no_gain, 1, ["d_raised", "factor gamma"]),
+    (scaled, lambda d_y, cache: scaled_backward(d_y, cache)[0], 1, ["return a tuple of gradients in argument order"]),
+    (scaled, lambda d_y, cache: scaled_backward(d_y, cache)[::-1], 1, ["WRONG"]),
+    (scaled, lambda d_y, cache: d_y @ cache[0].T, 1, ["stopped with ValueError", "in the line", "d_y @ cache[0].T"]),
+    (scaled, lambda d_y, cache: None, 1, ["in the place of the dots"]),
+    (scaled, lambda d_y, cache: (..., ...), 1, ["in the place of the dots"]),
+    (real_part, scaled_backward, 1, ["not complex-safe"]),
+    (lambda x, gamma, power: ((gamma * x).sum(axis=-1), None), no_gain, 0, ["the power is missing"]),
+    (lambda x, gamma, power: (2 * scaled(x, gamma)[0], None), no_gain, 0, ["look again", "expected ["]),
+    (lambda x, gamma, power: (x, None), no_gain, 0, ["shape (3, 4), expected (3,)"]),
+    (lambda x, gamma, power: (x.tolist(), None), no_gain, 0, ["y should be an array of float64"]),
+    (lambda x, gamma, power: scaled(x, gamma)[0], no_gain, 0, ["(y, cache)"]),
+    (lambda x, gamma: scaled(x, gamma), no_gain, 0, ["stopped with TypeError", "power"]),
+])  # fmt: skip
+def test_a_wrong_answer_is_told_what_is_wrong(forward, backward, points, words):
+    result = SCALED.grade(forward, backward)
+    assert result.points == points and result.done
+    assert all(word in str(result) for word in words), str(result)
+
+
+def empty(*arguments, **keywords): ...
+
+
+def not_implemented(*arguments, **keywords):
+    raise NotImplementedError
+
+
+def dots(*arguments, **keywords):
+    return ..., ...
+
+
+@pytest.mark.parametrize("function", [empty, not_implemented, dots])
+def test_an_exercise_as_it_was_handed_out_is_not_done_and_not_wrong(function):
+    result = SCALED.grade(function, empty)
+    assert result.points == 0 and not result.done and "not done yet (4 points)" in str(result)
+
+
+def test_an_answer_that_changes_its_inputs_spoils_nothing():
+    def greedy(x, gamma, power):
+        y, cache = scaled(x.copy(), gamma.copy(), power)
+        x[:] = 0
+        return y, cache
+
+    assert SCALED.grade(greedy, scaled_backward).points >= 1
+    assert SCALED.grade(scaled, scaled_backward).points == 4
+
+
+def linear_exercise():
+    layer = Linear(4, 2)
+    rng = np.random.default_rng(1)
+    for _, parameter in sorted(layer.parameters().items()):
+        parameter.value = 0.5 * rng.standard_normal(parameter.value.shape)
+    y, _ = layer.forward(np.random.default_rng(0).standard_normal((3, 4)))
+    return Gradients(name="linear", points=(1, 2), inputs=lambda rng: (rng.standard_normal((3, 4)),),
+                     values=[float(f"{value:.6g}") for value in y.ravel()[:4]])  # fmt: skip
+
+
+def test_a_layer_is_an_answer_whatever_its_initial_values():
+    exercise = linear_exercise()
+    assert exercise.grade(Linear(4, 2, rng=np.random.default_rng(5))).points == 3
+
+    class NoBias(Linear):
+        def backward(self, d_y, cache):
+            grad = self.bias.grad.copy()
+            d_x = super().backward(d_y, cache)
+            self.bias.grad[:] = grad
+            return d_x
+
+    result = exercise.grade(NoBias(4, 2))
+    assert result.points == 1 and "bias" in str(result)
+    assert "make an instance" in str(exercise.grade(Linear))
+    assert not exercise.grade(...).done
+
+
+DOUBLE = Function(
+    name="double", points=2, cases=[((np.arange(3.0),), np.array([0.0, 2, 4])), (("ab",), ["ab", "ab"]), ((3,), {"is": 6})],
+    mistakes=(Mistake(lambda x: x, "nothing was doubled"),), hint="twice",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("function, points, words", [
+    (lambda x: {"is": 6} if isinstance(x, int) else 2 * x if not isinstance(x, str) else [x, x], 2, ["right in all 3 cases"]),
+    (lambda x: x, 0, ["nothing was doubled", "expected [0., 2., 4.]", "The numbers differ"]),
+    (lambda x: 3 * x, 0, ["twice"]),
+    (lambda x: (2 * x)[:2], 0, ["the shape is (2,), expected (3,)"]),
+    (lambda x: 2 * x if not isinstance(x, str) else ["ab"], 0, ["expected 2 items"]),
+    (lambda x: 2 * x if not isinstance(x, str) else ["ab", "ba"], 0, ["item 1"]),
+    (lambda x: 1 / 0, 0, ["ZeroDivisionError"]),
+    (lambda x: np.full(3, np.nan), 0, ["The numbers differ"]),
+    (empty, 0, ["not done yet"]),
+    (5, 0, ["takes one function"]),
+])  # fmt: skip
+def test_a_function_is_compared_case_by_case(function, points, words):
+    result = DOUBLE.grade(function)
+    assert result.points == points
+    assert all(word in str(result) for word in words), str(result)
+
+
+SHAPES = Value(name="shapes", points=1, expected={"d_x": (2, 3), "d_bias": (3,)}, mistakes=(({"d_bias": (2,)}, "that is the batch"),))
+
+
+@pytest.mark.parametrize("answer, points, words", [
+    ({"d_x": (2, 3), "d_bias": (3,)}, 1, ["all 2 right"]),
+    ({"d_x": (2, 3), "d_bias": (2,)}, 0, ["1 of 2 right", "d_bias: (2,) is not right. that is the batch"]),
+    ({"d_x": (2, 3), "d_bias": ...}, 0, ["d_bias: not done yet"]),
+    ({"d_x": ..., "d_bias": ...}, 0, ["not done yet (1 point)"]),
+    ({"d_x": (2, 3)}, 0, ["keys d_x, d_bias"]),
+    (7, 0, ["keys d_x, d_bias"]),
+])  # fmt: skip
+def test_a_dict_is_compared_key_by_key_and_the_answer_is_not_given_away(answer, points, words):
+    result = SHAPES.grade(answer)
+    assert result.points == points
+    assert all(word in str(result) for word in words), str(result)
+    assert "(3,)" not in str(result)
+
+
+@pytest.mark.parametrize("expected, right, wrong", [
+    (0.5, 0.5 + 1e-12, 0.51), ("b", "b", "a"), (True, True, 1), ((2, 3), [2, 3], (3, 2)), (np.eye(2), np.eye(2), np.ones((2, 2))),
+    (4, 4.0, "4"), (["a", 1], ["a", 1], ["a", 2]),
+])  # fmt: skip
+def test_values_of_every_kind(expected, right, wrong):
+    exercise = Value(name="value", points=1, expected=expected, hint="think")
+    assert exercise.grade(right).points == 1
+    assert exercise.grade(wrong).points == 0 and "think" in str(exercise.grade(wrong))
+    assert not exercise.grade(...).done and not exercise.grade(None).done
+
+
+def test_an_unknown_name_is_answered_with_those_that_are_close():
+    name = next(iter(exercises.lessons().values()))[0].name
+    with pytest.raises(ValueError, match=f"did you mean .*{name}"):
+        exercises.check(name + "x", 1)
+
+
+def test_names_are_unique_and_points_are_given():
+    everything = [exercise for lesson in exercises.lessons().values() for exercise in lesson]
+    assert len({exercise.name for exercise in everything}) == len(everything)
+    assert all(exercise.of > 0 for exercise in everything)

@@ -1,0 +1,575 @@
+"""The trace: twenty values by hand, paths that can be typed, gradients under their values, and what it says when wrong."""
+
+import doctest
+import html.parser
+import importlib
+import math
+import pathlib
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import minibert
+from minibert import trace
+from minibert.gradcheck import museum
+from minibert.commands import trace as command
+from minibert.trace import example, first_non_finite, source, tensors
+from minibert.trace.view import Node, number, summary
+
+
+GUIDE = pathlib.Path(minibert.__file__).parent.parent / "notebooks" / "guides" / "debugging.md"
+
+
+@pytest.fixture
+def model():
+    return minibert.BertForPreTraining(minibert.BertConfig(
+        vocab_size=11, hidden_size=6, num_hidden_layers=2, num_attention_heads=3, intermediate_size=10, max_position_embeddings=5,
+    ))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return example.tiny()
+
+
+@pytest.fixture(scope="module")
+def seen():
+    subject = example.tiny()
+    return trace.watch(subject.model, **subject.batch)
+
+
+@pytest.fixture(scope="module")
+def lines(seen):
+    return str(seen).splitlines()
+
+
+# --- walking through a cache ---
+
+
+def test_the_paths_can_be_typed_at_a_breakpoint(model):
+    _, cache = model.forward(np.array([[1, 2, 3]]), labels=np.array([[-100, 2, -100]]), rng=np.random.default_rng(0))
+    found = dict(tensors(cache))
+    assert len(found) > 40
+    for path, array in found.items():
+        assert eval(path, {"cache": cache}) is array  # a path is Python
+    assert found["cache.bert.encoder[1].attention.probs"].shape == (1, 3, 3, 3)
+    paths = list(found)
+    assert paths.index("cache.bert.embeddings.token.ids") < paths.index("cache.bert.encoder[0].attention.probs")
+
+
+def test_the_first_that_is_not_finite(model):
+    _, cache = model.forward(np.array([[1, 2, 3]]))
+    assert first_non_finite(model, cache) is None
+    cache.bert.encoder[1].attention.probs[0, 0, 0, 0] = np.nan
+    assert first_non_finite(model, cache) == "cache.bert.encoder[1].attention.probs"
+    model.nsp_head.bias.value[1] = -np.inf
+    assert first_non_finite(model, cache) == "nsp_head.bias"  # parameters come first: they are the cause
+
+
+# --- twenty values, recomputed with Python's own floats: no NumPy, none of our code ---
+
+
+def dot(row, column):
+    return sum(a * b for a, b in zip(row, column))
+
+
+def linear(rows, layer):
+    weight, bias = layer.weight.value.tolist(), layer.bias.value.tolist()
+    return [[dot(row, column) + b for column, b in zip(zip(*weight), bias)] for row in rows]
+
+
+def normalize(row, eps=1e-12):
+    """(normalized, inverse_std); gain 1 and bias 0, as they are at the start."""
+    mean = sum(row) / len(row)
+    inverse_std = 1 / math.sqrt(sum((x - mean) ** 2 for x in row) / len(row) + eps)
+    return [(x - mean) * inverse_std for x in row], inverse_std
+
+
+def cdf(x):
+    return 0.5 * (1 + math.erf(x / math.sqrt(2)))
+
+
+def softmax(row):
+    total = sum(math.exp(x) for x in row)
+    return [math.exp(x) / total for x in row]
+
+
+def add(rows, others):
+    return [[a + b for a, b in zip(row, other)] for row, other in zip(rows, others)]
+
+
+def by_hand(subject, bump=None, amount=0.0):
+    """{name: value}, and the loss: one pass of the tiny model. `amount` is added to the value that `bump` names."""
+    bert, found = subject.model.bert, {}
+
+    def note(name, value):
+        found[name] = value + (amount if name == bump else 0.0)
+        return found[name]
+
+    ids, segments = subject.batch["input_ids"][0].tolist(), subject.batch["token_type_ids"][0].tolist()
+    is_token = subject.batch["attention_mask"][0].tolist()
+    tables = [layer.weight.value.tolist() for layer in (bert.embeddings.token, bert.embeddings.position, bert.embeddings.segment)]
+    summed = [[sum(parts) for parts in zip(tables[0][token], tables[1][place], tables[2][segment])]
+              for place, (token, segment) in enumerate(zip(ids, segments))]
+    summed[0][0] = note("embeddings", summed[0][0])
+    hidden = [normalize(row)[0] for row in summed]
+    note("inverse_std", normalize(summed[0])[1])
+    note("normalized", hidden[0][0])
+    for number_of_layer, layer in enumerate(bert.encoder):
+        prefix, attention = f"{number_of_layer} ", layer.attention
+        query, key, value = (linear(hidden, part) for part in (attention.query, attention.key, attention.value))
+        for name, rows in (("query", query), ("key", key), ("value", value)):
+            note(prefix + name, rows[0][0])
+        joined = [[] for _ in ids]
+        for head in range(2):
+            columns = slice(4 * head, 4 * head + 4)
+            for place, row in enumerate(query):
+                scores = [dot(row[columns], other[columns]) / math.sqrt(4) for other in key]
+                if (head, place) == (0, 0):
+                    scores[0] = note(prefix + "scores", scores[0])
+                probs = softmax([score for score, real in zip(scores, is_token) if real])  # [PAD] stands at the end
+                if (head, place) == (0, 0):
+                    note(prefix + "probs", probs[0])
+                joined[place] += [dot(probs, column) for column in list(zip(*value))[columns]]
+        note(prefix + "joined", joined[0][0])
+        attended = [normalize(row)[0] for row in add(hidden, linear(joined, attention.output))]
+        note(prefix + "attended", attended[0][0])
+        inner = linear(attended, layer.feed_forward.intermediate)
+        note(prefix + "inner", inner[0][0])
+        note(prefix + "cdf", cdf(inner[0][0]))
+        outer = linear([[x * cdf(x) for x in row] for row in inner], layer.feed_forward.output)
+        hidden = [normalize(row)[0] for row in add(attended, outer)]
+        note(prefix + "hidden", hidden[0][0])
+    pooled = [math.tanh(x) for x in linear(hidden[:1], bert.pooler.dense)[0]]
+    note("pooled", pooled[0])
+    nsp_probs = softmax(linear([pooled], subject.model.nsp_head)[0])
+    places = list(subject.answers)
+    states = [[x * cdf(x) for x in row] for row in linear([hidden[place] for place in places], subject.model.mlm_head.dense)]
+    mlm_probs = [softmax([dot(normalize(row)[0], word) for word in tables[0]]) for row in states]
+    labels = [int(subject.batch["labels"][0, place]) for place in places]
+    mlm_loss = -sum(math.log(probs[label]) for probs, label in zip(mlm_probs, labels)) / 3
+    note("mlm_probs", mlm_probs[0][0])
+    found["d_logits"] = (mlm_probs[0][0] - (labels[0] == 0)) / 3
+    found["d_decoder_bias"] = sum(probs[0] - (label == 0) for probs, label in zip(mlm_probs, labels)) / 3
+    found["d_nsp_bias"] = nsp_probs[0] - 1  # the label is 0
+    found["loss"] = mlm_loss - math.log(nsp_probs[0])
+    return found
+
+
+def slope(subject, name, step=1e-5):
+    """d loss / d name, by central differences."""
+    return (by_hand(subject, name, step)["loss"] - by_hand(subject, name, -step)["loss"]) / (2 * step)
+
+
+# Heading of the printed tree, label of the line, the name above. The table in the debugging guide is this one.
+TWENTY = [
+    ("", "bert.embeddings.norm.inverse_std", "inverse_std"),
+    ("", "bert.embeddings.norm.normalized", "normalized"),
+    ("", "bert.encoder[0].attention.query", "0 query"),
+    ("", "bert.encoder[0].attention.key", "0 key"),
+    ("", "bert.encoder[0].attention.value", "0 value"),
+    ("", "bert.encoder[0].attention.probs", "0 probs"),
+    ("", "bert.encoder[0].attention.output_projection.x", "0 joined"),
+    ("", "bert.encoder[0].attention_norm.normalized", "0 attended"),
+    ("", "bert.encoder[0].feed_forward.activation.x", "0 inner"),
+    ("", "bert.encoder[0].feed_forward.activation.cdf", "0 cdf"),
+    ("", "bert.encoder[0].output_norm.normalized", "0 hidden"),
+    ("", "bert.encoder[2].attention.probs", "2 probs"),
+    ("", "bert.encoder[2].output_norm.normalized", "2 hidden"),
+    ("", "bert.pooler.pooled", "pooled"),
+    ("", "mlm_loss.probs", "mlm_probs"),
+    ("mlm_loss", "d_logits", "d_logits"),
+    ("mlm_head", "self.decoder_bias.grad", "d_decoder_bias"),
+    ("nsp_head", "self.bias.grad", "d_nsp_bias"),
+    ("bert.encoder[2].attention", "d_scores", "2 scores"),
+    ("bert.embeddings", "d_embeddings", "embeddings"),
+]
+
+
+def printed(lines, heading, label):
+    """The first number on the line of that label: of the forward tree, or below a heading of the backward tree."""
+    backward = next(number for number, line in enumerate(lines) if line.startswith("--- backward"))
+    section = lines[backward:] if heading else lines[:backward]
+    if heading:
+        start = next(number for number, line in enumerate(section) if line.split()[:1] == [heading])
+        section = section[start:]
+    line = next(line for line in section if line.split()[:1] == [label])
+    numbers = re.search(r"\)\s+\S+\s+\S+\s+(\S+)", line)  # after the shape: mean, spread, the first value
+    return numbers[1]
+
+
+@pytest.mark.parametrize("heading, label, name", TWENTY, ids=[f"{heading} {label}".strip() for heading, label, _ in TWENTY])
+def test_twenty_values_by_hand(tiny, lines, heading, label, name):
+    expected = slope(tiny, name) if label in ("d_scores", "d_embeddings") else by_hand(tiny)[name]
+    assert len(TWENTY) == 20 and abs(expected) > 1e-4
+    assert float(printed(lines, heading, label)) == pytest.approx(expected, abs=0.51e-4, rel=0.05 if abs(expected) < 1e-3 else 1e-12)
+
+
+@pytest.mark.skipif(not GUIDE.exists(), reason="the guide is not there")
+def test_the_table_of_the_guide_is_this_one(lines):
+    rows = re.findall(r"^\| (?:`(\S+)` \(backward\)|forward) \| `(\S+)` \| (\S+) \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == [(heading, label, printed(lines, heading, label)) for heading, label, _ in TWENTY]
+
+
+def test_the_loss_by_hand(tiny, seen):
+    assert float(seen.output.loss) == pytest.approx(by_hand(tiny)["loss"], abs=1e-13)
+
+
+# --- the tree ---
+
+
+def parts(items, heading=None):
+    """Every (heading Node, Row) of a tree."""
+    for item in items:
+        if isinstance(item, Node):
+            yield from parts(item.items, item)
+        else:
+            yield heading, item
+
+
+def test_the_letters_have_sizes_of_their_own(tiny, seen):
+    config = tiny.model.config
+    sizes = [1, len(tiny.tokens), config.hidden_size, config.num_attention_heads, config.hidden_size // config.num_attention_heads,
+             config.intermediate_size, config.vocab_size, len(tiny.answers)]  # fmt: skip
+    assert sizes == [1, 15, 8, 2, 4, 16, 20, 3] and len(set(sizes)) == len(sizes) and config.num_hidden_layers == 3
+    assert all(math.isfinite(array.sum()) for _, array in tensors(seen.cache))
+    again = example.tiny()
+    assert all((a.value == b.value).all() for a, b in zip(tiny.model.parameters().values(), again.model.parameters().values()))
+
+
+def test_every_field_of_the_cache_is_in_the_tree_and_every_path_can_be_typed(seen):
+    (_, _, items), (_, _, backward) = seen.view().sections
+    rows = [row for _, row in parts(items)]
+    for row in rows:
+        value = eval(f"cache.{row.label}", {"cache": seen.cache})
+        assert value is row.value
+    assert {f"cache.{row.label}" for row in rows} >= {path for path, _ in tensors(seen.cache)}
+    typed = 0
+    for heading, row in parts(backward):
+        assert eval(f"cache.{heading.path}".rstrip("."), {"cache": seen.cache}) is not None
+        called = re.search(r"called as (self\S*)\.backward", heading.title)[1]
+        layer = eval(called, {"self": seen.model})
+        assert heading.title.startswith(type(layer).__name__)
+        if row.label.startswith("self."):
+            share = eval(row.label, {"self": layer})
+            assert share.shape == row.value.shape
+        elif not row.is_gradient and ":" not in row.label:
+            assert eval(f"cache.{row.label}", {"cache": seen.cache}) is row.value
+            typed += 1
+    assert typed > 60
+
+
+def test_each_gradient_is_below_the_value_it_belongs_to(seen):
+    previous = None
+    pairs = 0
+    for _, row in parts(seen.view().sections[1][2]):
+        if row.is_gradient and previous is not None and not previous.is_gradient:
+            assert np.shape(row.value) == np.shape(previous.value)
+            name = previous.label.split(":")[-1].strip().split(".")[-1]
+            pairs += row.label == f"d_{name}"
+        previous = row
+    assert pairs > 60
+    found = {(heading.path, row.label): row for heading, row in parts(seen.view().sections[1][2])}
+    scores = found["bert.encoder[1].attention", "bert.encoder[1].attention: scores"]  # not in the cache: forward's own
+    attention = seen.cache.bert.encoder[1].attention
+    np.testing.assert_allclose(scores.value, attention.query @ attention.key.swapaxes(-1, -2) / 2, rtol=1e-13)
+    assert scores.note == "(query @ key.swapaxes(-1, -2)) * (1 / math.sqrt(query.shape[-1]))"
+
+
+def test_backward_is_in_its_order(seen):
+    order = [(step.call.path, step.name) for step in trace.steps(seen.backward)]
+    places = [order.index(step) for step in (
+        ("cross_entropy", "d_logits"), ("", "d_prediction_logits"), ("mlm_head", "self.decoder_weight.grad"), ("mlm_head", "d_transformed"),
+        ("", "d_seq_relationship_logits"), ("bert.pooler", "d_dense"), ("bert.encoder[2].output_norm", "d_x"),
+        ("bert.encoder[2]", "d_output_sum"), ("bert.encoder[2].attention", "d_scores"), ("bert.encoder[2].attention", "d_query"),
+        ("bert.encoder[2].attention", "d_by_query"), ("bert.encoder[1].attention", "d_scores"), ("bert.embeddings.norm", "d_x"),
+        ("bert.embeddings.token", "self.weight.grad"),
+    )]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_the_gradients_are_those_of_backward(seen):
+    """The shares of a shared weight add up to its gradient, and the loop variable d_hidden is given no wrong value."""
+    shares = {}
+    for call in trace.calls(seen.backward):
+        for name, share in call.shares.items():
+            parameter = getattr(call.layer, name)
+            shares[parameter] = shares.get(parameter, 0) + share
+    for name, parameter in seen.model.parameters().items():
+        np.testing.assert_allclose(shares[parameter], parameter.grad, rtol=1e-12, atol=1e-15, err_msg=name)
+    [last] = [step for step in trace.steps(seen.backward) if (step.call.path, step.name) == ("bert", "d_hidden")]
+    assert seen.value_of(last) is None
+
+
+def test_watching_changes_nothing(tiny):
+    plain = example.tiny()
+    output, cache = plain.model.forward(**plain.batch)
+    plain.model.backward(cache)
+    watched = example.tiny()
+    result = trace.watch(watched.model, **watched.batch)
+    assert float(output.loss) == float(result.output.loss)
+    for one, two in zip(plain.model.parameters().values(), watched.model.parameters().values()):
+        np.testing.assert_array_equal(one.grad, two.grad)
+
+
+def test_watching_hands_back_the_readers_own_profiler(tiny):
+    def profiler(frame, event, value):
+        pass
+
+    sys.setprofile(profiler)
+    try:
+        with pytest.raises(ValueError, match="must be integers"):
+            trace.watch(tiny.model, np.array([[0.5]]))
+        assert sys.getprofile() is profiler
+    finally:
+        sys.setprofile(None)
+
+
+def test_formulas_come_from_the_source(lines):
+    text = "\n".join(lines)
+    for heading, formula in [
+        ("bert.encoder[0].attention.probs", "softmax(masked_scores)"),
+        ("bert.encoder[0].attention.query_projection.x", "query_input"),
+        ("bert.encoder[0].attention.mask", "attention_mask.astype(bool)[:, np.newaxis, np.newaxis, :]"),
+        ("mlm_head.dense.x", "predicted_states"),
+        ("bert.encoder[0].feed_forward.activation.x", "intermediate"),
+        ("bert.pooler.dense.x", "x[:, 0]"),
+    ]:
+        [line] = [line for line in text.partition("--- backward")[0].splitlines() if line.split()[:1] == [heading]]
+        assert line.endswith(f" = {formula}"), line
+    assert re.search(r"d_scores .* = d_masked_scores if mask is None else d_masked_scores \* mask\n", text)
+    assert re.search(r"d_states .* = … d_states\[cache.predicted\] = d_predicted_states\n", text)
+    assert re.search(r"self.weight.grad .* = add_rows\(self.weight.grad, ids.reshape\(-1\)", text)
+    assert "MultiHeadAttention: output = concat_heads(softmax(Q Kᵀ / √D) V) W_output + b_output\n" in text  # no reference
+
+
+def test_only_a_part(seen):
+    part = str(seen.view("bert.encoder[1].attention"))
+    labels = [line.split()[0] for line in part.splitlines() if line.strip() and line.split()[0].startswith("bert")]
+    assert labels and all(label.startswith("bert.encoder[1].attention") for label in labels)
+    assert not any(label.startswith("bert.encoder[1].attention_norm") for label in labels)
+    assert "d_scores" in part
+    assert str(seen.view("cache.bert.encoder.1.attention")) == part  # as a parameter's name writes it
+    one = str(seen.view("bert.encoder[1].attention.probs")).splitlines()
+    states = [line.split()[0] for line in str(seen.view("mlm_head.dense.x")).splitlines() if line.split()[:1] and line.split()[0] != "---"]
+    assert "d_predicted_states" in states and "d_states" not in states  # the next gradient has a value of its own
+    place = "bert.encoder[1].attention.probs"
+    assert [line.split()[0] for line in one if re.match(r"\s*(bert|d_)", line)] == [place, place, "d_x", place, "d_probs"]
+
+
+@pytest.mark.parametrize("wrong, expected", [
+    ("bert.encoder[1].atention", "bert.encoder[1] holds: bert.encoder[1].attention, bert.encoder[1].attention_dropout"),
+    ("bert.encoder[7]", "bert.encoder holds: bert.encoder[0], bert.encoder[1], bert.encoder[2]"),
+    ("scores", "the cache holds: bert, mlm_head, nsp_head, mlm_loss, nsp_loss, predicted"),
+])  # fmt: skip
+def test_a_wrong_path_names_the_right_ones(seen, wrong, expected):
+    with pytest.raises(ValueError, match=re.escape(f"the cache has no '{wrong}'")) as error:
+        seen.view(wrong)
+    assert expected in str(error.value)
+
+
+def test_values_prints_all_of_them(seen):
+    probs = seen.cache.mlm_loss.probs
+    text = str(seen.view("mlm_loss.probs", values=True))
+    assert [float(entry) for entry in re.findall(r"\d+\.\d+", text.split("out=exponentials)")[1].split("---")[0])] == pytest.approx(
+        probs.ravel().tolist(), abs=1e-4)  # fmt: skip
+
+
+def test_a_tree_of_a_cache_alone(seen):
+    assert str(trace.tree(seen.cache)).splitlines() == str(seen.view()).split("\n--- backward")[0].splitlines()
+    assert "  query  " in str(trace.tree(seen.cache.bert.encoder[0].attention))  # from any cache, with its local paths
+
+
+def test_a_layer_that_is_no_loss():
+    layer = minibert.Linear(4, 3, dtype=np.float64)
+    x, d_y = np.arange(8.0).reshape(2, 4), np.ones((2, 3))
+    seen = trace.watch(layer, x, d_output=d_y)
+    found = {row.label: row.value for _, row in parts(seen.view().sections[1][2])}
+    np.testing.assert_array_equal(found["self.weight.grad"], x.T @ d_y)
+    np.testing.assert_array_equal(found["x"], x)
+    assert trace.watch(layer, x).backward is None
+
+
+def test_a_planted_mistake_is_traced_with_its_own_source():
+    subject = example.tiny()
+    seen = trace.watch(museum.plant(subject.model, "transposed-key"), **subject.batch)
+    assert "TransposedKey.backward" in str(seen)
+    assert re.search(r"d_key .* = \(query.swapaxes\(-1, -2\) @ d_scores\).reshape\(key.shape\) \* scale", str(seen))
+
+
+# --- lines ---
+
+
+def test_numbers_are_short():
+    values = (0.0, 1.0, -0.5, 123.45678, 1e-4, -3.21e-17, 6.02e23, np.nan, -np.inf, np.int64(-100))
+    assert [number(np.asarray(value)[()]) for value in values] == [
+        "0", "1.0000", "-0.5000", "123.4568", "1.0e-04", "-3.2e-17", "6.0e+23", "nan", "-inf", "-100"]  # fmt: skip
+    assert all(len(number(np.float64(sign * 1.2345 * 10.0**power))) <= 9 for power in range(-30, 30) for sign in (1, -1))
+
+
+def test_a_summary_leaves_out_what_is_masked():
+    lowest = np.finfo(np.float64).min
+    assert summary(np.array([1.0, 3.0, lowest])) == ("(3,)", "2.0000", "1.0000", "  1.0000   3.0000 -1.8e+308")
+    assert summary(np.array([True, False])) == ("(2,)", "", "", "1 of 2 True")
+    assert summary(np.array([4, 5])) == ("(2,)", "", "", "       4        5")
+    assert summary(None) == ("", "", "", "None")
+
+
+# --- what is not finite ---
+
+
+def watch_with(change):
+    subject = example.tiny()
+    change(subject.model)
+    return trace.watch(subject.model, **subject.batch)
+
+
+def test_the_first_not_finite_is_named_where_it_began():
+    def spoil(model):
+        model.bert.encoder[1].attention.query.weight.value[0, 0] = np.nan
+
+    assert watch_with(spoil).first_non_finite() == "bert.encoder.1.attention.query.weight"  # the cause, not what it led to
+
+    def overflow(model):
+        model.bert.encoder[1].attention.query.weight.value[:] = 1e200
+        model.bert.encoder[1].attention.key.weight.value[:] = 1e200
+
+    seen = watch_with(overflow)
+    assert seen.first_non_finite() == "scores, in forward of bert.encoder[1].attention"  # a local that no cache keeps
+    [line] = [line for line in str(seen.view("bert.encoder[1].attention")).splitlines() if "attention.probs  " in line][:1]
+    assert "NOT FINITE (" in line
+    assert watch_with(lambda model: None).first_non_finite() is None
+
+
+def test_a_gradient_that_is_not_finite():
+    def overflow(model):
+        model.bert.pooler.dense.weight.value *= 1e-160
+        model.nsp_head.weight.value *= 1e308
+
+    seen = watch_with(overflow)
+    assert seen.first_non_finite() == "self.weight.grad, in backward of bert.pooler.dense"
+    assert "self.weight.grad " in str(seen.view("bert.pooler.dense")) and "NOT FINITE (" in str(seen.view("bert.pooler.dense"))
+
+
+# --- HTML ---
+
+
+class Parser(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.text = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_html_is_the_same_tree(seen):
+    page = seen._repr_html_()
+    parser = Parser()
+    parser.feed(page)
+    assert parser.open == []  # every tag is closed
+    tags = {tag for tag, _ in parser.tags}
+    assert "script" not in tags and "link" not in tags and "img" not in tags
+    assert not any(name.startswith("on") or name in ("src", "href") for _, attributes in parser.tags for name in attributes)
+    text = "".join(parser.text)
+    for _, _, items in seen.view().sections:
+        for heading, row in parts(items):
+            assert heading.title in text and row.label in text
+    rows = sum(1 for _, _, items in seen.view().sections for _ in parts(items))
+    assert sum(tag == "tr" for tag, _ in parser.tags) == rows
+    assert len(page) < 600_000
+
+
+# --- the command ---
+
+
+def run(*arguments):
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    command.add(parser.add_subparsers())
+    options = parser.parse_args(["trace", *arguments])
+    return options.run(options)
+
+
+def test_the_command_prints_what_it_runs(capsys, lines):
+    assert run() == 0
+    text = capsys.readouterr().out
+    assert "tokens   [CLS] the [MASK] chased the cat [SEP] it [MASK] up a [MASK] [SEP] [PAD] [PAD]\n" in text
+    assert "hidden   dog at 2, ran at 8, tree at 11\n" in text
+    assert "letters  B 1 batch, T 15 tokens, H 8 hidden size, A 2 heads, D 4 = H/A, F 16 feed-forward size, V 20 vocabulary" in text
+    assert re.search(r"loss     5\.\d{4} = MLM 4\.\d{4} \+ NSP 1\.\d{4}\n", text)
+    assert text.split("\n\n", 1)[1].splitlines() == lines + [""]
+
+
+def test_any_checkpoint_and_any_text(finished_run, capsys):
+    assert run(str(finished_run), "The small dog sees a [MASK].", "The bird sees the cat.", "--only", "mlm_loss") == 0
+    text = capsys.readouterr().out
+    assert re.search(r"tokens   \[CLS\] the .*\[MASK\] .*\[SEP\] the .*\[SEP\]\n", text)
+    assert "+ NSP" in text and "mlm_loss.probs" in text
+    assert run(str(finished_run), "The small dog sees a bird.") == 0
+    text = capsys.readouterr().out
+    assert "[MASK]" in text.splitlines()[1] and "+ NSP" not in text
+    assert run(str(finished_run)) == 0
+
+
+def test_the_label_of_a_mask_is_the_models_guess(finished_run):
+    from minibert.cli import _load
+
+    model, tokenizer, _ = _load(finished_run)
+    subject = example.from_text(model, tokenizer, "the [MASK] sees a bird")
+    [place] = subject.answers
+    output, _ = model.forward(subject.batch["input_ids"])
+    assert subject.batch["labels"][0, place] == output.prediction_logits[0, place].argmax()
+    with pytest.raises(ValueError, match="has no word to mask"):
+        example.from_text(model, tokenizer, "")
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (("--only", "bert.pooler.dance"), "bert.pooler.dense"),
+    (("--stop-at", "x", "--values"), "leave out --only and --values"),
+    (("--exhibit", "nothing"), "there is no exhibit 'nothing'"),
+    (("no-such-directory",), "no-such-directory"),
+])  # fmt: skip
+def test_errors_of_the_command(arguments, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        run(*arguments)
+
+
+def test_a_command_that_finds_something_not_finite_says_so(capsys, monkeypatch):
+    def spoiled():
+        subject = tiny_example()
+        subject.model.bert.encoder[0].output_norm.gamma.value[3] = np.inf
+        return subject
+
+    tiny_example = example.tiny
+    monkeypatch.setattr(example, "tiny", spoiled)
+    assert run() == 1
+    assert "The first tensor that is not finite: bert.encoder.0.output_norm.gamma\n" in capsys.readouterr().out
+
+
+def test_source_of_code_without_source():
+    names = {}
+    exec("class Odd:\n    def forward(self, x):\n        y = x\n        return y, None\n", names)
+    assert source.assignments(names["Odd"].forward) == []
+
+
+def test_a_part_that_is_written_later_is_the_formula():
+    found = source.assignment_of(minibert.models.bert.Pooler.backward, "d_x")  # first np.zeros, then its row of [CLS]
+    assert found.formula == "… d_x[:, 0] = self.dense.backward(d_dense, cache.dense)"
+
+
+@pytest.mark.parametrize("name", ["record", "view", "stop"])
+def test_the_examples_of_the_docstrings(name):
+    module = importlib.import_module(f"minibert.trace.{name}")
+    result = doctest.testmod(module, extraglobs={"minibert": minibert, "np": np, "steps": trace.steps})
+    assert result.failed == 0
