@@ -96,8 +96,8 @@ def _positive(kind):
 
 
 def _pretrain(options):
-    from minibert.training.checkpoint import checkpoints
     from minibert.text.corpora import PYTHON_DOCS, TOY
+    from minibert.training.checkpoint import checkpoints
     from minibert.training.pretraining import PRESETS, TOY_RECIPE, Recipe, pretrain
 
     names = ("corpus", "preset", "seed", "threads", "batch_size", "seq_length", "vocab_size", "learning_rate", "whole_word")

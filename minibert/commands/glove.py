@@ -42,9 +42,9 @@ def run(options):
     import time
 
     from minibert.commands.word2vec import typical_word
-    from minibert.word_vectors.glove import GloVe
     from minibert.text.corpora import load_corpus
     from minibert.text.words import words_of
+    from minibert.word_vectors.glove import GloVe
 
     folder = os.path.dirname(os.path.abspath(options.output))
     if not os.path.isdir(folder):

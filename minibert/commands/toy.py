@@ -47,8 +47,8 @@ def _toy(options):
 
 
 def _print_limits(language):
-    from minibert.text.toy.pairs import ToyExamples
     from minibert.text.toy.limits import Limits, losses_and_hits
+    from minibert.text.toy.pairs import ToyExamples
 
     tokenizer = language.tokenizer()
     pairs = ToyExamples(language, tokenizer).held_out(NUM_PAIRS)

@@ -37,9 +37,9 @@ def run(options):
     import os
     import time
 
-    from minibert.word_vectors.word2vec import Word2Vec
     from minibert.text.corpora import load_corpus
     from minibert.text.words import words_of
+    from minibert.word_vectors.word2vec import Word2Vec
 
     folder = os.path.dirname(os.path.abspath(options.output))
     if not os.path.isdir(folder):

@@ -9,7 +9,14 @@ from minibert.gradcheck.diagnosis import NOT_RECOGNISED, diagnose
 from minibert.gradcheck.intermediates import StepProbe, record_steps, sublayers
 from minibert.gradcheck.manners import analytic_gradients, complex_problem, inspect_forward
 from minibert.gradcheck.report import METHOD_NAMES, GradientReport, Row
-from minibert.gradcheck.subject import CENTRAL_STEP, COMPLEX_STEP, RANDOM_STREAM, GradientCheckError, Subject, contents
+from minibert.gradcheck.subject import (
+    CENTRAL_STEP,
+    COMPLEX_STEP,
+    RANDOM_STREAM,
+    GradientCheckError,
+    Subject,
+    contents,
+)
 
 TOLERANCE = {"complex": 1e-12, "central": 1e-6}
 LARGEST_DIAGNOSED_STEP = 2000  # entries of a wrong step that are measured, one forward pass each, to say what is wrong

@@ -16,7 +16,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibert.files import CheckpointError, brief, listed, read_json, stored_tensors, write_json, write_tensors
+from minibert.files import (
+    CheckpointError,
+    brief,
+    listed,
+    read_json,
+    stored_tensors,
+    write_json,
+    write_tensors,
+)
 from minibert.huggingface.names.bert import CONFIG_DEFAULTS, IGNORED, NAMES, OPTIONAL_PARTS, TIED_COPIES
 
 FLOATS = ("F64", "F32", "F16", "BF16")

@@ -10,7 +10,7 @@ from minibert.layers.base import Layer, Parameter, describe_cache
 from minibert.layers.cross_entropy import IGNORE_INDEX, CrossEntropy, CrossEntropyCache
 from minibert.layers.dropout import Dropout, DropoutCache
 from minibert.layers.embedding import Embedding, EmbeddingCache
-from minibert.layers.encoder_layer import EncoderLayer, EncoderLayerCache
+from minibert.layers.encoder_layer import EncoderLayer
 from minibert.layers.feed_forward import ACTIVATIONS
 from minibert.layers.gelu import GELUCache, TanhGELUCache
 from minibert.layers.layer_norm import LayerNorm, LayerNormCache

@@ -7,7 +7,7 @@
         model.backward(cache)
 """
 
+from minibert.layers.walk import first_non_finite, tensors
 from minibert.trace.record import Trace, calls, steps, watch
 from minibert.trace.stop import stop_at
 from minibert.trace.view import tree
-from minibert.layers.walk import first_non_finite, tensors

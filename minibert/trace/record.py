@@ -15,8 +15,8 @@ import numpy as np
 
 from minibert.gradcheck.intermediates import sublayers
 from minibert.layers.base import Parameter
-from minibert.trace.source import assignments, bindings, called_on, has_several_values, mention
 from minibert.layers.walk import first_non_finite, join, nodes, tensors
+from minibert.trace.source import assignments, bindings, called_on, has_several_values, mention
 
 
 class Call:

@@ -22,10 +22,10 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.gradcheck.intermediates import sublayers
+from minibert.layers.walk import join, nodes, tensors
 from minibert.trace import source
 from minibert.trace.record import typed
 from minibert.trace.view import short
-from minibert.layers.walk import join, nodes, tensors
 
 METHODS = ("forward", "backward")
 MANY = 16  # arrays in a cache that are listed one by one

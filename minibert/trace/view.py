@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minibert.layers.walk import join, nodes, tensors
 from minibert.trace import source
 from minibert.trace.record import Call, calls, done, typed
-from minibert.layers.walk import join, nodes, tensors
 
 LABEL_WIDTH = 56  # a longer path pushes its line to the right
 SHOWN = 3  # numbers of an array that stand on its line

@@ -168,7 +168,8 @@ class Pretraining:
     def _prepare_toy(self):
         """Text without end, and the best possible answers: see minibert/text/toy/generator.py and toy_limits.py."""
         from minibert.text import toy
-        from minibert.text.toy import limits as toy_limits, pairs as toy_examples
+        from minibert.text.toy import limits as toy_limits
+        from minibert.text.toy import pairs as toy_examples
 
         recipe, language = self.recipe, toy.TOY
         self._check_fingerprint(load_corpus([TOY]).fingerprint)

@@ -11,10 +11,21 @@ import numpy as np
 
 from minibert.word_vectors.vectors import WordVectors
 from minibert.word_vectors.word2vec_fast import (
-    BATCHES_AN_EPOCH, RUN, RUNS_IN_A_BATCH, RUNS_IN_A_TREE_BATCH,
-    CBOWSegments, SkipGramSegments, TreeBatch, cut_into_batches,
+    BATCHES_AN_EPOCH,
+    RUN,
+    RUNS_IN_A_BATCH,
+    RUNS_IN_A_TREE_BATCH,
+    CBOWSegments,
+    SkipGramSegments,
+    TreeBatch,
+    cut_into_batches,
 )  # fmt: skip
-from minibert.word_vectors.word2vec_text import huffman_tree, keep_probabilities, noise_probabilities, read_vocabulary
+from minibert.word_vectors.word2vec_text import (
+    huffman_tree,
+    keep_probabilities,
+    noise_probabilities,
+    read_vocabulary,
+)
 
 PART = 1 << 21  # words of a text that are cut into batches at a time
 BATCHES_A_REPORT = 32

@@ -9,9 +9,8 @@ import pytest
 import minibert.layers
 import minibert.models.bert
 from minibert import cli
-from minibert.gradcheck import museum
 from minibert.commands import everything
-from minibert.gradcheck import cases, check_gradients
+from minibert.gradcheck import cases, check_gradients, museum
 from minibert.gradcheck.cases import CASES
 from minibert.layers import Layer
 

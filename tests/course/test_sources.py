@@ -5,8 +5,8 @@ import inspect
 
 import pytest
 
-from minibert.layers import Linear, MultiHeadAttention
 from minibert.course import source
+from minibert.layers import Linear, MultiHeadAttention
 from minibert.models.bert import BertForPreTraining
 
 

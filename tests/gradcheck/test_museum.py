@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import minibert as mb
-from minibert.gradcheck import museum
-from minibert.gradcheck import check_gradients
+from minibert.gradcheck import check_gradients, museum
 from minibert.gradcheck.cases import CASES, random, scrambled
 from minibert.layers import Embedding, EncoderLayer, LayerNorm, MultiHeadAttention
 

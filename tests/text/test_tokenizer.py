@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from minibert.text.basic_tokenizer import SPECIAL_TOKENS, BasicTokenizer
-from minibert.text.tokenizer import (CONTINUATION, WordPieceTokenizer, _alphabet,
-                                     _merge, _merge_pairs, longest_first)
+from minibert.text.tokenizer import (
+    CONTINUATION,
+    WordPieceTokenizer,
+    _alphabet,
+    _merge,
+    _merge_pairs,
+    longest_first,
+)
 
 TOKENS = [*SPECIAL_TOKENS, "the", "cat", "un", "##aff", "##able", "##a", "##ble", "a", "sat", "x", "##x", ".", ",",
           "[", "]", "mask", "中", "文", "statement"]

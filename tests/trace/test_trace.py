@@ -13,11 +13,10 @@ import pytest
 
 import minibert
 from minibert import trace
-from minibert.gradcheck import museum
 from minibert.commands import trace as command
+from minibert.gradcheck import museum
 from minibert.trace import example, first_non_finite, source, tensors
 from minibert.trace.view import Node, number, summary
-
 
 GUIDE = pathlib.Path(minibert.__file__).parent.parent / "notebooks" / "guides" / "debugging.md"
 

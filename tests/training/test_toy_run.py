@@ -10,7 +10,15 @@ import pytest
 from minibert import cli, plots
 from minibert.text import toy
 from minibert.training import pretraining
-from minibert.training.pretraining import TOY_RECIPE, Pretraining, Recipe, RunError, describe, pretrain, read_log
+from minibert.training.pretraining import (
+    TOY_RECIPE,
+    Pretraining,
+    Recipe,
+    RunError,
+    describe,
+    pretrain,
+    read_log,
+)
 
 
 def quiet(line):

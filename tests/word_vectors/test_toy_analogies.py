@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from minibert.word_vectors.word2vec import Word2Vec
 from minibert.text import toy
-from minibert.text.toy import grammar
 from minibert.text.corpora import load_corpus
+from minibert.text.toy import grammar
 from minibert.text.words import words_of
+from minibert.word_vectors.word2vec import Word2Vec
 
 LEMMAS = [line.split() for topic in toy.LEMMAS for line in topic]
 PERSONS = {(sex, rank, age): grammar.PERSONS[sex][rank][age] for sex, rank, age in itertools.product((0, 1), repeat=3)}

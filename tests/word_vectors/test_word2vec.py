@@ -10,7 +10,12 @@ from minibert.commands import word2vec as command
 from minibert.word_vectors.vectors import WordVectors
 from minibert.word_vectors.word2vec import Word2Vec
 from minibert.word_vectors.word2vec_fast import SkipGramSegments
-from minibert.word_vectors.word2vec_text import huffman_tree, keep_probabilities, noise_probabilities, read_vocabulary
+from minibert.word_vectors.word2vec_text import (
+    huffman_tree,
+    keep_probabilities,
+    noise_probabilities,
+    read_vocabulary,
+)
 
 ANIMALS, FRUITS = "cat dog horse cow sheep".split(), "apple pear plum cherry fig".split()
 

@@ -184,7 +184,7 @@ def code_point_lines():
 
     Code points that are kept in both ways are left out.
     """
-    from tokenizers import normalizers, pre_tokenizers
+    from tokenizers import pre_tokenizers
 
     split = pre_tokenizers.BertPreTokenizer()
 

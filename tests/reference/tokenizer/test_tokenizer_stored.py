@@ -5,7 +5,15 @@ import pathlib
 import unicodedata
 
 import pytest
-from make_tokenizer_reference import CASED, OTHER_OPTIONS, STEM, UNCASED, code_points, vocabulary_of, words_with_mark
+from make_tokenizer_reference import (
+    CASED,
+    OTHER_OPTIONS,
+    STEM,
+    UNCASED,
+    code_points,
+    vocabulary_of,
+    words_with_mark,
+)
 
 from minibert.text.basic_tokenizer import BasicTokenizer
 from minibert.text.tokenizer import WordPieceTokenizer

@@ -8,12 +8,21 @@ import sysconfig
 
 import pytest
 from make_tokenizer_reference import (
-    CASED, LANGUAGES, OTHER_OPTIONS, UNCASED, TextGenerator, characters_of, code_points, encoded_pair, full_vocabulary,
-    ids_of, reference, vocabulary_of,
+    CASED,
+    LANGUAGES,
+    OTHER_OPTIONS,
+    UNCASED,
+    TextGenerator,
+    characters_of,
+    code_points,
+    encoded_pair,
+    full_vocabulary,
+    ids_of,
+    reference,
+    vocabulary_of,
 )
 from test_tokenizer_stored import EXCEPTIONS, HERE
 
-from minibert.text.basic_tokenizer import SPECIAL_TOKENS
 from minibert.text.corpora import python_docs
 from minibert.text.tokenizer import WordPieceTokenizer
 

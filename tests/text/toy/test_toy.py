@@ -8,11 +8,11 @@ import pytest
 
 from minibert.models.bert import BertConfig, BertForPreTraining
 from minibert.text import toy
-from minibert.text.toy import generator, grammar
 from minibert.text.corpora import load_corpus
 from minibert.text.examples import Batch
-from minibert.text.toy.pairs import NUM_SPECIAL, SAME_TOPIC, ToyExamples, split
+from minibert.text.toy import generator, grammar
 from minibert.text.toy.limits import Limits, losses_and_hits
+from minibert.text.toy.pairs import NUM_SPECIAL, SAME_TOPIC, ToyExamples, split
 from minibert.training.optimizer import AdamW
 from minibert.training.pretraining import evaluate_batch
 
