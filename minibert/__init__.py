@@ -5,7 +5,7 @@ from minibert.gradcheck import GradientCheckError, check_directions, check_gradi
 from minibert.layers import Linear
 from minibert.models.bert import BertConfig, BertForPreTraining, BertModel
 from minibert.text.tokenizer import WordPieceTokenizer
-from minibert.training.optimizer import AdamW
+from minibert.training.optimizers import AdamW
 from minibert.word_vectors.glove import GloVe
 from minibert.word_vectors.vectors import WordVectors
 from minibert.word_vectors.word2vec import Word2Vec

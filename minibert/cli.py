@@ -96,9 +96,10 @@ def _positive(kind):
 
 
 def _pretrain(options):
+    from minibert import objectives
     from minibert.text.corpora import PYTHON_DOCS, TOY
+    from minibert.training import run
     from minibert.training.checkpoint import checkpoints
-    from minibert.training.pretraining import PRESETS, TOY_RECIPE, Recipe, pretrain
 
     names = ("corpus", "preset", "seed", "threads", "batch_size", "seq_length", "vocab_size", "learning_rate", "whole_word")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
@@ -107,15 +108,16 @@ def _pretrain(options):
     if options.steps:
         given["num_steps"] = options.steps
     if options.resume and (given or options.minutes):
-        flags = ", ".join(f"--{name}".replace("_", "-").replace("num-", "") for name in [*given, *["minutes"] * bool(options.minutes)])
-        raise ValueError(f"a resumed run goes on as it was begun: leave out {flags}")
-    recipe = None
-    is_toy = options.corpus == [TOY]
-    if not options.resume:
-        defaults = {"corpus": [PYTHON_DOCS], "threads": min(4, _available_cores())}
-        recipe = Recipe(**{**defaults, **(TOY_RECIPE if is_toy else {}), **PRESETS[options.preset or "tiny"], **given})
+        flags = [f"--{name}".replace("_", "-").replace("num-", "") for name in given] + ["--minutes"] * bool(options.minutes)
+        raise ValueError(f"a resumed run goes on as it was begun: leave out {', '.join(flags)}")
     try:
-        evaluation, run = pretrain(options.output, recipe, options.minutes or (2.0 if is_toy else 5.0), options.resume, say=_say)
+        if options.resume:
+            evaluation, training = run.resume(options.output, objectives.find, _say)
+        else:
+            objective = objectives.find("bert")
+            recipe = objective.Recipe.of(**{"threads": min(4, _available_cores()), **given})
+            minutes = options.minutes or (2.0 if options.corpus == [TOY] else 5.0)
+            evaluation, training = run.begin(options.output, objective, recipe, minutes, _say)
     except KeyboardInterrupt as interrupt:
         saved = checkpoints(options.output)
         if not saved:
@@ -125,38 +127,13 @@ def _pretrain(options):
             f"Go on with: minibert pretrain --output {_quoted(options.output)} --resume"
         ) from None
     _say("")
-    if run.limits:
-        _say_limits(evaluation, run.limits)
-    else:
-        _say_baselines(evaluation, run.baselines)
+    for line in training.objective.table(evaluation):
+        _say(line)
     _say("")
-    _say(f"model, log.jsonl and loss.png{' and phenomena.png' * bool(run.limits)} are in {options.output}. Try:")
-    sentence = "Today many ducks beside the tree [MASK]" if run.limits else "Return the number of [MASK] in the list."
-    _say(f'  minibert fill-mask {_quoted(options.output)} "{sentence}"')
-
-
-def _say_baselines(evaluation, baselines):
-    _say(f"{'held-out text':<28}{'model':>9}{'baseline':>10}")
-    gain = baselines.unigram_loss - evaluation.mlm_loss
-    _say(f"{'MLM loss, nats per piece':<28}{evaluation.mlm_loss:>9.3f}{baselines.unigram_loss:>10.3f}   unigram model; "
-         f"{abs(gain):.3f} nats {'below' if gain >= 0 else 'above'} it")
-    per_word = baselines.pieces_per_word
-    _say(f"{'MLM loss, nats per word':<28}{evaluation.mlm_loss * per_word:>9.3f}{baselines.unigram_loss * per_word:>10.3f}")
-    _say(f"{'MLM accuracy':<28}{evaluation.mlm_accuracy:>9.3f}")
-    _say(f"{'NSP accuracy':<28}{evaluation.nsp_accuracy:>9.3f}{baselines.majority_accuracy:>10.3f}   always the same answer")
-
-
-def _say_limits(evaluation, limits):
-    """Print a model of the toy language beside the best possible one."""
-    _say(f"{'held-out pairs':<28}{'model':>9}{'limit':>9}{'gap':>9}")
-    for name, loss, limit in (("MLM loss, nats per word", evaluation.mlm_loss, limits.mlm_loss),
-                              ("NSP loss, nats per pair", evaluation.nsp_loss, limits.nsp_loss)):
-        _say(f"{name:<28}{loss:>9.3f}{limit:>9.3f}{loss / limit - 1:>8.1%}")
-    accuracies = [("MLM accuracy", evaluation.mlm_accuracy, limits.mlm_accuracy),
-                  ("NSP accuracy", evaluation.nsp_accuracy, limits.nsp_accuracy)]
-    accuracies += [(f"  {name}", accuracy, limits.phenomena[name][1]) for name, (_, accuracy) in evaluation.phenomena.items()]
-    for name, accuracy, limit in accuracies:
-        _say(f"{name:<28}{accuracy:>9.3f}{limit:>9.3f}{100 * (limit - accuracy):>8.1f} points")
+    pictures = " and ".join(training.objective.pictures)
+    _say(f"model, log.jsonl and {pictures} are in {options.output}. Try:")
+    for command, *arguments in training.objective.suggestions(options.output):
+        _say(f"  minibert {command} {' '.join(map(_quoted, arguments))}")
 
 
 def _available_cores():
@@ -217,7 +194,7 @@ def _mask_probs(model, encoding, masks):
 
 
 def _unigram_probs(directory, model):
-    from minibert.training.checkpoint import load_unigram
+    from minibert.objectives.masked_lm import load_unigram
 
     log_probs = load_unigram(directory)
     if log_probs is not None and log_probs.shape != (model.config.vocab_size,):

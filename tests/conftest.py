@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from runs import begin
 
-from minibert.training.pretraining import Recipe, pretrain
+from minibert.objectives.masked_lm import MaskedLMRecipe
 
 NOUNS = "dog cat bird horse child teacher student river garden book letter song café λόγος 语言".split()
 VERBS = "sees likes finds follows writes reads paints opens".split()
@@ -44,7 +45,7 @@ def tiny_recipe(corpus):
     def make(**changes):
         sizes = {"vocab_size": 150, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3, "seq_length": 16}
         rates = {"learning_rate": 2e-3, "warmup": 0.1, "dropout": 0.1, "mlm_probability": 0.15}  # whatever the defaults become
-        return Recipe(**{"corpus": [str(corpus)], "num_steps": 20, "batch_size": 5, **sizes, **rates, **changes})
+        return MaskedLMRecipe(**{"corpus": [str(corpus)], "num_steps": 20, "batch_size": 5, **sizes, **rates, **changes})
 
     return make
 
@@ -53,12 +54,8 @@ def tiny_recipe(corpus):
 def finished_run(tiny_recipe, tmp_path_factory):
     """The directory of a run that is done; a test that changes something in it copies it first."""
     directory = tmp_path_factory.mktemp("finished") / "run"
-    pretrain(directory, tiny_recipe(), say=quiet)
+    begin(directory, tiny_recipe())
     return directory
-
-
-def quiet(line):
-    """Say nothing."""
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import numpy as np
 
 from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.models.bert import BertConfig, BertForPreTraining
-from minibert.training.optimizer import AdamW
+from minibert.training.optimizers import AdamW
 from minibert.training.parallel import DataParallel
 
 PRESETS = {  # batch size, tokens in a sequence, and the model's sizes

@@ -12,8 +12,8 @@ import time
 import numpy as np
 
 from minibert.text.corpora import PYTHON_DOCS
-from minibert.training.optimizer import linear_schedule
-from minibert.training.pretraining import PRESETS, Pretraining, Recipe
+from minibert.training.schedules import linear_schedule
+from minibert.objectives.masked_lm import PRESETS
 
 
 def add(subcommands):

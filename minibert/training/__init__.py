@@ -1,1 +1,1 @@
-"""Optimizers, schedules, the training loop, checkpoints."""
+"""How any model with a loss is trained: steps, runs and their checkpoints, optimizers, schedules, threads."""

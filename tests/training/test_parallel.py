@@ -43,6 +43,14 @@ def by_hand(model, shares):
     return results
 
 
+def forward_backward(workers, batch, seed=SEED):
+    """Return the losses, and leave the gradients in the model."""
+    output, caches = workers.forward(batch, seed=seed)
+    workers.zero_grad()
+    workers.backward(caches)
+    return output.loss, output.losses["mlm_loss"], output.losses["nsp_loss"]
+
+
 def cut(batch, *ends):
     starts = (0, *ends)
     return [Batch(*(array[start:end] for array in batch)) for start, end in zip(starts, (*ends, None))]
@@ -51,7 +59,7 @@ def cut(batch, *ends):
 def test_one_thread_gives_the_gradients_of_backward(model):
     batch = make_batch(5)
     [(expected_losses, expected)] = by_hand(model, [batch])
-    losses = DataParallel(model, 1).forward_backward(batch, SEED)
+    losses = forward_backward(DataParallel(model, 1), batch)
     assert losses == tuple(float(loss) for loss in expected_losses)
     for name, gradient in gradients(model).items():
         assert np.array_equal(gradient, expected[name]), name
@@ -67,7 +75,7 @@ def test_work_on_parameters_is_spread_over_several_threads_only(model, num_threa
 def test_several_threads_average_their_shares(model, batch_size, num_threads, ends):
     batch = make_batch(batch_size)
     (losses_a, grads_a), (losses_b, grads_b) = by_hand(model, cut(batch, *ends))
-    losses = DataParallel(model, num_threads).forward_backward(batch, SEED)
+    losses = forward_backward(DataParallel(model, num_threads), batch)
     np.testing.assert_allclose(losses, (losses_a + losses_b) / 2, rtol=1e-6)
     for name, gradient in gradients(model).items():
         assert np.array_equal(gradient, (grads_a[name] + grads_b[name]) * np.float32(0.5)), name
@@ -75,21 +83,21 @@ def test_several_threads_average_their_shares(model, batch_size, num_threads, en
 
 def test_a_second_batch_starts_from_zero_and_reads_the_new_values(model):
     workers, batch = DataParallel(model, 2), make_batch(4)
-    workers.forward_backward(batch, SEED)
+    forward_backward(workers, batch)
     for parameter in model.parameters().values():
         parameter.value *= 0.5
-    workers.forward_backward(batch, SEED)
+    forward_backward(workers, batch)
     (_, grads_a), (_, grads_b) = by_hand(model, cut(batch, 2))
-    workers.forward_backward(batch, SEED)
+    forward_backward(workers, batch)
     for name, gradient in gradients(model).items():
         assert np.array_equal(gradient, (grads_a[name] + grads_b[name]) * np.float32(0.5)), name
 
 
 def test_the_seed_decides_dropout(model):
     workers, batch = DataParallel(model, 2), make_batch(4)
-    first = workers.forward_backward(batch, SEED)
-    assert workers.forward_backward(batch, SEED) == first
-    assert workers.forward_backward(batch, [3, 6]) != first
+    first = forward_backward(workers, batch)
+    assert forward_backward(workers, batch) == first
+    assert forward_backward(workers, batch, [3, 6]) != first
 
 
 @pytest.mark.parametrize("num_items", [0, 1, 5])
@@ -105,7 +113,7 @@ def test_a_loss_that_is_not_finite_is_named(model):
     workers, batch = DataParallel(model, 2), make_batch(4)
     model.bert.encoder[1].feed_forward.output.weight.value[2, 1] = np.nan
     with pytest.raises(FloatingPointError, match=r"the loss is nan.*bert\.encoder\.1\.feed_forward\.output\.weight"):
-        workers.forward_backward(batch, SEED)
+        forward_backward(workers, batch)
 
 
 @pytest.mark.filterwarnings("error")
@@ -113,4 +121,4 @@ def test_finite_weights_that_overflow_are_named_by_the_path_in_the_cache(model):
     workers, batch = DataParallel(model, 1), make_batch(4)
     model.bert.encoder[0].attention.query.weight.value[...] = 3e38
     with pytest.raises(FloatingPointError, match=r"cache\.bert\.encoder\[0\]\.attention\.query"):
-        workers.forward_backward(batch, SEED)
+        forward_backward(workers, batch)

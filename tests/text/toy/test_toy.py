@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
+from minibert.objectives.masked_lm import score_pairs
 from minibert.models.bert import BertConfig, BertForPreTraining
 from minibert.text import toy
 from minibert.text.corpora import load_corpus
@@ -13,8 +14,7 @@ from minibert.text.examples import Batch
 from minibert.text.toy import generator, grammar
 from minibert.text.toy.limits import Limits, losses_and_hits
 from minibert.text.toy.pairs import NUM_SPECIAL, SAME_TOPIC, ToyExamples, split
-from minibert.training.optimizer import AdamW
-from minibert.training.pretraining import evaluate_batch
+from minibert.training.optimizers import AdamW
 
 TINY = toy.Grammar(
     variables={"topic": np.array([0.7, 0.3]), "hero": np.array([0.5, 0.2, 0.3]), "mood": np.array([0.6, 0.4])},
@@ -255,7 +255,7 @@ def test_no_model_beats_the_limit(tiny):
             _, cache = model.forward(*data.batch(step, 64))
             model.backward(cache)
             optimizer.step()
-        token_losses, _, pair_losses, _ = (np.concatenate(parts) for parts in zip(*(evaluate_batch(model, batch) for batch in batches)))
+        token_losses, _, pair_losses, _ = (np.concatenate(parts) for parts in zip(*(score_pairs(model, batch) for batch in batches)))
         for losses, limits in ((token_losses, best.token_losses), (pair_losses, best.pair_losses)):
             difference = losses - limits
             error = difference.std() / np.sqrt(len(difference))

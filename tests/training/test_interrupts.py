@@ -7,18 +7,15 @@ import sys
 import time
 
 import pytest
+from runs import contents
 
 from minibert.cli import main
 from minibert.training.checkpoint import checkpoints
-from minibert.training.pretraining import _Interrupt, read_log
+from minibert.training.interrupts import Interrupt
+from minibert.training.log import read_log
 
 LENGTH = 40  # steps; a checkpoint every fourth
 OPTIONS = ["--steps", str(LENGTH), "--seq-length", "16", "--batch-size", "4", "--vocab-size", "110", "--threads", "2"]
-
-
-def contents(directory):
-    return {path.relative_to(directory).as_posix(): path.read_bytes()
-            for path in directory.rglob("*") if path.is_file() and path.name != "loss.png"}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +80,7 @@ def python_handles_ctrl_c():
 
 def test_a_second_ctrl_c_stops_at_once(python_handles_ctrl_c):
     with pytest.raises(KeyboardInterrupt):
-        with _Interrupt() as interrupt:
+        with Interrupt() as interrupt:
             assert not interrupt.requested
             signal.raise_signal(signal.SIGINT)
             assert interrupt.requested
@@ -92,7 +89,7 @@ def test_a_second_ctrl_c_stops_at_once(python_handles_ctrl_c):
 
 
 def test_ctrl_c_is_given_back(python_handles_ctrl_c):
-    with _Interrupt():
+    with Interrupt():
         pass
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)

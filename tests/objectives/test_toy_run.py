@@ -6,23 +6,20 @@ import shutil
 
 import numpy as np
 import pytest
+from runs import begin, resume, training_of
 
 from minibert import cli, plots
+from minibert.objectives import masked_lm, sentence_pairs
+from minibert.objectives.masked_lm import TOY_RECIPE, MaskedLMRecipe
 from minibert.text import toy
-from minibert.training import pretraining
-from minibert.training.pretraining import (
-    TOY_RECIPE,
-    Pretraining,
-    Recipe,
-    RunError,
-    describe,
-    pretrain,
-    read_log,
-)
+from minibert.training import run as runs
+from minibert.training.log import read_log
+from minibert.training.run import RunError
+from minibert.training.step import Training
 
 
-def quiet(line):
-    """Say nothing."""
+def toy_recipe(**changes):
+    return MaskedLMRecipe.of(["toy"], **changes)
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +27,9 @@ def toy_run(tmp_path_factory):
     """The directory of a run of 20 steps, with few held-out pairs and few evaluations: each draws fourteen small pictures."""
     directory = tmp_path_factory.mktemp("toy") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretraining, "NUM_TOY_PAIRS", 300)
-        patch.setattr(pretraining, "NUM_EVALUATIONS", 4)
-        pretrain(directory, Recipe(["toy"], num_steps=20, **{**TOY_RECIPE, "hidden_size": 16, "batch_size": 8}), say=quiet)
+        patch.setattr(sentence_pairs, "NUM_TOY_PAIRS", 300)
+        patch.setattr(runs, "NUM_EVALUATIONS", 4)
+        begin(directory, toy_recipe(num_steps=20, hidden_size=16, batch_size=8))
         yield directory
 
 
@@ -49,14 +46,15 @@ def test_the_log_holds_the_limits_and_each_phenomenon(toy_run):
 
 
 def test_the_phenomena_add_up_to_the_whole(toy_run):
-    run = Pretraining(Recipe(["toy"], num_steps=1, **TOY_RECIPE), say=quiet)
+    run = training_of(toy_recipe(num_steps=1))
     evaluation = run.evaluate()
-    shares = [(run.tags == tag).mean() for tag in range(len(run.phenomena))]
+    objective = run.objective
+    shares = [(objective.pairs.tags == tag).mean() for tag in range(len(objective.pairs.phenomena))]
     for value, whole in enumerate(evaluation[:2]):
         parts = [values[value] for values in evaluation.phenomena.values()]
         assert sum(share * part for share, part in zip(shares, parts)) == pytest.approx(whole, rel=1e-9)
-    assert run.limits.phenomena["choice"][1] > evaluation.phenomena["choice"][1]
-    assert "best possible" in describe(evaluation, run.baselines, run.limits)
+    assert objective.limits.phenomena["choice"][1] > evaluation.phenomena["choice"][1]
+    assert "best possible" in objective.line(evaluation)
 
 
 def test_pictures(toy_run):
@@ -75,30 +73,27 @@ def test_pictures(toy_run):
 
 
 def test_a_resumed_run_is_the_same_run(toy_run, tmp_path, monkeypatch):
-    real_step = Pretraining.step
+    real_step = Training.step
 
     def step(run, number):
         if number == 12:
             raise OSError("no space left")
         return real_step(run, number)
 
-    monkeypatch.setattr(Pretraining, "step", step)
-    monkeypatch.setattr(pretraining, "_draw_phenomena", lambda run, output: None)
-    recipe = Recipe(["toy"], num_steps=20, **{**TOY_RECIPE, "hidden_size": 16, "batch_size": 8})
+    monkeypatch.setattr(Training, "step", step)
+    monkeypatch.setattr(masked_lm.MaskedLM, "draw", lambda *arguments, **options: None)
+    recipe = toy_recipe(num_steps=20, hidden_size=16, batch_size=8)
     with pytest.raises(RunError, match="no space left"):
-        pretrain(tmp_path / "run", recipe, say=quiet)
-    monkeypatch.setattr(Pretraining, "step", real_step)
-    pretrain(tmp_path / "run", resume=True, say=quiet)
+        begin(tmp_path / "run", recipe)
+    monkeypatch.setattr(Training, "step", real_step)
+    resume(tmp_path / "run")
     for name in ("model.safetensors", "log.jsonl"):
         assert (tmp_path / "run" / name).read_bytes() == (toy_run / name).read_bytes()
 
 
 def test_the_last_steps_train_on_what_evaluation_asks_for(toy_run):
-    run = Pretraining(Recipe(["toy"], num_steps=10, **{**TOY_RECIPE, "settle": 0.3}), say=quiet)
-    asked = []
-    run.workers.forward_backward = lambda batch, seed: asked.append(batch) or (0.0, 0.0, 0.0)
-    for step in range(10):
-        run.step(step)
+    objective = training_of(toy_recipe(num_steps=10, settle=0.3)).objective
+    asked = [objective.batch(step) for step in range(10)]
     words = [(batch.attention_mask.sum() - 3 * len(batch.labels)) for batch in asked]
     masked = [(batch.labels >= 0).sum() / count for batch, count in zip(asked, words)]
     assert min(masked[:7]) > 0.3 and max(masked[7:]) < 0.2
@@ -108,10 +103,10 @@ def test_the_last_steps_train_on_what_evaluation_asks_for(toy_run):
 
 def test_a_language_that_has_changed_is_not_resumed(toy_run, tmp_path):
     copy = shutil.copytree(toy_run, tmp_path / "run")
-    recipe = json.loads((copy / "run.json").read_text(encoding="utf-8"))
-    (copy / "run.json").write_text(json.dumps({**recipe, "fingerprint": "0" * 12}), encoding="utf-8")
+    record = json.loads((copy / "run.json").read_text(encoding="utf-8"))
+    (copy / "run.json").write_text(json.dumps({**record, "fingerprint": "0" * 12}), encoding="utf-8")
     with pytest.raises(RunError, match="the corpus has changed"):
-        pretrain(copy, resume=True, say=quiet)
+        resume(copy)
 
 
 def test_sequences_that_are_too_short(capfd, tmp_path, toy_run):
@@ -127,7 +122,7 @@ def test_the_command_prints_model_and_limit(capfd, tmp_path, toy_run):
     for name in toy.TOY.phenomena:
         assert re.search(rf"  {name} +\d\.\d{{3}} +\d\.\d{{3}} +-?[\d.]+ points", output), name
     assert "phenomena.png" in output and "[MASK]" in output
-    recipe = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    recipe = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["recipe"]
     assert (recipe["hidden_size"], recipe["corpus"]) == (TOY_RECIPE["hidden_size"], ["toy"])
 
 
@@ -156,5 +151,5 @@ def test_toy_limits_on_the_command_line(capfd, monkeypatch):
 
 
 def test_limits_depend_on_the_pairs_alone(toy_run):
-    runs = [Pretraining(Recipe(["toy"], num_steps=1, seed=seed, **TOY_RECIPE), say=quiet) for seed in (0, 1)]
-    assert runs[0].limits == runs[1].limits
+    objectives = [training_of(toy_recipe(num_steps=1, seed=seed)).objective for seed in (0, 1)]
+    assert objectives[0].limits == objectives[1].limits

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from minibert.layers.base import Parameter
-from minibert.training.optimizer import BLOCK, AdamW, clip_gradients, linear_schedule
+from minibert.training.optimizers import BLOCK, AdamW, clip_gradients
+from minibert.training.schedules import linear_schedule
 
 LR, BETAS, EPS, WEIGHT_DECAY = 0.03, (0.8, 0.95), 1e-3, 0.1
 

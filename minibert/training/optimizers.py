@@ -1,4 +1,4 @@
-"""AdamW, gradient clipping and the learning-rate schedule."""
+"""AdamW and gradient clipping."""
 
 import math
 
@@ -8,7 +8,9 @@ BLOCK = 65536  # elements worked on at a time, so that the passes over them run 
 
 
 class AdamW:
-    """Adam with decoupled weight decay (Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2).
+    """Adam with decoupled weight decay.
+
+    (Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2.)
 
         m ← β₁ m + (1 − β₁) g            v ← β₂ v + (1 − β₂) g²
         m̂ = m / (1 − β₁ᵗ)                v̂ = v / (1 − β₂ᵗ)
@@ -23,7 +25,9 @@ class AdamW:
         correct_bias: False leaves out the two divisions by 1 − βᵗ, as BERT's reference code does.
     """
 
-    def __init__(self, parameters, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.01, correct_bias=True):
+    def __init__(
+        self, parameters, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.01, correct_bias=True
+    ):
         self.parameters = parameters
         self.lr, self.betas, self.eps = lr, betas, eps
         self.weight_decay, self.correct_bias = weight_decay, correct_bias
@@ -35,7 +39,7 @@ class AdamW:
         """Update every parameter from its gradient, in place.
 
         Args:
-            map: applies a function to every item of an iterable, as Python's own does; that of a ThreadPoolExecutor hands the
+            map: applies a function to every item, as Python's own does; that of a ThreadPoolExecutor hands the
                 parameters out to its threads.
         """
         self.num_steps += 1
@@ -83,7 +87,7 @@ class AdamW:
 
 
 def _blocks(*arrays):
-    """Yield the same run of rows from every array, about BLOCK elements at a time; views, so they can be written."""
+    """Yield the same rows of every array, about BLOCK elements at a time, as views that can be written."""
     num_rows = max(1, BLOCK * len(arrays[0]) // arrays[0].size)
     for start in range(0, len(arrays[0]), num_rows):
         yield tuple(array[start : start + num_rows] for array in arrays)
@@ -102,13 +106,3 @@ def clip_gradients(parameters, max_norm):
         for parameter in parameters.values():
             parameter.grad *= max_norm / norm
     return norm
-
-
-def linear_schedule(step, num_steps, num_warmup_steps, peak):
-    """The learning rate of step 0 ≤ step < num_steps: from 0 up to `peak` in a line, then down to 0 in another.
-
-    (Devlin et al. 2018, section A.2.) The first step already moves: its rate is peak / num_warmup_steps.
-    """
-    if step < num_warmup_steps:
-        return peak * (step + 1) / num_warmup_steps
-    return peak * (num_steps - step) / max(1, num_steps - num_warmup_steps)

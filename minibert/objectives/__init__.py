@@ -1,0 +1,39 @@
+"""What is learned from what, and how it is judged: the only place that joins a model, examples and a recipe.
+
+An objective is a class that offers
+
+    name, Recipe                        its name in OBJECTIVES, and a subclass of training.recipe.Recipe
+    Objective(recipe, checkpoint, say)  reads the text; takes the tokenizer of a checkpoint's folder, if given
+    recipe, fingerprint                 as given; what tells a change of the text
+    description()                       "600 steps of 32 sequences of up to 64 tokens"
+
+    make_model()                        a new model, its weights drawn from recipe.seed
+    batch(step)                         the arguments of model.forward, a NamedTuple of arrays, batch first
+    starts_stream(step)                 whether the state that the model passes on is dropped before this step
+    num_tokens(batch)                   for the log
+
+    held_out                            streams, each a list of batches in order
+    score(model, batch, state)          -> (scores, state): a NamedTuple of arrays, an entry for each answer
+    evaluation(scores)                  -> a NamedTuple of numbers
+    references()                        {name: dict}, for the log: what an evaluation is held against
+    line(evaluation), table(evaluation) as text: a line, and the lines at the end of a run
+
+    save(directory)                     writes what a user needs beside the weights
+    pictures, draw(directory, log, is_finished)     their names; writes those that are due
+    picture_seconds                     that pictures take at each evaluation
+    suggestions(directory)              commands to try on the finished model
+"""
+
+import importlib
+
+OBJECTIVES = {  # name: module and class, imported when it is asked for
+    "bert": "minibert.objectives.masked_lm.MaskedLM",
+}
+
+
+def find(name):
+    """Return the class of an objective; ValueError if there is none of that name."""
+    if name not in OBJECTIVES:
+        raise ValueError(f"there is no objective {name!r}: choose one of {', '.join(OBJECTIVES)}")
+    module, _, class_name = OBJECTIVES[name].rpartition(".")
+    return getattr(importlib.import_module(module), class_name)

@@ -1,0 +1,370 @@
+"""BERT's objective: masked words, and whether one sentence follows the other (Devlin et al. 2018)."""
+
+import dataclasses
+import os
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert import plots
+from minibert.files import read_tensors, write_tensors
+from minibert.models.bert import BertConfig, BertForPreTraining
+from minibert.objectives.sentence_pairs import TextPairs, ToyPairs
+from minibert.text.corpora import PYTHON_DOCS, TOY
+from minibert.training.parallel import check_loss
+from minibert.training.recipe import Recipe
+
+# Sizes of the published small BERTs (Turc et al. 2019, "Well-Read Students Learn Better") and of BERT-base.
+SIZES = {
+    "tiny": {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2},
+    "mini": {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4},
+    "small": {"hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8},
+    "base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12},
+}
+# What the presets of `minibert pretrain` change in MaskedLMRecipe.
+PRESETS = {
+    "tiny": {},
+    "mini": {
+        **SIZES["mini"],
+        "num_attention_heads": 8,
+        "vocab_size": 8000,
+        "seq_length": 128,
+        "learning_rate": 1e-3,
+    },
+    "small": {
+        **SIZES["small"],
+        "initializer_range": 0.02,
+        "vocab_size": 16000,
+        "seq_length": 128,
+        "learning_rate": 5e-4,
+    },
+}
+TOY_RECIPE = {
+    "hidden_size": 64,
+    "num_attention_heads": 8,
+    "seq_length": 24,
+    "batch_size": 128,
+    "learning_rate": 4e-3,
+    "initializer_range": 0.1,
+    "mlm_probability": 0.4,
+    "next_sentence_probability": 0.8,
+    "settle": 0.3,
+}
+UNIGRAM_FILE = "unigram.safetensors"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaskedLMRecipe(Recipe):
+    """How a BERT is pretrained.
+
+    The defaults are those that learn most in five minutes on two cores. They differ from BERT's where a short
+    run
+    needs it: 30 % of the tokens are predicted, which gives more gradient a step (Wettig et al. 2023, "Should
+    You Mask 15%?"); no dropout, since no text is seen often enough to be learnt by heart (Geiping & Goldstein
+    2023, "Cramming"); β₂ 0.98 (Liu et al. 2019, "RoBERTa"); heads of 32 columns; and initial weights of 0.05.
+
+    Attributes (beside those of Recipe): corpus: names or paths.  preset: where the sizes come from.
+        vocab_size: word pieces at most.  hidden_size, num_hidden_layers, num_attention_heads: of the model;
+        the
+            feed-forward size is 4 hidden_size. seq_length: tokens.  dropout: all probabilities.
+        initializer_range: standard deviation of the initial weights. mlm_probability: share of the tokens to
+        be predicted in training (evaluation: 0.15). whole_word: mask whole words. next_sentence_probability:
+        share of the pairs whose B follows A, where there is a B (evaluation: 0.5). settle: share of the
+        steps, the last ones, that train on what evaluation needs (15 %, half of the pairs). On the
+            toy language more masks and more true pairs teach faster; the last steps then learn how often each
+    occurs."""
+
+    corpus: tuple = (PYTHON_DOCS,)
+    preset: str = "tiny"
+    vocab_size: int = 4000
+    hidden_size: int = 128
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 4
+    seq_length: int = 64
+    dropout: float = 0.0
+    initializer_range: float = 0.05
+    mlm_probability: float = 0.3
+    whole_word: bool = False
+    next_sentence_probability: float = 0.5
+    settle: float = 0.0
+
+    def __post_init__(self):
+        if isinstance(self.corpus, (str, os.PathLike)):
+            raise ValueError(
+                f"corpus must be a list of names or paths, got {self.corpus!r}: write [{str(self.corpus)!r}]"
+            )
+        object.__setattr__(self, "corpus", tuple(map(str, self.corpus)))
+
+    @classmethod
+    def of(cls, corpus=(PYTHON_DOCS,), preset="tiny", **changes):
+        """Return the recipe for a corpus and a preset, with `changes`."""
+        toy = TOY_RECIPE if tuple(corpus) == (TOY,) else {}
+        return cls(**{**toy, **PRESETS[preset], "corpus": corpus, "preset": preset, **changes})
+
+
+class Scores(NamedTuple):
+    """How each answer came out: M masked tokens and B pairs.
+
+    Attributes:
+        token_losses: (M,), nats.  token_right: bool (M,).  pair_losses: (B,), nats.  pair_right: bool (B,).
+    """
+
+    token_losses: np.ndarray
+    token_right: np.ndarray
+    pair_losses: np.ndarray
+    pair_right: np.ndarray
+
+
+class Evaluation(NamedTuple):
+    """How a model does on held-out text.
+
+    Attributes:
+        mlm_loss: nats per masked word piece.  mlm_accuracy: of the guesses.
+        nsp_loss: nats per pair.  nsp_accuracy: of the answers.
+        phenomena: {name: [loss, accuracy] of the tokens that it decides}; empty where that is not known.
+    """
+
+    mlm_loss: float
+    mlm_accuracy: float
+    nsp_loss: float
+    nsp_accuracy: float
+    phenomena: dict = {}
+
+
+class Baselines(NamedTuple):
+    """What needs no model, on the same held-out examples.
+
+    Attributes:
+        unigram_loss: nats per masked piece of always answering with the training text's frequencies.
+        majority_accuracy: of always giving the more frequent pair label.
+        pieces_per_word: of the held-out text: nats per piece times this are nats per word.
+    """
+
+    unigram_loss: float
+    majority_accuracy: float
+    pieces_per_word: float
+
+
+class MaskedLM:
+    """A BERT learns to fill masks and to tell neighbours; judged by both, beside baselines or the best
+    possible model.
+
+    Args:
+        recipe: a MaskedLMRecipe.
+        checkpoint: folder of a checkpoint whose vocabulary is to be used; None learns one from the text.
+        say: function that takes a line of progress.
+
+    Attributes:
+        pairs: TextPairs or ToyPairs.  tokenizer.
+        baselines: Baselines.  limits: the Evaluation of the best possible model, None where it is not known.
+        The others are those of every objective (see minibert/objectives/__init__.py).
+    """
+
+    name = "bert"
+    Recipe = MaskedLMRecipe
+
+    def __init__(self, recipe, checkpoint=None, say=print):
+        self.recipe = recipe
+        self.is_toy = recipe.corpus == (TOY,)
+        self.pairs = (ToyPairs if self.is_toy else TextPairs)(recipe, checkpoint, say)
+        self.tokenizer, self.fingerprint = self.pairs.tokenizer, self.pairs.fingerprint
+        self.held_out = self.pairs.held_out
+        self.baselines = baselines(self.pairs)
+        self.limits = self.evaluation(self.pairs.best_scores) if self.is_toy else None
+        self.pictures = ["loss.png", "phenomena.png"] if self.is_toy else ["loss.png"]
+        self.picture_seconds = 0.6 if self.is_toy else 0.0  # plots.phenomena, at each evaluation
+        if self.is_toy:
+            say(
+                f"corpus      toy: {self.pairs.num_words} words, new pairs in every step; "
+                f"{self.pairs.num_pairs:,} pairs held out, where no model can do better than "
+                f"MLM loss {self.limits.mlm_loss:.3f}, NSP accuracy {self.limits.nsp_accuracy:.3f}"
+            )
+
+    def description(self):
+        """Return what a run does, in a few words."""
+        recipe = self.recipe
+        return (
+            f"{recipe.num_steps:,} steps of {recipe.batch_size} sequences of up to {recipe.seq_length} tokens"
+        )
+
+    # --- what is learned from what ---
+
+    def make_model(self):
+        """Return a new BertForPreTraining.
+
+        The decoder's bias starts at the log frequency of each word piece: the first prediction is then the
+        unigram model's, and no step is spent on learning which words are frequent."""
+        recipe = self.recipe
+        config = BertConfig(
+            vocab_size=self.tokenizer.vocab_size,
+            hidden_size=recipe.hidden_size,
+            num_hidden_layers=recipe.num_hidden_layers,
+            num_attention_heads=recipe.num_attention_heads,
+            intermediate_size=4 * recipe.hidden_size,
+            hidden_dropout_prob=recipe.dropout,
+            attention_probs_dropout_prob=recipe.dropout,
+            max_position_embeddings=recipe.seq_length,
+            initializer_range=recipe.initializer_range,
+        )
+        model = BertForPreTraining(config, seed=recipe.seed)
+        model.mlm_head.decoder_bias.value[:] = self.pairs.unigram
+        return model
+
+    def batch(self, step):
+        """Return the Batch of a training step."""
+        recipe = self.recipe
+        is_settled = recipe.num_steps > 0 and step >= (1 - recipe.settle) * recipe.num_steps
+        examples = self.pairs.settled_examples if is_settled else self.pairs.examples
+        return examples.batch(step, recipe.batch_size)
+
+    def starts_stream(self, step):
+        """Every pair stands alone."""
+        return True
+
+    def num_tokens(self, batch):
+        """Return the number of tokens in a batch, padding left out."""
+        return int(batch.attention_mask.sum())
+
+    # --- how it is judged ---
+
+    def score(self, model, batch, state=None):
+        """Return the Scores of a model on a batch, and None: nothing is passed on."""
+        return score_pairs(model, batch), None
+
+    def evaluation(self, scores):
+        """Return the Evaluation of the Scores on all held-out examples."""
+        token_losses, token_right, pair_losses, pair_right = scores
+        phenomena = {}
+        for tag, name in enumerate(self.pairs.phenomena):
+            here = self.pairs.tags == tag
+            phenomena[name] = [float(token_losses[here].mean()), float(token_right[here].mean())]
+        means = (float(values.mean()) for values in (token_losses, token_right, pair_losses, pair_right))
+        return Evaluation(*means, phenomena)
+
+    def references(self):
+        """Return the baselines and, where they are known, the limits, as dictionaries."""
+        found = {"baselines": self.baselines, "limits": self.limits}
+        return {name: values._asdict() for name, values in found.items() if values is not None}
+
+    def line(self, evaluation):
+        """Return an evaluation beside its baselines, or beside the limits where they are known, in a line."""
+        if self.limits is None:
+            return (
+                f"held-out MLM loss {evaluation.mlm_loss:.3f} (unigram {self.baselines.unigram_loss:.3f}), "
+                f"NSP accuracy {evaluation.nsp_accuracy:.3f} "
+                f"(majority {self.baselines.majority_accuracy:.3f})"
+            )
+        gaps = {
+            name: self.limits.phenomena[name][1] - accuracy
+            for name, (_, accuracy) in evaluation.phenomena.items()
+        }
+        widest = sorted(gaps, key=gaps.get, reverse=True)[:3]
+        return (
+            f"held-out MLM loss {evaluation.mlm_loss:.3f} (best possible {self.limits.mlm_loss:.3f}), "
+            f"NSP accuracy {evaluation.nsp_accuracy:.3f} ({self.limits.nsp_accuracy:.3f}); points missing: "
+            + ", ".join(f"{name} {100 * gaps[name]:.0f}" for name in widest)
+        )
+
+    def table(self, evaluation):
+        """Return the lines that end a run: the model beside its baselines or the best possible model."""
+        if self.limits is None:
+            return _beside_baselines(evaluation, self.baselines)
+        return _beside_limits(evaluation, self.limits)
+
+    # --- files ---
+
+    def save(self, directory):
+        """Write the vocabulary, and the unigram model to compare the model with."""
+        self.tokenizer.save_pretrained(directory, model_max_length=self.recipe.seq_length)
+        write_tensors(directory / UNIGRAM_FILE, {"log_probs": self.pairs.unigram})
+
+    def draw(self, directory, log, is_finished=False):
+        """Draw the phenomena of the toy language at each evaluation, the loss curves at the end."""
+        if self.limits and not is_finished:
+            plots.save(plots.phenomena, directory / "phenomena.png", log, size=(12, 6.5))
+        if is_finished:
+            plots.save(plots.loss_curves, directory / "loss.png", log, self.limits and self.limits._asdict())
+
+    def suggestions(self, directory):
+        """Return commands to try on the finished model."""
+        sentence = (
+            "Today many ducks beside the tree [MASK]"
+            if self.is_toy
+            else "Return the number of [MASK] in the list."
+        )
+        return [["fill-mask", directory, sentence]]
+
+
+def load_unigram(directory):
+    """Return the log probabilities (V,) of the unigram model stored beside a model, or None."""
+    path = pathlib.Path(directory) / UNIGRAM_FILE
+    return read_tensors(path).get("log_probs") if path.is_file() else None
+
+
+def score_pairs(model, batch):
+    """Return the Scores of a BertForPreTraining on a Batch.
+
+    Raises:
+        FloatingPointError: the loss is not finite.
+    """
+    output, cache = model.forward(**batch._asdict())
+    check_loss(model, output, cache)
+    masked = batch.labels[batch.labels >= 0]  # (M,)
+    return Scores(
+        *_losses_and_hits(output.prediction_logits, masked),
+        *_losses_and_hits(output.seq_relationship_logits, batch.next_sentence_label),
+    )
+
+
+def _losses_and_hits(logits, labels):
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    of_labels = shifted[np.arange(len(labels)), labels]
+    return np.log(np.exp(shifted).sum(axis=-1, dtype=np.float64)) - of_labels, shifted.argmax(
+        axis=-1
+    ) == labels
+
+
+def baselines(pairs):
+    """Return the Baselines on the held-out examples of TextPairs or ToyPairs."""
+    batches = [batch for stream in pairs.held_out for batch in stream]
+    masked = np.concatenate([batch.labels[batch.labels >= 0] for batch in batches])
+    not_next = np.concatenate([batch.next_sentence_label for batch in batches]).mean()
+    return Baselines(
+        float(-pairs.unigram[masked].mean()), float(max(not_next, 1 - not_next)), pairs.pieces_per_word
+    )
+
+
+def _beside_baselines(evaluation, baselines):
+    gain, per_word = baselines.unigram_loss - evaluation.mlm_loss, baselines.pieces_per_word
+    word_losses = evaluation.mlm_loss * per_word, baselines.unigram_loss * per_word
+    return [
+        f"{'held-out text':<28}{'model':>9}{'baseline':>10}",
+        f"{'MLM loss, nats per piece':<28}{evaluation.mlm_loss:>9.3f}{baselines.unigram_loss:>10.3f}   "
+        f"unigram model; "
+        f"{abs(gain):.3f} nats {'below' if gain >= 0 else 'above'} it",
+        f"{'MLM loss, nats per word':<28}{word_losses[0]:>9.3f}{word_losses[1]:>10.3f}",
+        f"{'MLM accuracy':<28}{evaluation.mlm_accuracy:>9.3f}",
+        f"{'NSP accuracy':<28}{evaluation.nsp_accuracy:>9.3f}{baselines.majority_accuracy:>10.3f}   "
+        "always the same answer",
+    ]
+
+
+def _beside_limits(evaluation, limits):
+    lines = [f"{'held-out pairs':<28}{'model':>9}{'limit':>9}{'gap':>9}"]
+    for name, loss, limit in (
+        ("MLM loss, nats per word", evaluation.mlm_loss, limits.mlm_loss),
+        ("NSP loss, nats per pair", evaluation.nsp_loss, limits.nsp_loss),
+    ):
+        lines.append(f"{name:<28}{loss:>9.3f}{limit:>9.3f}{loss / limit - 1:>8.1%}")
+    accuracies = [
+        ("MLM accuracy", evaluation.mlm_accuracy, limits.mlm_accuracy),
+        ("NSP accuracy", evaluation.nsp_accuracy, limits.nsp_accuracy),
+    ]
+    accuracies += [
+        (f"  {name}", accuracy, limits.phenomena[name][1])
+        for name, (_, accuracy) in evaluation.phenomena.items()
+    ]
+    for name, accuracy, limit in accuracies:
+        lines.append(f"{name:<28}{accuracy:>9.3f}{limit:>9.3f}{100 * (limit - accuracy):>8.1f} points")
+    return lines

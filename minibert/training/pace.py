@@ -1,0 +1,34 @@
+"""Minutes into steps."""
+
+import time
+
+import numpy as np
+
+TRIAL_STEPS = 24  # that are timed
+LEAST_STEPS = 20
+
+
+def steps_within(seconds, training, num_evaluations, say=print):
+    """Return the number of steps that fit into `seconds` beside the evaluations, from the times of a few
+    trial steps.
+
+    The trial steps train `training`: start from a new one afterwards. This is the only place where a clock
+    decides anything.
+
+    Raises:
+        FloatingPointError: a trial step fails.
+    """
+    say(f"planning    timing {TRIAL_STEPS} steps")
+    started = time.perf_counter()
+    training.evaluate()
+    evaluation_seconds = time.perf_counter() - started + training.objective.picture_seconds
+    times = []
+    for step in range(TRIAL_STEPS):
+        started = time.perf_counter()
+        try:
+            training.step(step)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"trial step {step + 1}: {error}; use a lower --learning-rate") from None
+        times.append(time.perf_counter() - started)
+    step_seconds = float(np.median(times[TRIAL_STEPS // 4 :]))
+    return max(LEAST_STEPS, int((seconds - num_evaluations * evaluation_seconds) / step_seconds))

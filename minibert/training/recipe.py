@@ -1,0 +1,36 @@
+"""The numbers that every training run needs, whatever it trains."""
+
+import dataclasses
+
+from minibert.training.schedules import linear_schedule
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model is trained: the same recipe gives the same weights, to the last bit.
+
+    An objective adds its own fields: text, sizes, what is masked. run.json records all of them.
+
+    Attributes:
+        seed: of weights, data order, masks and dropout.
+        num_steps: optimizer steps; 0 lets the run choose, from the minutes that it is given.
+        threads: shares that a batch is cut into.
+        batch_size: sequences.
+        learning_rate: its peak.  warmup: share of the steps in which it rises.
+        beta2, weight_decay: of AdamW.  max_gradient_norm: for clipping.
+    """
+
+    seed: int = 0
+    num_steps: int = 0
+    threads: int = 1
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    warmup: float = 0.1
+    beta2: float = 0.98
+    weight_decay: float = 0.01
+    max_gradient_norm: float = 1.0
+
+    def learning_rate_at(self, step):
+        """The learning rate of a step: a linear rise, then a linear fall (see schedules.py)."""
+        num_warmup_steps = max(1, round(self.warmup * self.num_steps))
+        return linear_schedule(step, max(self.num_steps, step + 1), num_warmup_steps, self.learning_rate)

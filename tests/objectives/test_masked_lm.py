@@ -1,0 +1,88 @@
+"""BERT's objective: what is evaluated, beside which baselines, and that a run learns more than they know."""
+
+import math
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from runs import begin, training_of
+
+from minibert.objectives import masked_lm
+from minibert.text.corpora import load_corpus, split_held_out
+from minibert.text.examples import Batch
+from minibert.text.tokenizer import BasicTokenizer
+
+
+@pytest.fixture(scope="module")
+def run(tiny_recipe):
+    return training_of(tiny_recipe(threads=2))
+
+
+def test_evaluation_is_the_plain_mean_over_all_held_out_examples(run, monkeypatch):
+    for parameter in run.model.parameters().values():  # so that not all predictions are alike
+        parameter.value += np.random.default_rng(0).normal(0, 0.3, parameter.value.shape).astype(np.float32)
+    # Batches of different sizes: the mean over examples is not the mean of the batches' means.
+    parts = (slice(0, 1), slice(1, 3), slice(3, None))
+    pieces = [Batch(*(array[part] for array in batch)) for [batch] in run.objective.held_out for part in parts]
+    pieces = [piece for piece in pieces if len(piece.input_ids)]
+    monkeypatch.setattr(run.objective, "held_out", [pieces[:2], pieces[2:]])
+    assert len({len(batch.input_ids) for batch in pieces}) > 1
+    mlm_losses, mlm_right, nsp_losses, nsp_right = [], [], [], []
+    model = run.model.astype(np.float64)
+    for batch in pieces:
+        output, _ = model.forward(batch.input_ids, batch.token_type_ids, batch.attention_mask)
+        for row, column in np.argwhere(batch.labels != -100):
+            logits, label = output.prediction_logits[row, column], batch.labels[row, column]
+            mlm_losses.append(np.log(np.exp(logits).sum()) - logits[label])
+            mlm_right.append(logits.argmax() == label)
+        for logits, label in zip(output.seq_relationship_logits, batch.next_sentence_label):
+            nsp_losses.append(np.log(np.exp(logits).sum()) - logits[label])
+            nsp_right.append(logits.argmax() == label)
+    evaluation = run.evaluate()
+    assert 0 < evaluation.nsp_accuracy < 1
+    expected = [np.mean(mlm_losses), np.mean(mlm_right), np.mean(nsp_losses), np.mean(nsp_right)]
+    np.testing.assert_allclose(evaluation[:4], expected, rtol=1e-5)
+    assert evaluation.phenomena == {}
+
+
+def test_baselines_by_hand():
+    ignored = -100
+    batches = [
+        Batch(None, None, None, np.array([[ignored, 0, 0], [2, ignored, ignored]]), np.array([1, 1])),
+        Batch(None, None, None, np.array([[1, ignored]]), np.array([0])),
+    ]
+    pairs = SimpleNamespace(
+        unigram=np.log([1 / 2, 1 / 4, 1 / 8, 1 / 8]), held_out=[batches], pieces_per_word=1.5)
+    baselines = masked_lm.baselines(pairs)
+    assert baselines.unigram_loss == pytest.approx((1 + 1 + 3 + 2) / 4 * math.log(2), rel=1e-12)
+    assert baselines.majority_accuracy == pytest.approx(2 / 3)
+    assert baselines.pieces_per_word == 1.5
+    pairs.held_out = [[Batch(None, None, None, np.array([[0]]), np.array([0]))]]
+    assert masked_lm.baselines(pairs).majority_accuracy == 1.0
+
+
+def test_baselines_of_a_run_are_counted_in_its_text(run, corpus):
+    objective, tokenizer = run.objective, run.objective.tokenizer
+    training, held_out = split_held_out(load_corpus([str(corpus)]))
+    counts = Counter(token for sentence in training.sentences for token in tokenizer.tokenize(sentence))
+    total = counts.total() + tokenizer.vocab_size
+    losses = [
+        -math.log((counts[tokenizer.id_to_token[label]] + 1) / total)
+        for [batch] in objective.held_out for label in batch.labels.ravel() if label != -100
+    ]
+    assert objective.baselines.unigram_loss == pytest.approx(sum(losses) / len(losses), rel=1e-9)
+    num_words = sum(len(BasicTokenizer().words(sentence)) for sentence in held_out.sentences)
+    num_pieces = sum(len(tokenizer.tokenize(sentence)) for sentence in held_out.sentences)
+    assert objective.baselines.pieces_per_word == pytest.approx(num_pieces / num_words)
+
+
+def test_training_learns_more_than_the_baseline(tiny_recipe, tmp_path):
+    evaluation, training = begin(
+        tmp_path / "run", tiny_recipe(num_steps=150, hidden_size=24, batch_size=16, learning_rate=1e-2, dropout=0.0))
+    assert evaluation.mlm_loss < training.objective.baselines.unigram_loss - 0.2
+
+
+def test_the_unigram_model_lies_beside_the_model(finished_run, run, tmp_path):
+    assert np.array_equal(masked_lm.load_unigram(finished_run), run.objective.pairs.unigram)
+    assert masked_lm.load_unigram(tmp_path) is None
