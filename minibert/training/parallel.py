@@ -40,11 +40,8 @@ class DataParallel:
     def __init__(self, model, num_threads):
         self.replicas = [model] + [model.replica() for _ in range(num_threads - 1)]
         self.parameters = [list(replica.parameters().values()) for replica in self.replicas]
-        self.pool = ThreadPoolExecutor(
-            num_threads, "minibert", _ignore_overflow
-        )  # ends when nothing refers to it
-        # Work on parameters is spread over the threads; handing it to one thread would cost and bring
-        # nothing.
+        self.pool = ThreadPoolExecutor(num_threads, "minibert", _ignore_overflow)
+        # Work on parameters is spread over the threads; handing it to a single thread would only cost time.
         self.spread = self.pool.map if num_threads > 1 else map
 
     def forward(self, batch, state=None, seed=()):
@@ -81,9 +78,8 @@ class DataParallel:
 
     def zero_grad(self):
         """Set the gradients of the model and its replicas to zero."""
-        list(
-            self.spread(lambda replica: replica.zero_grad(), self.replicas)
-        )  # list waits, and raises what a thread raised
+        for _ in self.spread(lambda replica: replica.zero_grad(), self.replicas):
+            pass  # a pool's map waits here, and raises what its threads raised
 
     def backward(self, caches):
         """Add the gradients of the joint loss to the model's."""
@@ -93,7 +89,8 @@ class DataParallel:
         ]
         for future in futures:
             future.result()
-        list(self.spread(_add_gradients, *self.parameters[: len(caches)]))
+        for _ in self.spread(_add_gradients, *self.parameters[: len(caches)]):
+            pass
 
     def map(self, function, items):
         """Return [function(replica, item) for item in items], worked off by the threads."""
