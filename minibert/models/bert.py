@@ -298,11 +298,12 @@ class BertModel(Layer):
 
 
 class BertForPreTrainingOutput(NamedTuple):
-    loss: np.floating | None
+    loss: np.floating | None  # the sum of its parts
     mlm_loss: np.floating | None
     nsp_loss: np.floating | None
     prediction_logits: np.ndarray  # (M, V) for the predicted positions, (B, T, V) without labels
     seq_relationship_logits: np.ndarray  # (B, 2): is next, is not next
+    counts: dict  # {"mlm": M, "nsp": B}: how many predictions each part of the loss is the mean of
     __repr__ = describe_cache
 
 
@@ -359,14 +360,19 @@ class BertForPreTraining(Layer):
         prediction_logits, mlm_head_cache = self.mlm_head.forward(predicted_states)             # (M, V) or (B, T, V)
         seq_relationship_logits, nsp_head_cache = self.nsp_head.forward(pooled)         # (B, 2)
         mlm_loss = nsp_loss = mlm_loss_cache = nsp_loss_cache = None
+        counts = {}
         if labels is not None:
+            counts["mlm"] = predicted.size
             mlm_loss, mlm_loss_cache = self.cross_entropy.forward(prediction_logits, labels.reshape(-1)[predicted])
         if next_sentence_label is not None:
             next_sentence_label = _integers("next_sentence_label", next_sentence_label, pooled.shape[:1])
+            counts["nsp"] = int(np.count_nonzero(next_sentence_label != IGNORE_INDEX))
             nsp_loss, nsp_loss_cache = self.cross_entropy.forward(seq_relationship_logits, next_sentence_label)
         losses = [loss for loss in (mlm_loss, nsp_loss) if loss is not None]
         loss = sum(losses[1:], start=losses[0]) if losses else None
-        output = BertForPreTrainingOutput(loss, mlm_loss, nsp_loss, prediction_logits, seq_relationship_logits)
+        output = BertForPreTrainingOutput(
+            loss, mlm_loss, nsp_loss, prediction_logits, seq_relationship_logits, counts
+        )
         cache = BertForPreTrainingCache(
             bert_cache, predicted, mlm_head_cache, nsp_head_cache, mlm_loss_cache, nsp_loss_cache
         )
@@ -374,6 +380,10 @@ class BertForPreTraining(Layer):
 
     def backward(self, cache, d_loss=1.0):
         """Add d loss / d parameter to every gradient; the loss is the root, so there is no incoming gradient but d_loss.
+
+        Args:
+            cache: of forward.
+            d_loss: a number, or one for each part of the loss: {"mlm": 0.75, "nsp": 0.5}.
 
         Returns:
             d_embeddings (B, T, H): the gradient of the summed embeddings, before their LayerNorm.
@@ -385,14 +395,16 @@ class BertForPreTraining(Layer):
             raise ValueError("there is no loss to go back from: give forward labels, next_sentence_label or both")
         d_last_hidden_state = d_pooler_output = None
         if cache.mlm_loss is not None:
-            d_prediction_logits, _ = self.cross_entropy.backward(d_loss, cache.mlm_loss)        # (M, V)
+            d_mlm_loss = d_loss["mlm"] if isinstance(d_loss, dict) else d_loss
+            d_prediction_logits, _ = self.cross_entropy.backward(d_mlm_loss, cache.mlm_loss)    # (M, V)
             d_predicted_states = self.mlm_head.backward(d_prediction_logits, cache.mlm_head)    # (M, H)
             batch_size, num_tokens, hidden_size = cache.bert.pooler.shape
             d_states = np.zeros((batch_size * num_tokens, hidden_size), d_predicted_states.dtype)
             d_states[cache.predicted] = d_predicted_states                                      # each position once
             d_last_hidden_state = d_states.reshape(batch_size, num_tokens, hidden_size)
         if cache.nsp_loss is not None:
-            d_seq_relationship_logits, _ = self.cross_entropy.backward(d_loss, cache.nsp_loss)  # (B, 2)
+            d_nsp_loss = d_loss["nsp"] if isinstance(d_loss, dict) else d_loss
+            d_seq_relationship_logits, _ = self.cross_entropy.backward(d_nsp_loss, cache.nsp_loss)  # (B, 2)
             d_pooler_output = self.nsp_head.backward(d_seq_relationship_logits, cache.nsp_head) # (B, H)
         d_embeddings = self.bert.backward((d_last_hidden_state, d_pooler_output), cache.bert)
         return d_embeddings

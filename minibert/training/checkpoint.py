@@ -4,8 +4,8 @@ A run's directory holds
 
     run.json             the recipe: written once, before the first step
     log.jsonl            one line a step and one an evaluation
-    checkpoint-000400/   model, optimizer moments, and what the objective keeps beside them (a vocabulary ...):
-                         a set, and a Hugging Face model directory
+    checkpoint-000400/   model, optimizer moments, what the objective keeps beside them (a vocabulary ...): a
+                         set, and a Hugging Face model directory
     config.json, model.safetensors, vocab.txt, ...   the finished model
     loss.png             its loss curves
 """

@@ -39,7 +39,7 @@ class AdamW:
         """Update every parameter from its gradient, in place.
 
         Args:
-            map: applies a function to every item, as Python's own does; that of a ThreadPoolExecutor hands the
+            map: applies a function to every item, as Python's own does; a ThreadPoolExecutor's hands the
                 parameters out to its threads.
         """
         self.num_steps += 1

@@ -12,13 +12,26 @@ class JointOutput(NamedTuple):
     """What the shares of a batch came to.
 
     Attributes:
-        loss: float.  losses: {"mlm_loss": float}, the parts it is the sum of.
+        loss: float, the sum of its parts.  losses: {"mlm_loss": float}, the parts.
+        counts: {"mlm": how many tokens it is the mean of}.
         state: of all shares, joined along the batch; None where the model passes nothing on.
     """
 
     loss: float
     losses: dict
+    counts: dict
     state: object
+
+
+class JointCache(NamedTuple):
+    """What backward needs of the shares.
+
+    Attributes:
+        shares: a cache each.  weights: {part: share of the total count} each.
+    """
+
+    shares: list
+    weights: list
 
 
 class DataParallel:
@@ -29,8 +42,13 @@ class DataParallel:
     which is first. (NumPy lets go of Python's lock within its loops and matrix products; each thread should
     have a BLAS of one thread.)
 
-    The average of the shares' mean losses is minimised, as PyTorch's DistributedDataParallel does it: a share
-    with fewer predicted tokens than another counts as much.
+    The gradient is that of the whole batch. Each part of the loss is a mean over what is predicted, so a
+    share's part is weighed by its count:
+
+        loss = Σ_part Σ_k w_k,part · loss_k,part        w_k,part = count_k,part / Σ_j count_j,part
+
+    The plain mean of the shares' losses, which PyTorch's DistributedDataParallel minimises, is another number
+    where one share predicts more tokens than another.
 
     Args:
         model: a model with a loss; forward takes arrays with the batch first, by keyword.
@@ -44,35 +62,42 @@ class DataParallel:
         # Work on parameters is spread over the threads; handing it to a single thread would only cost time.
         self.spread = self.pool.map if num_threads > 1 else map
 
-    def forward(self, batch, state=None, seed=()):
+    def forward(self, batch, state=None, seed=None):
         """Run every share of a batch forward.
 
         Args:
             batch: a NamedTuple of arrays, forward's arguments by name; the first axis is cut into shares.
             state: what the last forward passed on, or None; cut like the batch.
-            seed: list of integers; share k draws its dropout masks from default_rng([*seed, k]).
+            seed: list of integers; share k draws its dropout masks from default_rng([*seed, k]). None means
+                no dropout.
 
         Returns:
-            JointOutput, and the list of the shares' caches.
+            JointOutput, JointCache.
 
         Raises:
             FloatingPointError: the loss is not finite; the message names the first array that is not.
         """
         num_shares = min(len(self.replicas), len(batch[0]))
         shares = zip(range(num_shares), _cut(batch, num_shares), _cut(state, num_shares))
-        futures = [self.pool.submit(self._forward, *share, [*seed, share[0]]) for share in shares]
+        futures = [self.pool.submit(self._forward, *share, seed) for share in shares]
         outputs, caches = zip(*(future.result() for future in futures))
-        losses = {
-            name: float(np.mean([getattr(output, name) for output in outputs]))
-            for name, loss in outputs[0]._asdict().items()
-            if name.endswith("loss") and loss is not None
-        }
+        parts = outputs[0].counts
+        counts = {part: sum(output.counts[part] for output in outputs) for part in parts}
+        weights = [
+            {part: count / max(counts[part], 1) for part, count in output.counts.items()}
+            for output in outputs
+        ]
+        losses = {}
+        for part in parts:
+            share_losses = [float(getattr(output, f"{part}_loss")) for output in outputs]
+            losses[f"{part}_loss"] = sum(w[part] * loss for w, loss in zip(weights, share_losses))
         state = _join([getattr(output, "state", None) for output in outputs])
-        return JointOutput(losses.pop("loss"), losses, state), list(caches)
+        return JointOutput(sum(losses.values()), losses, counts, state), JointCache(list(caches), weights)
 
     def _forward(self, k, share, state, seed):
         given = share._asdict() if state is None else {**share._asdict(), "state": state}
-        output, cache = self.replicas[k].forward(**given, rng=np.random.default_rng(seed))
+        rng = None if seed is None else np.random.default_rng([*seed, k])
+        output, cache = self.replicas[k].forward(**given, rng=rng)
         check_loss(self.replicas[k], output, cache)
         return output, cache
 
@@ -81,15 +106,13 @@ class DataParallel:
         for _ in self.spread(lambda replica: replica.zero_grad(), self.replicas):
             pass  # a pool's map waits here, and raises what its threads raised
 
-    def backward(self, caches):
+    def backward(self, cache):
         """Add the gradients of the joint loss to the model's."""
-        futures = [
-            self.pool.submit(self.replicas[k].backward, cache, d_loss=1 / len(caches))
-            for k, cache in enumerate(caches)
-        ]
+        shares = zip(self.replicas, cache.shares, cache.weights)
+        futures = [self.pool.submit(replica.backward, share, weights) for replica, share, weights in shares]
         for future in futures:
             future.result()
-        for _ in self.spread(_add_gradients, *self.parameters[: len(caches)]):
+        for _ in self.spread(_add_gradients, *self.parameters[: len(futures)]):
             pass
 
     def map(self, function, items):

@@ -311,7 +311,7 @@ def test_everything_is_of_the_models_dtype(dtype):
     model = BertForPreTraining(config(), dtype=dtype)
     output, cache = model.forward(**BATCH, rng=np.random.default_rng(3))
     assert all(isinstance(loss, np.generic) for loss in (output.loss, output.mlm_loss, output.nsp_loss))
-    assert all(array.dtype == dtype for array in output)
+    assert all(array.dtype == dtype for array in output[:5])
     assert model.backward(cache).dtype == dtype
     assert all(parameter.value.dtype == parameter.grad.dtype == dtype for parameter in model.parameters().values())
     real = np.zeros(1, dtype).real.dtype
@@ -330,7 +330,7 @@ def test_dtypes_agree(dtype, tolerance):
 def test_nones_are_zeros_and_ones():
     model = pretraining_model()
     zeros, ones = np.zeros((B, T), int), np.ones((B, T), int)
-    for output, expected in zip(model.forward(INPUT_IDS)[0][3:], model.forward(INPUT_IDS, zeros, ones)[0][3:]):
+    for output, expected in zip(model.forward(INPUT_IDS)[0][3:5], model.forward(INPUT_IDS, zeros, ones)[0][3:5]):
         assert np.array_equal(output, expected)
     assert not np.allclose(model.forward(INPUT_IDS)[0][3], model.forward(INPUT_IDS, ones)[0][3])
     assert not np.allclose(model.forward(INPUT_IDS)[0][3], model.forward(INPUT_IDS, zeros, PADDING)[0][3])
@@ -398,7 +398,7 @@ def test_padding_changes_nothing():
     fill = {"input_ids": 0, "token_type_ids": 0, "attention_mask": 0, "labels": -100}
     padded = {name: np.pad(BATCH[name], ((0, 0), (0, 3)), constant_values=value) for name, value in fill.items()}
     padded_output, _ = model.forward(**padded, next_sentence_label=NEXT)
-    for array, padded_array in zip(output, padded_output):
+    for array, padded_array in zip(output[:5], padded_output[:5]):
         np.testing.assert_allclose(padded_array, array, atol=1e-12)
     encoded, _ = model.bert.forward(INPUT_IDS, TOKEN_TYPES, PADDING)
     padded_encoded, _ = model.bert.forward(*[padded[name] for name in list(fill)[:3]])
