@@ -9,8 +9,11 @@ config.json before memory is taken or a number is read, so that a broken or host
 """
 
 import dataclasses
+import functools
+import importlib
 import math
 import pathlib
+import pkgutil
 import warnings
 from typing import NamedTuple
 
@@ -25,7 +28,7 @@ from minibert.files import (
     write_json,
     write_tensors,
 )
-from minibert.huggingface.names.bert import CONFIG_DEFAULTS, IGNORED, NAMES, OPTIONAL_PARTS, TIED_COPIES
+import minibert.huggingface.names as names
 
 FLOATS = ("F64", "F32", "F16", "BF16")
 
@@ -50,20 +53,38 @@ class LoadingInfo(NamedTuple):
 # --- names ---
 
 
-def _rows(num_hidden_layers, with_heads):
-    """Yield (our name, Hugging Face's name, transposed, shape) of every tensor; the encoder's names begin with "bert."."""
-    for ours, theirs, transposed, letters in NAMES:
-        if with_heads or ours.startswith("bert."):
-            for layer in range(num_hidden_layers if "{}" in ours else 1):
+@functools.cache
+def table_of(model_class):
+    """Return the module of huggingface/names/ that lists a model's class; ValueError if none does."""
+    for found in pkgutil.iter_modules(names.__path__):
+        table = importlib.import_module(f"{names.__name__}.{found.name}")
+        if model_class.__name__ in table.MODELS:
+            return table
+    raise ValueError(f"no table in minibert/huggingface/names/ lists {model_class.__name__} in its MODELS")
+
+
+def _rows(table, model_class, config):
+    """Yield (our name, Hugging Face's name, transposed, shape) of every tensor; the body's names have its prefix."""
+    parts = table.MODELS[model_class.__name__]
+    for ours, theirs, transposed, letters in table.NAMES:
+        if ours.startswith(parts):
+            for layer in range(config.num_hidden_layers if "{}" in ours else 1):
                 yield ours.format(layer), theirs.format(layer), transposed, letters
 
 
+def _own(table, model_class, name):
+    """Return a name as the model itself has it: a body alone has none of its prefix."""
+    is_body = table.MODELS[model_class.__name__] == (table.BODY,)
+    return name.removeprefix(table.BODY) if is_body else name
+
+
 def tensor_names(model):
-    """Return {our name: (Hugging Face's name, transposed)} for every parameter of a BertModel or BertForPreTraining."""
-    with_heads = hasattr(model, "bert")
-    strip = 0 if with_heads else len("bert.")
-    rows = _rows(model.config.num_hidden_layers, with_heads)
-    return {ours[strip:]: (theirs[strip:], transposed) for ours, theirs, transposed, _ in rows}
+    """Return {our name: (Hugging Face's name, transposed)} for every parameter of a model."""
+    table = table_of(type(model))
+    return {
+        _own(table, type(model), ours): (_own(table, type(model), theirs), transposed)
+        for ours, theirs, transposed, _ in _rows(table, type(model), model.config)
+    }
 
 
 def state_dict(model, grads=False):
@@ -99,8 +120,9 @@ def save(model, directory):
             raise ValueError(f"{name} holds {array.dtype}, and a checkpoint holds floats: save model.astype(np.float32)")
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    config = {"architectures": [type(model).__name__], "model_type": "bert", **dataclasses.asdict(model.config)}
-    config |= {"pad_token_id": 0, "position_embedding_type": "absolute", "tie_word_embeddings": True}
+    table = table_of(type(model))
+    sizes = {table.CONFIG.get(name, name): value for name, value in dataclasses.asdict(model.config).items()}
+    config = {"architectures": [type(model).__name__], "model_type": table.MODEL_TYPE, **sizes, **table.WRITTEN}
     write_tensors(directory / "model.safetensors", arrays, {"format": "pt"})
     write_json(directory / "config.json", config)
 
@@ -108,46 +130,49 @@ def save(model, directory):
 # --- reading a checkpoint directory ---
 
 
-def load(model_class, config_class, directory, with_heads, dtype=None, output_loading_info=False):
-    """Build a model from a checkpoint directory.
+def load(model_class, directory, dtype=None, output_loading_info=False):
+    """Read a model that save_pretrained or Hugging Face wrote; a model's `from_pretrained` is this function.
 
-    The encoder must be there whole. The pooler and each head may be absent: they are newly initialised then (seed 0).
-    What is newly initialised, and which tensors of the checkpoint have no place in the model, a CheckpointWarning tells.
+    The body must be there whole. What the model's table calls optional (a pooler, heads) may be absent: it is newly
+    initialised then (seed 0). A CheckpointWarning says what is newly initialised, and which tensors of the checkpoint
+    have no place in the model.
 
     Args:
-        model_class, config_class: BertModel or BertForPreTraining, and BertConfig.
+        model_class: with a config_class, listed in a table of huggingface/names/.
         directory: holds config.json and model.safetensors, or model.safetensors.index.json and the files it names.
-        with_heads: whether the model has the two pretraining heads.
         dtype: of the parameters; None is that of the file, or float32 where the file holds float16 or bfloat16.
-        output_loading_info: return (model, LoadingInfo), and do not warn.
+        output_loading_info: return (model, LoadingInfo(missing_keys, unexpected_keys)), and do not warn.
 
     Raises:
-        CheckpointError: a file is missing, truncated or not what it should be, or a tensor is missing or has a wrong shape.
+        CheckpointError: a file is missing, truncated or not what it should be, or a tensor is missing or has a wrong
+            shape.
         ValueError: dtype is no type of floating-point or complex numbers.
     """
     if dtype is not None and not np.issubdtype(dtype, np.inexact):
         raise ValueError(f"dtype must be a type of floating-point numbers such as np.float32, got {dtype!r}")
     directory = pathlib.Path(directory)
-    config = read_config(config_class, directory)
-    path, tensors = checkpoint_tensors(directory)
-    found, info = _match(path, tensors, config, with_heads)
+    table = table_of(model_class)
+    config = read_config(model_class, directory)
+    path, tensors = checkpoint_tensors(table, directory)
+    found, info = _match(table, model_class, path, tensors, config)
     if dtype is None:
         dtype = np.float64 if any(tensor.dtype == "F64" for tensor, _ in found.values()) else np.float32
     model = model_class(config, dtype=dtype)
     for our_name, parameter in model.parameters().items():
-        tensor, transposed = found.get(our_name if with_heads else f"bert.{our_name}", (None, False))
+        tensor, transposed = found.get(our_name, (None, False))
         if tensor is not None:
             array = tensor.read()
             parameter.value[...] = array.T if transposed else array
     if output_loading_info:
         return model, info
     if info.missing_keys or info.unexpected_keys:
-        warnings.warn(_describe(path, info), CheckpointWarning, stacklevel=3)  # names the line that called from_pretrained
+        # stacklevel 2 names the line that called from_pretrained
+        warnings.warn(_describe(table, path, info), CheckpointWarning, stacklevel=2)
     return model
 
 
-def checkpoint_tensors(directory):
-    """Return the file that lists the tensors of a checkpoint directory, and {name in NAMES: StoredTensor}; reads no weights.
+def checkpoint_tensors(table, directory):
+    """Return the file that lists a checkpoint's tensors, and {name in the table: StoredTensor}; reads no weights.
 
     Raises:
         CheckpointError: a file is missing or damaged, there are pickled weights only, or a tensor is there twice.
@@ -162,9 +187,9 @@ def checkpoint_tensors(directory):
         raise CheckpointError(f"{path} does not exist: the checkpoint is incomplete")
     tensors = {}
     for name, tensor in stored.items():
-        # Files converted from the first BERT, bert-base-uncased too, say gamma and beta; those of encoders omit "bert.".
-        name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
-        name = f"bert.{name}" if name.startswith(("embeddings.", "encoder.", "pooler.")) else name
+        for old, new in table.OLD_NAMES:
+            name = name.replace(old, new)
+        name = f"{table.BODY}{name}" if name.startswith(table.BODY_PARTS) else name  # a body alone has no prefix
         if name in tensors:
             both = f"{brief(tensors[name].name)} and {brief(tensor.name)}"
             raise CheckpointError(f"{path} holds one tensor under two names: {both}")
@@ -200,68 +225,69 @@ def _refuse_pickles(directory):
             )
 
 
-def _match(path, tensors, config, with_heads):
+def _match(table, model_class, path, tensors, config):
     """Hold what is stored against what the model needs, before anything is built.
 
     Returns:
         {our name: (StoredTensor, transposed)}, LoadingInfo. CheckpointError where they do not fit.
     """
-    sizes = {
-        "V": config.vocab_size, "P": config.max_position_embeddings, "S": config.type_vocab_size,
-        "H": config.hidden_size, "F": config.intermediate_size, "2": 2,
-    }  # fmt: skip
-    unused = {name: tensor for name, tensor in tensors.items() if name not in IGNORED}
-    for copy, original in TIED_COPIES:
+    sizes = {letter: getattr(config, size) for letter, size in table.SIZES.items()}
+    rows = _rows(table, model_class, config)
+    is_tied = table.MODELS[model_class.__name__] != (table.BODY,)
+    unused = {name: tensor for name, tensor in tensors.items() if name not in table.IGNORED}
+    for copy, original in table.TIED_COPIES:
         if copy in unused:
             copied = unused.pop(copy)
             kept = unused.setdefault(original, copied)  # some files hold the copy alone
-            if with_heads and not copied.equals(kept):
+            if is_tied and not copied.equals(kept):
                 raise CheckpointError(
-                    f"{path}: {copied.name!r} differs from {kept.name!r}, and in minibert they are one and the same (tied) "
-                    "weight; BertModel.from_pretrained reads the encoder of such a checkpoint"
+                    f"{path}: {copied.name!r} differs from {kept.name!r}, and in minibert they are one and the "
+                    f"same (tied) weight; {table.BODY_CLASS}.from_pretrained reads the encoder of such a checkpoint"
                 )
-    stored_parts = {_part(theirs) for theirs in unused}
+    stored_parts = {_part(table, theirs) for theirs in unused}
     found, missing = {}, []
-    for ours, theirs, transposed, letters in _rows(config.num_hidden_layers, with_heads):
-        shown = theirs if with_heads else theirs.removeprefix("bert.")
-        if _part(theirs) in OPTIONAL_PARTS.keys() - stored_parts:
-            missing.append(shown)
+    for ours, theirs, transposed, letters in rows:
+        if _part(table, theirs) in table.OPTIONAL_PARTS.keys() - stored_parts:
+            missing.append(theirs)
             continue
         if theirs not in unused:  # this also ends the loop where config.json claims a billion layers
-            model = "BertForPreTraining" if with_heads else "BertModel"
+            shown = _own(table, model_class, theirs)
             raise CheckpointError(
-                f"{path} has no tensor {shown!r}: it is no {model} checkpoint, or not all of one; "
+                f"{path} has no tensor {shown!r}: it is no {model_class.__name__} checkpoint, or not all of one; "
                 f"it holds {listed(tensor.name for tensor in tensors.values())}"
             )
         tensor = unused.pop(theirs)
-        shape = tuple(sizes[letter] for letter in (reversed(letters) if transposed else letters))
+        # a digit is its own size
+        shape = tuple(sizes.get(letter) or int(letter) for letter in (reversed(letters) if transposed else letters))
         if tensor.dtype not in FLOATS:
             raise CheckpointError(f"tensor {tensor.name!r} in {tensor.path} holds {tensor.dtype_name()}, not floats")
         if tensor.shape != shape:
             raise CheckpointError(
-                f"tensor {tensor.name!r} in {tensor.path} has shape {brief(tensor.shape)}, but config.json asks for {shape}"
+                f"tensor {tensor.name!r} in {tensor.path} has shape {brief(tensor.shape)}, "
+                f"but by config.json it must be {shape}"
             )
-        found[ours] = tensor, transposed
+        found[_own(table, model_class, ours)] = tensor, transposed
+    missing = [_own(table, model_class, name) for name in missing]
     return found, LoadingInfo(missing, [tensor.name for tensor in unused.values()])
 
 
-def _part(their_name):
-    """Return which of the OPTIONAL_PARTS a tensor belongs to, or None."""
-    return next((prefix for prefix in OPTIONAL_PARTS if their_name.startswith(prefix)), None)
+def _part(table, their_name):
+    """Return which of the optional parts a tensor belongs to, or None."""
+    names = (their_name, table.BODY + their_name)
+    return next((part for part in table.OPTIONAL_PARTS for name in names if name.startswith(part)), None)
 
 
-def _describe(path, info):
+def _describe(table, path, info):
     sentences = []
     if info.missing_keys:
-        parts = dict.fromkeys(OPTIONAL_PARTS[_part(name) or "bert.pooler."] for name in info.missing_keys)
-        names = ", ".join(parts)
-        sentences.append(f"newly initialised, because the checkpoint has none, and to be trained before use: {names}")
+        parts = ", ".join(dict.fromkeys(table.OPTIONAL_PARTS[_part(table, name)] for name in info.missing_keys))
+        sentences.append(f"newly initialised, because the checkpoint has none, and to be trained before use: {parts}")
     if info.unexpected_keys:
         sentences.append(f"not used, because the model has no place for it: {listed(info.unexpected_keys)}")
     return f"{path}: {'; '.join(sentences)}"
 
 
-def read_config(config_class, directory):
+def read_config(model_class, directory):
     """Read config.json; keys that are not sizes or rates of the model are left out.
 
     Raises:
@@ -272,20 +298,23 @@ def read_config(config_class, directory):
         raise CheckpointError(
             f"{path} does not exist: {directory} is no checkpoint directory (minibert downloads nothing: give a folder)"
         )
-    content = read_json(path)
-    if content.get("model_type", "bert") != "bert":
-        raise CheckpointError(f"{path} describes a {brief(content['model_type'])} model; minibert reads 'bert'")
-    for name, supported in (("position_embedding_type", "absolute"), ("is_decoder", False), ("add_cross_attention", False)):
+    content, table, config_class = read_json(path), table_of(model_class), model_class.config_class
+    model_type = content.get("model_type", table.MODEL_TYPE)
+    if model_type != table.MODEL_TYPE:
+        raise CheckpointError(f"{path} describes a {brief(model_type)} model; {model_class.__name__} reads "
+                              f"{table.MODEL_TYPE!r}")
+    for name, supported in table.SUPPORTED.items():
         if content.get(name) not in (None, supported):
             raise CheckpointError(f"{path}: {name} {brief(content[name])} is not supported, only {supported!r}")
-    given = {field.name: content[field.name] for field in dataclasses.fields(config_class) if field.name in content}
+    their_names = {field.name: table.CONFIG.get(field.name, field.name) for field in dataclasses.fields(config_class)}
+    given = {ours: content[theirs] for ours, theirs in their_names.items() if theirs in content}
     for name, value in given.items():
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if name.endswith(("_prob", "_range", "_eps")) and not is_number:
-            raise CheckpointError(f"{path}: {name} must be a number, got {brief(value)}")
+            raise CheckpointError(f"{path}: {their_names[name]} must be a number, got {brief(value)}")
         if name == "hidden_act" and not isinstance(value, str):
-            raise CheckpointError(f"{path}: {name} must be a name, got {brief(value)}")
+            raise CheckpointError(f"{path}: {their_names[name]} must be a name, got {brief(value)}")
     try:
-        return config_class(**{**CONFIG_DEFAULTS, **given})
+        return config_class(**{**table.CONFIG_DEFAULTS, **given})
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from None

@@ -279,22 +279,8 @@ class BertModel(Layer):
         d_embeddings = self.embeddings.backward(d_hidden, cache.embeddings)
         return d_embeddings
 
-    def save_pretrained(self, directory):
-        """Write config.json and model.safetensors in Hugging Face's layout."""
-        huggingface.save(self, directory)
-
-    @classmethod
-    def from_pretrained(cls, directory, dtype=None, output_loading_info=False):
-        """Read what save_pretrained or Hugging Face wrote; dtype None keeps that of the file, or float32 where it is shorter.
-
-        A pooler that is not in the checkpoint is newly initialised (seed 0); that, and tensors of the checkpoint for which this
-        model has no place (heads), are told in a minibert.huggingface.CheckpointWarning.
-        With output_loading_info, returns (model, LoadingInfo(missing_keys, unexpected_keys)) and does not warn.
-
-        Raises:
-            minibert.huggingface.CheckpointError: the directory holds no such checkpoint, or a broken one.
-        """
-        return huggingface.load(cls, BertConfig, directory, False, dtype, output_loading_info)
+    config_class = BertConfig
+    save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
 
 
 class BertForPreTrainingOutput(NamedTuple):
@@ -409,22 +395,8 @@ class BertForPreTraining(Layer):
         d_embeddings = self.bert.backward((d_last_hidden_state, d_pooler_output), cache.bert)
         return d_embeddings
 
-    def save_pretrained(self, directory):
-        """Write config.json and model.safetensors in Hugging Face's layout."""
-        huggingface.save(self, directory)
-
-    @classmethod
-    def from_pretrained(cls, directory, dtype=None, output_loading_info=False):
-        """Read what save_pretrained or Hugging Face wrote; dtype None keeps that of the file, or float32 where it is shorter.
-
-        Heads or a pooler that are not in the checkpoint are newly initialised (seed 0); that, and tensors of the checkpoint
-        for which this model has no place, are told in a minibert.huggingface.CheckpointWarning.
-        With output_loading_info, returns (model, LoadingInfo(missing_keys, unexpected_keys)) and does not warn.
-
-        Raises:
-            minibert.huggingface.CheckpointError: the directory holds no such checkpoint, or a broken one.
-        """
-        return huggingface.load(cls, BertConfig, directory, True, dtype, output_loading_info)
+    config_class = BertConfig
+    save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
 
 
 def _integers(name, array, shape=None):

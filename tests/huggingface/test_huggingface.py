@@ -581,7 +581,7 @@ def test_what_safetensors_writes_is_read(tmp_path):
     ({"vocab_size": -11}, "vocab_size must be a positive integer, got -11"),
     ({"hidden_size": 0}, "hidden_size must be a positive integer, got 0"),
     ({"hidden_size": 6.0}, "hidden_size must be a positive integer, got 6.0"),
-    ({"vocab_size": 10**12}, r"'embeddings.word_embeddings.weight' .* \(11, 6\), but config.json asks for \(1000000000000, 6\)"),
+    ({"vocab_size": 10**12}, r"'embeddings.word_embeddings.weight' .* \(11, 6\), but by config.json it must be \(1000000000000, 6\)"),
     ({"hidden_size": 3 * 2**70}, r"shape \(11, 6\), but config.json asks for"),
     ({"num_hidden_layers": 10**15}, "has no tensor 'encoder.layer.2.attention.self.query.weight'"),
     ({"hidden_act": "relu"}, "hidden_act 'relu' is not supported: choose one of"),
@@ -590,7 +590,7 @@ def test_what_safetensors_writes_is_read(tmp_path):
     ({"is_decoder": True}, "is_decoder True is not supported"),
     ({"add_cross_attention": True}, "add_cross_attention True is not supported"),
     ({"model_type": "distilbert"}, "describes a 'distilbert' model"),
-    ({"model_type": ["bert"] * 10_000}, "describes a .* model; minibert reads 'bert'"),
+    ({"model_type": ["bert"] * 10_000}, "describes a .* model; [A-Za-z]* reads 'bert'"),
     ({"hidden_dropout_prob": -0.1}, "hidden_dropout_prob must be at least 0"),
     ({"hidden_dropout_prob": "0.1"}, "hidden_dropout_prob must be a number, got '0.1'"),
     ({"attention_probs_dropout_prob": None}, "attention_probs_dropout_prob must be a number, got None"),
@@ -621,7 +621,7 @@ def test_configurations_that_are_no_object(content, message, tmp_path):
 def test_what_a_configuration_leaves_out_is_what_transformers_assumes(tmp_path):
     """BERT-base, and not the small BERT of our own defaults: with 2 heads instead of 12 it would load and be wrong."""
     (tmp_path / "config.json").write_text('{"vocab_size": 100, "position_embedding_type": null}', encoding="utf-8")
-    assert checkpoint.read_config(minibert.BertConfig, tmp_path) == minibert.BertConfig(
+    assert checkpoint.read_config(minibert.BertModel, tmp_path) == minibert.BertConfig(
         vocab_size=100, hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072,
         max_position_embeddings=512, type_vocab_size=2, hidden_act="gelu", layer_norm_eps=1e-12,
     )  # fmt: skip

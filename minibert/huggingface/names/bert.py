@@ -1,8 +1,13 @@
-"""The tensor names of BERT, ours and Hugging Face's: BertModel and BertForPreTraining."""
+"""BERT's names, ours and Hugging Face's."""
+
+MODEL_TYPE = "bert"  # in config.json
+# The classes of this type, and the beginnings of the names (ours) that each has. A body alone has no prefix.
+MODELS = {"BertModel": ("bert.",), "BertForPreTraining": ("bert.", "mlm_head.", "nsp_head.")}
+BODY, BODY_CLASS, BODY_PARTS = "bert.", "BertModel", ("embeddings.", "encoder.", "pooler.")
 
 # Our name, Hugging Face's name, whether the array is transposed between them (their dense weights are (out, in), ours
 # are (in, out)), and our shape: V vocabulary, P positions, S segments, H hidden size, F feed-forward size. {} is the
-# number of the layer. BertModel alone has the same names without "bert.".
+# number of the layer.
 NAMES = (
     ("bert.embeddings.token.weight", "bert.embeddings.word_embeddings.weight", False, "VH"),
     ("bert.embeddings.position.weight", "bert.embeddings.position_embeddings.weight", False, "PH"),
@@ -49,4 +54,14 @@ IGNORED = ("bert.embeddings.position_ids",)  # 0, 1, 2, ...: a buffer that older
 CONFIG_DEFAULTS = {
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
     "max_position_embeddings": 512,
-}  # fmt: skip
+}
+CONFIG = {}  # our name of a size: theirs, where they differ
+WRITTEN = {"pad_token_id": 0, "position_embedding_type": "absolute", "tie_word_embeddings": True}  # beside the sizes
+SUPPORTED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
+
+# The letters of the shapes above.
+SIZES = {
+    "V": "vocab_size", "P": "max_position_embeddings", "S": "type_vocab_size", "H": "hidden_size", "F": "intermediate_size",
+}
+# Files converted from the first BERT, bert-base-uncased too, say gamma and beta.
+OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
