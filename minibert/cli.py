@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 import minibert
+from minibert.objectives import OBJECTIVES
 from minibert.commands import bench, embed, glove, grade, neighbours, toy, trace, word2vec
 
 
@@ -65,6 +66,7 @@ def _add_pretrain(commands):
         "folders of them, a blank line between documents",
     )  # fmt: skip
     command.add_argument("--output", default="bert-run", metavar="DIR", help="directory to write to (default: %(default)s)")
+    command.add_argument("--model", choices=OBJECTIVES, help="what to train (default: bert)")
     command.add_argument("--preset", choices=("tiny", "mini", "small"), help="size of the model (default: tiny)")
     length = command.add_mutually_exclusive_group()
     length.add_argument(
@@ -107,16 +109,16 @@ def _pretrain(options):
         given["corpus"] = [name if name in (PYTHON_DOCS, TOY) else os.path.abspath(name) for name in options.corpus]
     if options.steps:
         given["num_steps"] = options.steps
-    if options.resume and (given or options.minutes):
-        flags = [f"--{name}".replace("_", "-").replace("num-", "") for name in given] + ["--minutes"] * bool(options.minutes)
+    if options.resume and (given or options.minutes or options.model):
+        flags = ["--model"] * bool(options.model) + [f"--{name}".replace("_", "-").replace("num-", "") for name in given] + ["--minutes"] * bool(options.minutes)
         raise ValueError(f"a resumed run goes on as it was begun: leave out {', '.join(flags)}")
     try:
         if options.resume:
             evaluation, training = run.resume(options.output, objectives.find, _say)
         else:
-            objective = objectives.find("bert")
+            objective = objectives.find(options.model or "bert")
             recipe = objective.Recipe.of(**{"threads": min(4, _available_cores()), **given})
-            minutes = options.minutes or (2.0 if options.corpus == [TOY] else 5.0)
+            minutes = options.minutes or recipe.default_minutes
             evaluation, training = run.begin(options.output, objective, recipe, minutes, _say)
     except KeyboardInterrupt as interrupt:
         saved = checkpoints(options.output)
@@ -250,6 +252,7 @@ def _add_gradcheck(commands):
     )  # fmt: skip
     command.add_argument("--method", choices=("complex", "central"), help="complex step (default) or central differences")
     command.add_argument("--intermediates", action="store_true", help="check every named step of a backward pass too")
+    command.add_argument("--model", choices=OBJECTIVES, help="what to train (default: bert)")
     command.add_argument("--preset", choices=("tiny", "base"), help="check a whole BERT of this size in a random direction")
     command.add_argument("--per-tensor", action="store_true", help="with --preset: one direction for each tensor")
     museum = command.add_mutually_exclusive_group()

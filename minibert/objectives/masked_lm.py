@@ -100,7 +100,12 @@ class MaskedLMRecipe(Recipe):
     def of(cls, corpus=(PYTHON_DOCS,), preset="tiny", **changes):
         """Return the recipe for a corpus and a preset, with `changes`."""
         toy = TOY_RECIPE if tuple(corpus) == (TOY,) else {}
-        return cls(**{**toy, **PRESETS[preset], "corpus": corpus, "preset": preset, **changes})
+        return super().of(**{**toy, **PRESETS[preset], "corpus": corpus, "preset": preset, **changes})
+
+    @property
+    def default_minutes(self):
+        """The toy language is learnt in two minutes."""
+        return 2.0 if self.corpus == (TOY,) else 5.0
 
 
 class Scores(NamedTuple):

@@ -30,6 +30,20 @@ class Recipe:
     weight_decay: float = 0.01
     max_gradient_norm: float = 1.0
 
+    default_minutes = 5.0  # of a run that is told neither minutes nor steps
+
+    @classmethod
+    def of(cls, **changes):
+        """Return the recipe with `changes`; an objective may choose other defaults by what is changed.
+
+        Raises:
+            ValueError: the recipe has no field of that name.
+        """
+        unknown = changes.keys() - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise ValueError(f"{cls.__name__} has no {', '.join(sorted(unknown))}: this objective does not use it")
+        return cls(**changes)
+
     def learning_rate_at(self, step):
         """The learning rate of a step: a linear rise, then a linear fall (see schedules.py)."""
         num_warmup_steps = max(1, round(self.warmup * self.num_steps))
