@@ -4,22 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from helpers import KEY_MASK, A, B, D, H, S, T, random, scrambled
 
 from minibert.layers import MultiHeadAttention
 
-B, T, S, H, A = 2, 5, 4, 6, 3           # S: tokens attended to, where they are others
-D = H // A
-
-
-def random(*shape):
-    return np.random.default_rng(shape).standard_normal(shape)
-
 
 def scrambled_attention(num_heads=A, dropout_prob=0.0):
-    layer = MultiHeadAttention(H, num_heads, dropout_prob, dtype=np.float64)
-    for number, parameter in enumerate(layer.parameters().values()):
-        parameter.value[...] = np.random.default_rng(number).standard_normal(parameter.value.shape)
-    return layer
+    return scrambled(MultiHeadAttention(H, num_heads, dropout_prob, dtype=np.float64))
 
 
 def project(linear, row):
@@ -114,16 +105,14 @@ def test_split_and_join_undo_each_other():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
 def test_a_masked_key_has_probability_exactly_zero(dtype):
-    mask = np.ones((B, 1, 1, T), bool)
-    mask[1, ..., 3:] = False
     layer, x = scrambled_attention().astype(dtype), random(B, T, H).astype(dtype)
-    output, cache = layer.forward(x, mask=mask)
+    output, cache = layer.forward(x, mask=KEY_MASK)
     assert not cache.probs[1, :, :, 3:].any()
     assert (cache.probs[0].real > 0).all()
     np.testing.assert_allclose(cache.probs.sum(axis=-1), 1, rtol=1e-6)
     changed = x.copy()
     changed[1, 3:] += 50
-    assert np.array_equal(output[1, :3], layer.forward(changed, mask=mask)[0][1, :3])
+    assert np.array_equal(output[1, :3], layer.forward(changed, mask=KEY_MASK)[0][1, :3])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
@@ -160,7 +149,7 @@ def test_a_masked_score_has_no_gradient():
     """Not even in a row that may look nowhere, where every probability is 1/T_key."""
     layer = scrambled_attention()
     _, cache = layer.forward(random(B, T, H), random(B, S, H), np.zeros((T, S), bool))
-    d_query_input, _ = layer.backward(random(T, B, H).transpose(1, 0, 2), cache)
+    d_query_input, _ = layer.backward(random(B, T, H, seed=2), cache)
     assert not d_query_input.any()
     assert not layer.query.weight.grad.any()
     assert not layer.key.weight.grad.any()
@@ -180,7 +169,7 @@ def test_shapes():
 
 
 def test_self_attention_is_cross_attention_to_itself():
-    layer, x, d_output = scrambled_attention(), random(B, T, H), random(T, B, H).transpose(1, 0, 2)
+    layer, x, d_output = scrambled_attention(), random(B, T, H), random(B, T, H, seed=2)
     output, cache = layer.forward(x)
     output_of_two, cache_of_two = layer.forward(x, x)
     assert np.array_equal(output, output_of_two)
@@ -189,7 +178,7 @@ def test_self_attention_is_cross_attention_to_itself():
 
 
 def test_order_of_the_keys_does_not_matter():
-    layer, x, attended, order = scrambled_attention(), random(B, T, H), random(B, S, H), [2, 0, 3, 1]
+    layer, x, attended, order = scrambled_attention(), random(B, T, H), random(B, S, H), [2, 0, 3, 1, 6, 7, 5, 4]
     output, cache = layer.forward(x, attended)
     output_of_other_order, other_cache = layer.forward(x, attended[:, order])
     np.testing.assert_allclose(output, output_of_other_order, atol=1e-13)
@@ -213,5 +202,5 @@ def test_heads_that_do_not_fit(hidden_size, num_heads):
 
 
 def test_wrong_input_size():
-    with pytest.raises(ValueError, match=r"last axis of 6 \(in_features\), got x of shape \(2, 5, 4\)"):
-        scrambled_attention().forward(random(B, T, 4))
+    with pytest.raises(ValueError, match=r"last axis of 6 \(in_features\), got x of shape \(4, 5, 7\)"):
+        scrambled_attention().forward(random(B, T, 7))

@@ -4,16 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from helpers import random
 
 from minibert.layers import CrossEntropy
 from minibert.layers.cross_entropy import IGNORE_INDEX
 
 LAYER = CrossEntropy()
 LOGITS = np.log([[1.0, 2.0, 5.0], [3.0, 1.0, 1.0], [7.0, 1.0, 2.0]])     # probabilities: eighths, fifths, tenths
-
-
-def random(*shape):
-    return np.random.default_rng(shape).standard_normal(shape)
 
 
 def test_by_hand():

@@ -2,20 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers import B, F, H, T, random, scrambled
 
 from minibert.layers import GELU, FeedForward, TanhGELU
-
-B, T, H, F = 2, 5, 6, 7
-
-
-def random(*shape):
-    return np.random.default_rng(shape).standard_normal(shape)
-
-
-def scrambled(layer):
-    for number, parameter in enumerate(layer.parameters().values()):
-        parameter.value[...] = np.random.default_rng(number).standard_normal(parameter.value.shape)
-    return layer
 
 
 @pytest.mark.parametrize("hidden_act, activation", [("gelu", GELU()), ("gelu_new", TanhGELU())])

@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers import random
 
 from minibert.layers import Linear
-
-
-def random(*shape):
-    return np.random.default_rng(shape).standard_normal(shape)
 
 
 def random_linear(in_features=4, out_features=3):
