@@ -8,11 +8,11 @@ import time
 import numpy as np
 
 # The sizes of the tests of layers and models, pairwise different, so that a shape identifies its axis.
-B, T, S, H, A, D, F, V = 4, 5, 8, 6, 2, 3, 7, 11    # S: tokens attended to, where they are others
+B, T, S, H, A, D, F, V = 4, 5, 8, 6, 2, 3, 7, 11  # S: tokens attended to, where they are others
 
-INPUT_IDS = np.array([[2, 7, 7, 4, 3], [2, 9, 7, 0, 0], [2, 3, 0, 0, 0], [2, 8, 1, 3, 0]])               # (B, T)
-ATTENTION_MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]])          # (B, T)
-KEY_MASK = ATTENTION_MASK.astype(bool)[:, np.newaxis, np.newaxis, :]                                     # (B, 1, 1, T)
+INPUT_IDS = np.array([[2, 7, 7, 4, 3], [2, 9, 7, 0, 0], [2, 3, 0, 0, 0], [2, 8, 1, 3, 0]])  # (B, T)
+ATTENTION_MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]])  # (B, T)
+KEY_MASK = ATTENTION_MASK.astype(bool)[:, np.newaxis, np.newaxis, :]  # (B, 1, 1, T)
 
 # --- numbers and parameters ---
 
@@ -116,12 +116,12 @@ def made_once(tmp_path_factory, name, make, timeout=300):
     """
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent              # each worker has a folder of its own in that of the run
+        base = base.parent  # each worker has a folder of its own in that of the run
     directory, lock, unfinished = base / name, base / f"{name}.lock", base / f"{name}.unfinished"
     deadline = time.monotonic() + timeout
     while not directory.exists():
         try:
-            lock.mkdir()                # atomic: one worker succeeds
+            lock.mkdir()  # atomic: one worker succeeds
         except FileExistsError:
             assert time.monotonic() < deadline, f"{name}: not made by another worker after {timeout} seconds"
             time.sleep(0.02)

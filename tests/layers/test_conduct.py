@@ -1,4 +1,4 @@
-"""What every layer promises and no gradient check can see: nothing is kept, nothing is overwritten, gradients add up."""
+"""The promises of a layer that no gradient check sees: it keeps nothing, overwrites nothing, adds gradients."""
 
 import copy
 import re
@@ -22,7 +22,7 @@ from minibert.layers import (
 )
 from minibert.trace import tensors
 
-LABELS = np.where(INPUT_IDS % 3 == 0, INPUT_IDS, -100)                      # 0 is a class, too
+LABELS = np.where(INPUT_IDS % 3 == 0, INPUT_IDS, -100)  # 0 is a class, too
 PADDING_AND_DROPOUT = {"mask": KEY_MASK, "rng": 5}
 
 LAYERS = {
@@ -35,12 +35,18 @@ LAYERS = {
     "Dropout off": (Dropout(0.4), [random(B, T, H)], {}),
     "CrossEntropy": (CrossEntropy(), [random(B, T, V), LABELS], {}),
     "MultiHeadAttention": (MultiHeadAttention(H, A), [random(B, T, H)], {}),
-    "MultiHeadAttention padding dropout": (MultiHeadAttention(H, A, 0.3), [random(B, T, H)], PADDING_AND_DROPOUT),
+    "MultiHeadAttention padding dropout": (
+        MultiHeadAttention(H, A, 0.3),
+        [random(B, T, H)],
+        PADDING_AND_DROPOUT,
+    ),
     "MultiHeadAttention two inputs": (MultiHeadAttention(H, A), [random(B, T, H), random(B, S, H)], {}),
     "FeedForward": (FeedForward(H, F), [random(B, T, H)], {}),
     "EncoderLayer": (EncoderLayer(H, A, F), [random(B, T, H)], {}),
     "EncoderLayer padding dropout": (
-        EncoderLayer(H, A, F, "gelu_new", 0.3, 0.3), [random(B, T, H)], PADDING_AND_DROPOUT,
+        EncoderLayer(H, A, F, "gelu_new", 0.3, 0.3),
+        [random(B, T, H)],
+        PADDING_AND_DROPOUT,
     ),
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
@@ -65,7 +71,13 @@ def upstream(y, seed=8):
 
 def other(inputs):
     """Inputs of the same shapes with other numbers."""
-    return [np.where(x >= 0, (x + 3) % V, x) if np.issubdtype(x.dtype, np.integer) else x[::-1] + 1 for x in inputs]
+
+    def changed(x):
+        if np.issubdtype(x.dtype, np.integer):
+            return np.where(x >= 0, (x + 3) % V, x)
+        return x[::-1] + 1
+
+    return [changed(x) for x in inputs]
 
 
 @every_layer
@@ -115,7 +127,7 @@ def test_backward_twice_adds_up(name):
     once = grads(layer)
     assert_same(layer.backward(upstream(y), cache), d_x)
     for path, grad in grads(layer).items():
-        if name == "Embedding":                 # adds token by token, so that the last bit may differ
+        if name == "Embedding":  # adds token by token, so that the last bit may differ
             np.testing.assert_allclose(grad, 2 * once[path], rtol=1e-15)
         else:
             assert np.array_equal(grad, 2 * once[path]), path

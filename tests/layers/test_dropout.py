@@ -58,8 +58,8 @@ def test_the_generator_decides():
     layer, x = Dropout(0.4), np.ones((30, 40))
     generator = np.random.default_rng(5)
     first, second = layer.forward(x, generator)[0], layer.forward(x, generator)[0]
-    assert not np.array_equal(first, second)                                              # it moves on
-    assert np.array_equal(first, layer.forward(x, np.random.default_rng(5))[0])           # and can be repeated
+    assert not np.array_equal(first, second)  # it moves on
+    assert np.array_equal(first, layer.forward(x, np.random.default_rng(5))[0])  # and can be repeated
     assert not np.array_equal(first, layer.forward(x, np.random.default_rng(6))[0])
 
 

@@ -11,7 +11,7 @@ from minibert.layers import GELU, FeedForward, TanhGELU
 def test_feed_forward_is_its_formula(hidden_act, activation):
     layer, x = scrambled(FeedForward(H, F, hidden_act, dtype=np.float64)), random(B, T, H)
     y, _ = layer.forward(x)
-    intermediate = x @ layer.intermediate.weight.value + layer.intermediate.bias.value              # (B, T, F)
+    intermediate = x @ layer.intermediate.weight.value + layer.intermediate.bias.value  # (B, T, F)
     expected = activation.forward(intermediate)[0] @ layer.output.weight.value + layer.output.bias.value
     np.testing.assert_allclose(y, expected, atol=1e-13)
 
@@ -28,5 +28,6 @@ def test_feed_forward_sizes():
 
 
 def test_unknown_activation():
-    with pytest.raises(ValueError, match=r"hidden_act 'relu' is not supported: choose one of \['gelu', 'gelu_new'\]"):
+    message = r"hidden_act 'relu' is not supported: choose one of \['gelu', 'gelu_new'\]"
+    with pytest.raises(ValueError, match=message):
         FeedForward(H, F, "relu")

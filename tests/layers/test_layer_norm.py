@@ -19,8 +19,11 @@ def test_by_hand():
     layer = LayerNorm(4, eps=0.0, dtype=np.float64)
     layer.gamma.value[...] = [1, 10, 100, 1000]
     layer.beta.value[...] = [5, 6, 7, 8]
-    y, _ = layer.forward(np.array([[-3.0, -1.0, 1.0, 3.0]]))      # mean 0, variance 5
-    np.testing.assert_allclose(y, [[5 - 3 / 5**0.5, 6 - 10 / 5**0.5, 7 + 100 / 5**0.5, 8 + 3000 / 5**0.5]], rtol=1e-15)
+    y, _ = layer.forward(np.array([[-3.0, -1.0, 1.0, 3.0]]))  # mean 0, variance 5
+    root = math.sqrt(5)
+    np.testing.assert_allclose(
+        y, [[5 - 3 / root, 6 - 10 / root, 7 + 100 / root, 8 + 3000 / root]], rtol=1e-15
+    )
 
 
 def test_equals_loops_with_a_stated_eps():
@@ -30,9 +33,10 @@ def test_equals_loops_with_a_stated_eps():
         for t in range(T):
             row = x[b, t].tolist()
             mean = math.fsum(row) / H
-            variance = math.fsum((number - mean) ** 2 for number in row) / H    # divided by H, not H − 1
+            variance = math.fsum((number - mean) ** 2 for number in row) / H  # divided by H, not H − 1
             for k in range(H):
-                expected = layer.gamma.value[k] * (row[k] - mean) / math.sqrt(variance + 0.3) + layer.beta.value[k]
+                normalized = (row[k] - mean) / math.sqrt(variance + 0.3)
+                expected = layer.gamma.value[k] * normalized + layer.beta.value[k]
                 assert y[b, t, k] == pytest.approx(expected, abs=1e-13)
 
 

@@ -32,7 +32,9 @@ def test_it_runs_and_its_text_quotes_what_the_run_gives(name):
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_solution_has_all_points_and_the_empty_exercises_none(name):
     solved = grade(FOLDER / "solutions" / f"{name}.ipynb")
-    assert [result.points for result in solved.results] == [exercise.of for exercise in exercises.lessons()[name[:2]]], solved
+    assert [result.points for result in solved.results] == [
+        exercise.of for exercise in exercises.lessons()[name[:2]]
+    ], solved
     empty = grade(FOLDER / f"{name}.ipynb")
     assert empty.errors == [] and empty.points == 0
     assert not any(result.done for result in empty.results), empty
@@ -43,7 +45,9 @@ def test_the_stored_notebook_is_executed_and_clean(name):
     notebook = notebooks.load(name)
     assert notebooks.problems(notebook) == []
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
-    assert counts == list(range(1, len(counts) + 1)), "not executed from top to bottom: python notebooks/execute.py " + name
+    assert counts == list(range(1, len(counts) + 1)), (
+        "not executed from top to bottom: python notebooks/execute.py " + name
+    )
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -56,7 +60,9 @@ def test_every_lesson_has_exercises_and_solutions_and_a_line_in_the_readme():
     assert [f"solutions/{name}" for name in LESSONS] == [name for name in NAMES if "/" in name]
     readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
     teaching = (FOLDER / "TEACHING.md").read_text(encoding="utf-8")
-    assert [name for name in LESSONS if f"notebooks/{name}.ipynb" not in readme or name[:2] not in teaching] == []
+    assert [
+        name for name in LESSONS if f"notebooks/{name}.ipynb" not in readme or name[:2] not in teaching
+    ] == []
 
 
 def test_the_stored_numbers_are_found_in_a_text():
@@ -64,19 +70,27 @@ def test_the_stored_numbers_are_found_in_a_text():
     notebook = notebooks.nbformat.v4.new_notebook(cells=[notebooks.nbformat.v4.new_markdown_cell(text)])
     found = notebooks.quotes(notebook)
     assert [(quote.expression, quote.number) for quote in found] == [
-        ("loss", 0.954), ("gap", 4.0), ("count", 1200.0), ("low", -3.0), ("worst", 7.1e-14)]  # fmt: skip
+        ("loss", 0.954),
+        ("gap", 4.0),
+        ("count", 1200.0),
+        ("low", -3.0),
+        ("worst", 7.1e-14),
+    ]
     assert [quote.tolerance for quote in found] == pytest.approx([0.000501, 0.3, 0.501, 0.501, 1e-13])
     assert notebooks.problems(notebook, [0.9544, 4.2, 1200, -3, 1e-14]) == []
     assert len(notebooks.problems(notebook, [0.9546, 4.4, 1201, 3, float("nan")])) == 5
 
 
-@pytest.mark.parametrize("output", [
-    {"output_type": "stream", "name": "stderr", "text": "oh"},
-    {"output_type": "stream", "name": "stdout", "text": "saved in /tmp/run"},
-    {"output_type": "stream", "name": "stdout", "text": "<object at 0x7f12ab>"},
-    {"output_type": "stream", "name": "stdout", "text": " 50%|##  | 5/10 [00:01<00:01, 4.2it/s]"},
-    {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"output_type": "stream", "name": "stderr", "text": "oh"},
+        {"output_type": "stream", "name": "stdout", "text": "saved in /tmp/run"},
+        {"output_type": "stream", "name": "stdout", "text": "<object at 0x7f12ab>"},
+        {"output_type": "stream", "name": "stdout", "text": " 50%|##  | 5/10 [00:01<00:01, 4.2it/s]"},
+        {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []},
+    ],
+)
 def test_debris_in_an_output_is_a_problem(output):
     cell = notebooks.nbformat.v4.new_code_cell("work()", outputs=[notebooks.nbformat.from_dict(output)])
     assert len(notebooks.problems(notebooks.nbformat.v4.new_notebook(cells=[cell]))) == 1
@@ -87,4 +101,7 @@ def test_no_lesson_quotes_without_closing_its_comment():
         for cell in notebooks.load(name).cells:
             if cell.cell_type == "markdown":
                 comments = re.findall(r"<!--", cell.source)
-                assert len(comments) == len(list(notebooks.QUOTED.finditer(cell.source))), (name, cell.source[:200])
+                assert len(comments) == len(list(notebooks.QUOTED.finditer(cell.source))), (
+                    name,
+                    cell.source[:200],
+                )

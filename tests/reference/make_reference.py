@@ -20,9 +20,16 @@ import numpy as np
 
 HERE = pathlib.Path(__file__).parent
 SIZES = {  # pairwise different, so that no two axes can be mistaken for each other
-    "vocab_size": 29, "hidden_size": 12, "num_attention_heads": 4, "intermediate_size": 10, "max_position_embeddings": 9,
-    "type_vocab_size": 2, "pad_token_id": 0, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
-}  # fmt: skip
+    "vocab_size": 29,
+    "hidden_size": 12,
+    "num_attention_heads": 4,
+    "intermediate_size": 10,
+    "max_position_embeddings": 9,
+    "type_vocab_size": 2,
+    "pad_token_id": 0,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
 BATCH_SIZE, NUM_TOKENS = 5, 7
 NUM_BATCHES, NUM_STEPS = 10, 100
 LEARNING_RATE, WARMUP, EPS, WEIGHT_DECAY = 1e-3, 10, 1e-6, 0.01
@@ -92,7 +99,9 @@ def train(model, batches):
 def write(path, arrays):
     import safetensors.numpy
 
-    path.write_bytes(safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    path.write_bytes(
+        safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    )
 
 
 def make_case(directory, seed, **config):

@@ -16,7 +16,11 @@ HERE = pathlib.Path(__file__).parent
 
 def arrays_of(arrays, prefix):
     """Return the arrays whose names begin with `prefix.`, under what follows it."""
-    return {name.removeprefix(f"{prefix}."): array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
+    return {
+        name.removeprefix(f"{prefix}."): array
+        for name, array in arrays.items()
+        if name.startswith(f"{prefix}.")
+    }
 
 
 def gradient_error(ours, theirs):
@@ -35,7 +39,9 @@ def assert_gradients_equal(model, theirs, tolerance=1e-9):
 
 def train(model, batches):
     """Train as make_reference.train does, with our AdamW; return the loss of every step."""
-    optimizer = minibert.AdamW(model.parameters(), eps=make_reference.EPS, weight_decay=make_reference.WEIGHT_DECAY)
+    optimizer = minibert.AdamW(
+        model.parameters(), eps=make_reference.EPS, weight_decay=make_reference.WEIGHT_DECAY
+    )
     losses = []
     for step in range(make_reference.NUM_STEPS):
         output, cache = model.forward(**batches[step % len(batches)])
@@ -93,7 +99,9 @@ def test_a_checkpoint_in_bfloat16_and_several_files():
     with pytest.warns(CheckpointWarning):
         in_short = minibert.BertForPreTraining.from_pretrained(HERE / "sharded")
     for name, parameter in in_short.parameters().items():
-        assert parameter.value.dtype == np.float32 and np.array_equal(parameter.value, model.parameters()[name].value)
+        assert parameter.value.dtype == np.float32 and np.array_equal(
+            parameter.value, model.parameters()[name].value
+        )
 
 
 def test_the_files_are_small():

@@ -32,7 +32,11 @@ def main(directory, text_file=None):
     from transformers import BertTokenizer
     from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
-    sentences = pathlib.Path(text_file).read_text(encoding="utf-8").splitlines() if text_file else python_docs().sentences
+    sentences = (
+        pathlib.Path(text_file).read_text(encoding="utf-8").splitlines()
+        if text_file
+        else python_docs().sentences
+    )
     sentences = list(first_megabyte(sentences))
     vocab = WordPieceTokenizer.from_pretrained(directory).vocab
     theirs = BertTokenizer(vocab=vocab)
@@ -44,7 +48,9 @@ def main(directory, text_file=None):
         "Rust, encode_batch": lambda: [each.ids for each in rust.encode_batch(sentences)],
         "Rust, encode_batch_fast": lambda: [each.ids for each in rust.encode_batch_fast(sentences)],
         "BertTokenizer(sentences)": lambda: theirs(sentences, add_special_tokens=False)["input_ids"],
-        "BertTokenizerLegacy": lambda: [older.convert_tokens_to_ids(older.tokenize(sentence)) for sentence in sentences],
+        "BertTokenizerLegacy": lambda: [
+            older.convert_tokens_to_ids(older.tokenize(sentence)) for sentence in sentences
+        ],
     }
     for name, encode in ways.items():
         times = []

@@ -48,8 +48,16 @@ def words_of(number, result):
     character = chr(number)
     if result[0] in "+-" and len(result) > 1:
         result = f"{number + int(result):X}"
-    symbols = {"=": character, "-": "", "_": " ", "|": f" {character} ", "%": unicodedata.normalize("NFD", character)}
-    middle = symbols[result] if result in symbols else "".join(chr(int(part, 16)) for part in result.split("."))
+    symbols = {
+        "=": character,
+        "-": "",
+        "_": " ",
+        "|": f" {character} ",
+        "%": unicodedata.normalize("NFD", character),
+    }
+    middle = (
+        symbols[result] if result in symbols else "".join(chr(int(part, 16)) for part in result.split("."))
+    )
     return f"a{middle}b".split(" ")
 
 
