@@ -1,9 +1,12 @@
 """What many test files need: seeded numbers, parameters, comparisons, commands, what is made once."""
 
 import argparse
+import contextlib
+import json
 import os
 import shutil
 import time
+import tracemalloc
 
 import numpy as np
 
@@ -71,6 +74,37 @@ def assert_all_close(first, second, tolerance=1e-12):
     assert list(first) == list(second)
     for name in first:
         np.testing.assert_allclose(first[name], second[name], rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+# --- files ---
+
+
+def safetensors_bytes(entries):
+    """A .safetensors file of {name: (dtype, shape, bytes)}, put together here by hand."""
+    header, data = {}, b""
+    for name, (dtype, shape, content) in entries.items():
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(shape),
+            "data_offsets": [len(data), len(data) + len(content)],
+        }
+        data += content
+    return with_header(json.dumps(header).encode(), data)
+
+
+def with_header(header, data=b""):
+    return len(header).to_bytes(8, "little") + header + data
+
+
+@contextlib.contextmanager
+def memory_below(limit):
+    """Fail where more bytes than that are taken at any time; NumPy's arrays are counted."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < limit
+    finally:
+        tracemalloc.stop()
 
 
 # --- commands and runs ---

@@ -1,4 +1,4 @@
-"""The promises of a layer that no gradient check sees: nothing kept, nothing overwritten, gradients add up."""
+"""The promises of a layer that no gradient check sees: nothing kept or overwritten, gradients add up."""
 
 import copy
 import re

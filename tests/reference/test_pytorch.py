@@ -1,4 +1,4 @@
-"""minibert beside PyTorch and transformers themselves: `pip install -e ".[test,reference]" && pytest tests/reference`."""
+"""minibert beside PyTorch and transformers; needs `pip install -e ".[test,reference]"`."""
 
 import importlib.util
 import os
@@ -110,7 +110,7 @@ def test_outputs_and_every_gradient_of_random_models(model_class, seed, tmp_path
 
 
 def test_the_gradient_of_the_padding_row_is_where_pytorch_differs(tmp_path):
-    """Embedding(padding_idx=0) drops what row 0 receives as an input; what it receives in the tied decoder it keeps."""
+    """Embedding(padding_idx=0) drops the gradient of row 0 as an input, but not that of the tied decoder."""
     config, _, batch = random_case(1)
     theirs = make_reference.torch_model("BertModel", 0.3, 1, **config | {"pad_token_id": 0})
     theirs.save_pretrained(tmp_path)
@@ -299,20 +299,17 @@ def test_every_gradient_of_a_public_checkpoint(minilm):
     upstream[0][encoding.attention_mask == 0] = 0  # PyTorch's row of [PAD] takes no gradient
     model.backward(upstream, cache)
     expected = theirs(**tensors(encoding._asdict()))
-    sum(
-        (array * torch.from_numpy(d_array)).sum() for array, d_array in zip(expected[:2], upstream)
-    ).backward()
+    products = [(array * torch.from_numpy(d_array)).sum() for array, d_array in zip(expected[:2], upstream)]
+    sum(products).backward()
     for name in ("last_hidden_state", "pooler_output"):
         assert np.abs(getattr(output, name) - expected[name].detach().numpy()).max() <= 1e-10
-    assert_gradients_equal(
-        model, {name: parameter.grad.numpy() for name, parameter in theirs.named_parameters()}
-    )
+    gradients = {name: parameter.grad.numpy() for name, parameter in theirs.named_parameters()}
+    assert_gradients_equal(model, gradients)
 
 
 def test_a_public_checkpoint_and_back(minilm, tmp_path):
     minibert.BertModel.from_pretrained(minilm).save_pretrained(tmp_path)
-    before, after = (
-        transformers.AutoModel.from_pretrained(folder).state_dict() for folder in (minilm, tmp_path)
-    )
+    before = transformers.AutoModel.from_pretrained(minilm).state_dict()
+    after = transformers.AutoModel.from_pretrained(tmp_path).state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)

@@ -1,4 +1,4 @@
-"""minibert against what PyTorch computed: the files beside this one, written by make_reference.py. Needs no PyTorch."""
+"""minibert against the results of PyTorch that make_reference.py stored here. Needs no PyTorch."""
 
 import pathlib
 
@@ -24,7 +24,7 @@ def arrays_of(arrays, prefix):
 
 
 def gradient_error(ours, theirs):
-    """The largest difference, relative to the largest entry of the reference, or to 1e-3 where that is larger."""
+    """The largest difference, relative to the largest entry of the reference (at least 1e-3)."""
     return np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-3)
 
 

@@ -1,16 +1,17 @@
-"""Make the files that let plain `pytest` hold WordPieceTokenizer against transformers' BertTokenizer, without transformers.
+"""Make the files by which plain `pytest` compares WordPieceTokenizer with transformers' BertTokenizer.
 
-    python tests/reference/tokenizer/make_tokenizer_reference.py [DIR]    (needs transformers; DIR: default: this one)
+    python tests/reference/tokenizer/make_tokenizer_reference.py [DIR]    (needs transformers; default: here)
 
 What it writes (plain ASCII, so that no editor or version control changes an invisible character):
 
-    code_points.txt   what BertTokenizer makes of every code point, in "a" + character + "b"; see `code_point_lines`
-    texts.json        the ids of texts generated here, of one sentence in many languages, of texts under other options, and
-                      of truncated pairs; their vocabulary is `vocabulary_of` this file
+    code_points.txt   the words of "a" + character + "b" for every code point; see `code_point_lines`
+    texts.json        the ids of texts generated here, of one sentence in many languages, of texts under other
+                      options, and of truncated pairs; their vocabulary is `vocabulary_of` this file
     saved/            what transformers saves: tokenizer.json and tokenizer_config.json, no vocab.txt
 """
 
 import collections
+import functools
 import itertools
 import json
 import os
@@ -38,8 +39,8 @@ OTHER_OPTIONS = [
     {"do_lower_case": False, "tokenize_chinese_chars": False},
 ]
 
-# U+1B44 goes before the stem, also where a character that is dropped before NFD stands between them (U+200B), but not where
-# one that is dropped after it does (U+034F).
+# U+1B44 goes before the stem, even with a character between them that is dropped before NFD (U+200B), but not
+# with one that is dropped after it does (U+034F).
 HARD_TEXTS = [f"a{STEM}\u1b44b", f"a{STEM}\u200b\u1b44b", f"a{STEM}\u034f\u1b44b", f"a{STEM}[MASK]\u1b44b"]
 SAVED_TEXTS = ["aÀb É", "中文", "中 文 ab", "a[E1]b[MASK]", "[e1] A"]
 # Article 1 of the Universal Declaration of Human Rights, its first sentence.
@@ -71,6 +72,7 @@ LANGUAGES = {
 }
 
 
+@functools.cache
 def code_points():
     """The code points that this Python's Unicode assigns, without surrogates."""
     return [
@@ -81,7 +83,7 @@ def code_points():
 
 
 class TextGenerator:
-    """Random texts made of the assigned code points, crowded with what is hard: most draws are from small sets of those.
+    """Random texts of assigned code points, most of them drawn from small sets of hard ones.
 
     Args:
         seed: the same seed and the same Unicode give the same texts.
@@ -208,7 +210,7 @@ def ids_of(tokenizer, texts):
 
 
 def small_tokenizer():
-    """A BertTokenizer with few tokens, none of whose options is the usual one, and with a special token of its own."""
+    """A BertTokenizer with few tokens, unusual options and a special token of its own."""
     vocab = full_vocabulary("abÀÉ中文[]", pieces=["ab", "##É"])
     tokenizer = reference(vocab, do_lower_case=False, strip_accents=True, tokenize_chinese_chars=False)
     tokenizer.add_special_tokens({"additional_special_tokens": ["[E1]"]})
@@ -233,7 +235,7 @@ def characters_of(texts):
 
 
 def frequent_pieces(texts, min_count=3):
-    """Groups of two to four letters that are frequent in these texts, as beginnings of words and as continuations."""
+    """Frequent groups of two to four letters of these texts, as beginnings of words and as continuations."""
     counts = collections.Counter()
     for word in " ".join(texts).split():
         for start in range(len(word) - 1):
@@ -245,7 +247,7 @@ def frequent_pieces(texts, min_count=3):
 
 
 def full_vocabulary(characters, pieces=()):
-    """A vocabulary in which no character is unknown, so that a wrong one always shows in the ids: {token: id}."""
+    """A vocabulary in which no character is unknown, so that a wrong one shows in the ids: {token: id}."""
     tokens = dict.fromkeys(
         [*SPECIAL_TOKENS, *pieces, *characters, *("##" + character for character in characters)]
     )
@@ -259,10 +261,10 @@ def vocabulary_of(content):
 
 
 def code_point_lines():
-    """What BertTokenizer makes of each code point, uncased and cased: lines "first-last uncased cased".
+    """The words that BertTokenizer makes of each code point: lines "first-last uncased cased".
 
-        =  kept       -  dropped       _  splits a word, as a space does       |  kept, and a word of its own
-        +N, -N  replaced by the character N code points further on             %  decomposed, a Hangul syllable
+        =  kept       -  dropped       _  splits a word, as a space does      |  kept, and a word of its own
+        +N, -N  replaced by the character N code points further on            %  decomposed, a Hangul syllable
         otherwise the hexadecimal code points that replace it, joined by "."; "20" in these splits
 
     Code points that are kept in both ways are left out.

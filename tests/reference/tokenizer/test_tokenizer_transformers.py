@@ -1,4 +1,4 @@
-"""WordPieceTokenizer beside transformers' BertTokenizer: `pip install -e ".[test,reference]" && pytest tests/reference`."""
+"""WordPieceTokenizer beside transformers' BertTokenizer; needs `pip install -e ".[test,reference]"`."""
 
 import itertools
 import json
@@ -94,7 +94,7 @@ def test_truncated_pairs(everything, options):
 
 @pytest.fixture(scope="module")
 def real_text():
-    """One megabyte: the sentence in all languages, English documentation, and source lines that are not plain ASCII."""
+    """One megabyte: the sentence in all languages, English documentation, and source lines beyond ASCII."""
     texts = list(LANGUAGES.values())
     size = 0
     for sentence in python_docs().sentences:
