@@ -3,13 +3,15 @@
     python .ci/budgets.py pace PACES             measure how fast the machine is now: a line is added to PACES
     python .ci/budgets.py check PACES REPORT...  compare reports (pytest --junitxml=REPORT) with the budgets
 
-A budget holds for the machine it was set on: two cores, both busy. On a machine that is slower, always or today,
-every budget is multiplied by its pace: the time of a fixed piece of work on all cores at once, relative to that
-machine. Measure it before and after the tests: the slower one counts. A faster machine has the same budgets.
+A budget holds for the machine it was set on: two cores, both busy. On a machine that is slower, always or
+today, every budget is multiplied by its pace: the time of a fixed piece of work on all cores at once,
+relative to that machine. Measure it before and after the tests: the slowest counts. A faster machine has
+the same budgets.
 
-    model family   all tests about one file of models/ or word_vectors/ with its companions (glove, glove_counts,
-                   ...): those of a file named after it, tests/*/test_FAMILY*.py, and those of tests/gradients
-                   whose parameters begin with a class of it or with its path. A new model needs no line here.
+    model family   all tests about one file of models/ or word_vectors/ with its companions (glove_counts is
+                   glove's): those of a file named after it, tests/*/test_FAMILY*.py, and those of
+                   tests/gradients whose parameters begin with a class of it or with its path. A new model
+                   needs no line here.
     gradient case  one test of tests/gradients
     lesson         all tests of tests/notebooks about a lesson and its solutions
 """

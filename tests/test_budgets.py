@@ -1,4 +1,4 @@
-"""The time budgets of CI: which test counts for which budget, and when the check fails. No clock is read here."""
+"""The time budgets of CI: which test counts for which budget, and when the check fails. It reads no clock."""
 
 import importlib.util
 import pathlib
