@@ -1,4 +1,4 @@
-"""What several test files share: a small text, a small recipe, a finished run, and the command in a process of its own."""
+"""Fixtures of many test files: a small text, a small recipe, a finished run, processes."""
 
 import os
 import pathlib
@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers import made_once
 from runs import begin
 
 from minibert.objectives.masked_lm import MaskedLMRecipe
@@ -33,43 +34,63 @@ def make_text(num_documents, seed=0):
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
     """The path of a text file of 50 documents; no test changes it."""
-    path = tmp_path_factory.mktemp("corpus") / "text.txt"
-    path.write_text(make_text(50), encoding="utf-8")
-    return path
+
+    def make(directory):
+        (directory / "text.txt").write_text(make_text(50), encoding="utf-8")
+
+    return made_once(tmp_path_factory, "corpus", make) / "text.txt"
 
 
 @pytest.fixture(scope="session")
 def tiny_recipe(corpus):
-    """A function that returns a Recipe for a run of a few hundredths of a second, with the changes that are asked for."""
+    """A function that returns a Recipe for a run of a few hundredths of a second, with the given changes."""
+
+    settings = {
+        "corpus": [str(corpus)],
+        "num_steps": 20,
+        "batch_size": 5,
+        "seq_length": 16,
+        "vocab_size": 150,
+        "hidden_size": 12,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 3,
+        "learning_rate": 2e-3,
+        "warmup": 0.1,
+        "dropout": 0.1,
+        "mlm_probability": 0.15,
+    }
 
     def make(**changes):
-        sizes = {"vocab_size": 150, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3, "seq_length": 16}
-        rates = {"learning_rate": 2e-3, "warmup": 0.1, "dropout": 0.1, "mlm_probability": 0.15}  # whatever the defaults become
-        return MaskedLMRecipe(**{"corpus": [str(corpus)], "num_steps": 20, "batch_size": 5, **sizes, **rates, **changes})
+        return MaskedLMRecipe(**{**settings, **changes})
 
     return make
 
 
 @pytest.fixture(scope="session")
 def finished_run(tiny_recipe, tmp_path_factory):
-    """The directory of a run that is done; a test that changes something in it copies it first."""
-    directory = tmp_path_factory.mktemp("finished") / "run"
-    begin(directory, tiny_recipe())
-    return directory
+    """The directory of a finished run; a test that changes something in it copies it first."""
+
+    def make(directory):
+        begin(directory / "run", tiny_recipe())
+
+    return made_once(tmp_path_factory, "finished", make) / "run"
 
 
 @pytest.fixture(scope="session")
 def spawn():
-    """A function that starts `python ARGUMENTS` as a process of its own and returns its Popen; env is added to ours."""
+    """A function that starts `python ARGUMENTS`, keywords as environment variables; returns its Popen."""
     started = []
 
     def start(*arguments, **env):
         root = str(pathlib.Path(__file__).parent.parent)
         python_path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         process = subprocess.Popen(
-            [sys.executable, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": python_path, **env},
-        )  # fmt: skip
+        )
         started.append(process)
         return process
 

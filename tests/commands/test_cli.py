@@ -9,12 +9,12 @@ import signal
 import numpy as np
 import pytest
 import safetensors.numpy
+from minibert.training.pretraining import PRESETS, Recipe
 
 import minibert
 from minibert import cli
 from minibert.layers.softmax import softmax
 from minibert.training.checkpoint import load_unigram
-from minibert.training.pretraining import PRESETS, Recipe
 
 
 @pytest.fixture

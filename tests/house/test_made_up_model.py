@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 import pytest
+from helpers import contents
 from made_up.__main__ import HERE, move_in
 from made_up.model import MadeUpConfig, MadeUpModel
 from made_up.objective import Counting, MadeUpRecipe
-from runs import contents
 
 import minibert as mb
 from minibert import objectives, trace

@@ -4,22 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from helpers import KEY_MASK, A, B, D, H, S, T, random, scrambled
 
 from minibert.layers import MultiHeadAttention
 
-B, T, S, H, A = 2, 5, 4, 6, 3           # S: tokens attended to, where they are others
-D = H // A
-
-
-def random(*shape):
-    return np.random.default_rng(shape).standard_normal(shape)
-
 
 def scrambled_attention(num_heads=A, dropout_prob=0.0):
-    layer = MultiHeadAttention(H, num_heads, dropout_prob, dtype=np.float64)
-    for number, parameter in enumerate(layer.parameters().values()):
-        parameter.value[...] = np.random.default_rng(number).standard_normal(parameter.value.shape)
-    return layer
+    return scrambled(MultiHeadAttention(H, num_heads, dropout_prob, dtype=np.float64))
 
 
 def project(linear, row):
@@ -29,7 +20,7 @@ def project(linear, row):
 
 
 def attention_by_loops(layer, query_input, key_value_input, may_look):
-    """The formula for one batch, head and query at a time; may_look(b, a, t, s) says whether query t sees key s."""
+    """The formula for one batch, head and query at a time; query t sees key s if may_look(b, a, t, s)."""
     num_heads, size = layer.num_heads, query_input.shape[-1] // layer.num_heads
     output = np.zeros(query_input.shape)
     all_probs = np.zeros((len(query_input), num_heads, query_input.shape[1], key_value_input.shape[1]))
@@ -40,7 +31,7 @@ def attention_by_loops(layer, query_input, key_value_input, may_look):
         for t in range(len(queries)):
             context = [0.0] * query_input.shape[-1]
             for a in range(num_heads):
-                columns = range(a * size, (a + 1) * size)           # head a: a contiguous block of columns
+                columns = range(a * size, (a + 1) * size)  # head a: a contiguous block of columns
                 weights = []
                 for s in range(len(keys)):
                     score = sum(queries[t][c] * keys[s][c] for c in columns) / math.sqrt(size)
@@ -77,7 +68,7 @@ def test_cross_attention_equals_loops():
 @pytest.mark.parametrize("shape", [(B, 1, 1, S), (1, A, 1, S), (1, 1, T, S), (B, A, T, S), (T, S)])
 def test_masks_of_every_shape_equal_loops(shape):
     mask = np.random.default_rng(2).random(shape) < 0.6
-    mask[..., 1] = True                                             # everyone may look somewhere
+    mask[..., 1] = True  # everyone may look somewhere
     whole = np.broadcast_to(mask, (B, A, T, S))
     layer, x, attended = scrambled_attention(), random(B, T, H), random(B, S, H)
     output, cache = layer.forward(x, attended, mask)
@@ -100,8 +91,8 @@ def test_heads_are_contiguous_blocks_of_columns():
     _, cache = layer.forward(x)
     for name in ("query", "key", "value"):
         linear = getattr(layer, name)
-        rows = x @ linear.weight.value + linear.bias.value          # (B, T, H)
-        heads = getattr(cache, name)                                # (B, A, T, D)
+        rows = x @ linear.weight.value + linear.bias.value  # (B, T, H)
+        heads = getattr(cache, name)  # (B, A, T, D)
         assert heads.shape == (B, A, T, D)
         for a in range(A):
             np.testing.assert_allclose(heads[:, a], rows[:, :, a * D : (a + 1) * D], atol=1e-13)
@@ -114,16 +105,14 @@ def test_split_and_join_undo_each_other():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
 def test_a_masked_key_has_probability_exactly_zero(dtype):
-    mask = np.ones((B, 1, 1, T), bool)
-    mask[1, ..., 3:] = False
     layer, x = scrambled_attention().astype(dtype), random(B, T, H).astype(dtype)
-    output, cache = layer.forward(x, mask=mask)
+    output, cache = layer.forward(x, mask=KEY_MASK)
     assert not cache.probs[1, :, :, 3:].any()
     assert (cache.probs[0].real > 0).all()
     np.testing.assert_allclose(cache.probs.sum(axis=-1), 1, rtol=1e-6)
     changed = x.copy()
     changed[1, 3:] += 50
-    assert np.array_equal(output[1, :3], layer.forward(changed, mask=mask)[0][1, :3])
+    assert np.array_equal(output[1, :3], layer.forward(changed, mask=KEY_MASK)[0][1, :3])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
@@ -139,11 +128,12 @@ def test_a_query_that_may_look_nowhere_looks_everywhere_alike(dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_no_score_is_so_small_that_a_masked_one_beats_it(dtype):
-    """Scores of about −1e6 where looking is allowed: a mask that adds or writes −1e4 would choose the masked key."""
+    """Scores of about −1e6 where looking is allowed: a mask of −1e4 would choose the masked key."""
     layer = MultiHeadAttention(2, 1, dtype=dtype)
     for linear in (layer.query, layer.key):
         linear.weight.value[...] = np.eye(2)
-    query_input, key_value_input = np.array([[[1e3, 0]]], dtype), np.array([[[-1e3, 0], [-1e3, 0], [1e3, 0]]], dtype)
+    query_input = np.array([[[1e3, 0]]], dtype)
+    key_value_input = np.array([[[-1e3, 0], [-1e3, 0], [1e3, 0]]], dtype)
     _, cache = layer.forward(query_input, key_value_input, np.array([True, True, False]))
     assert cache.probs.tolist() == [[[[0.5, 0.5, 0]]]]
 
@@ -152,7 +142,7 @@ def test_true_means_may_look():
     layer, x = scrambled_attention(), random(B, T, H)
     assert np.array_equal(layer.forward(x)[0], layer.forward(x, mask=np.ones((T, T), bool))[0])
     causal = layer.forward(x, mask=np.tril(np.ones((T, T), bool)))[1].probs
-    assert not np.triu(causal, k=1).any()                           # row = query, column = key
+    assert not np.triu(causal, k=1).any()  # row = query, column = key
     assert (np.tril(causal)[..., np.arange(T), 0] > 0).all()
 
 
@@ -160,7 +150,7 @@ def test_a_masked_score_has_no_gradient():
     """Not even in a row that may look nowhere, where every probability is 1/T_key."""
     layer = scrambled_attention()
     _, cache = layer.forward(random(B, T, H), random(B, S, H), np.zeros((T, S), bool))
-    d_query_input, _ = layer.backward(random(T, B, H).transpose(1, 0, 2), cache)
+    d_query_input, _ = layer.backward(random(B, T, H, seed=2), cache)
     assert not d_query_input.any()
     assert not layer.query.weight.grad.any()
     assert not layer.key.weight.grad.any()
@@ -180,7 +170,7 @@ def test_shapes():
 
 
 def test_self_attention_is_cross_attention_to_itself():
-    layer, x, d_output = scrambled_attention(), random(B, T, H), random(T, B, H).transpose(1, 0, 2)
+    layer, x, d_output = scrambled_attention(), random(B, T, H), random(B, T, H, seed=2)
     output, cache = layer.forward(x)
     output_of_two, cache_of_two = layer.forward(x, x)
     assert np.array_equal(output, output_of_two)
@@ -189,7 +179,8 @@ def test_self_attention_is_cross_attention_to_itself():
 
 
 def test_order_of_the_keys_does_not_matter():
-    layer, x, attended, order = scrambled_attention(), random(B, T, H), random(B, S, H), [2, 0, 3, 1]
+    layer, x, attended = scrambled_attention(), random(B, T, H), random(B, S, H)
+    order = [2, 0, 3, 1, 6, 7, 5, 4]
     output, cache = layer.forward(x, attended)
     output_of_other_order, other_cache = layer.forward(x, attended[:, order])
     np.testing.assert_allclose(output, output_of_other_order, atol=1e-13)
@@ -203,15 +194,17 @@ def test_dropout_acts_on_the_probabilities():
     np.testing.assert_allclose(cache.dropped_probs, cache.probs * keep / 0.6, atol=1e-14)
     assert np.array_equal(cache.probs, layer.forward(x)[1].probs)
     context = (cache.dropped_probs @ cache.value).transpose(0, 2, 1, 3).reshape(B, T, H)
-    np.testing.assert_allclose(output, context @ layer.output.weight.value + layer.output.bias.value, atol=1e-13)
+    expected = context @ layer.output.weight.value + layer.output.bias.value
+    np.testing.assert_allclose(output, expected, atol=1e-13)
 
 
 @pytest.mark.parametrize(("hidden_size", "num_heads"), [(130, 4), (6, 0), (6, -3), (6, 7)])
 def test_heads_that_do_not_fit(hidden_size, num_heads):
-    with pytest.raises(ValueError, match=f"hidden_size {hidden_size} is not divisible by num_attention_heads {num_heads}"):
+    message = f"hidden_size {hidden_size} is not divisible by num_attention_heads {num_heads}"
+    with pytest.raises(ValueError, match=message):
         MultiHeadAttention(hidden_size, num_heads)
 
 
 def test_wrong_input_size():
-    with pytest.raises(ValueError, match=r"last axis of 6 \(in_features\), got x of shape \(2, 5, 4\)"):
-        scrambled_attention().forward(random(B, T, 4))
+    with pytest.raises(ValueError, match=r"last axis of 6 \(in_features\), got x of shape \(4, 5, 7\)"):
+        scrambled_attention().forward(random(B, T, 7))

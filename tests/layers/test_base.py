@@ -187,9 +187,13 @@ class OuterCache(NamedTuple):
 
 
 CACHE = OuterCache(
-    np.full((2, 3), 0.125), np.float32(0.125), None, InnerCache(np.full(4, 0.125, np.float32)),
-    [InnerCache(np.full(4, 0.125))] * 12, [],
-)  # fmt: skip
+    np.full((2, 3), 0.125),
+    np.float32(0.125),
+    None,
+    InnerCache(np.full(4, 0.125, np.float32)),
+    [InnerCache(np.full(4, 0.125))] * 12,
+    [],
+)
 
 
 def test_a_cache_prints_names_dtypes_and_shapes():
@@ -205,7 +209,9 @@ def test_a_cache_prints_names_dtypes_and_shapes():
     assert repr(CACHE.inner) == "InnerCache\n  x  float32 (4,)"
 
 
-@pytest.mark.parametrize("show", [repr, str, "{}".format, pprint.pformat], ids=["repr", "str", "format", "pp"])
+@pytest.mark.parametrize(
+    "show", [repr, str, "{}".format, pprint.pformat], ids=["repr", "str", "format", "pp"]
+)
 def test_no_way_of_printing_a_cache_shows_numbers(show):
     assert show(CACHE) == repr(CACHE)
     assert "0.125" not in show([CACHE])

@@ -1,10 +1,11 @@
-"""What every layer promises and no gradient check can see: nothing is kept, nothing is overwritten, gradients add up."""
+"""The promises of a layer that no gradient check sees: nothing kept or overwritten, gradients add up."""
 
 import copy
 import re
 
 import numpy as np
 import pytest
+from helpers import INPUT_IDS, KEY_MASK, A, B, F, H, S, T, V, assert_same, grads, random, scrambled
 
 from minibert.layers import (
     GELU,
@@ -21,19 +22,12 @@ from minibert.layers import (
 )
 from minibert.trace import tensors
 
-B, T, S, H, A, F, V = 2, 5, 4, 6, 3, 7, 11
-PADDING = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], bool)[:, np.newaxis, np.newaxis, :]
-IDS = np.array([[2, 7, 7, 4, 3], [2, 9, 7, 0, 0]])
-LABELS = np.array([[-100, 5, -100, 4, 0], [-100, -100, 7, -100, -100]])
-
-
-def random(*shape, seed=1):
-    return np.random.default_rng([seed, *shape]).standard_normal(shape)
-
+LABELS = np.where(INPUT_IDS % 3 == 0, INPUT_IDS, -100)  # 0 is a class, too
+PADDING_AND_DROPOUT = {"mask": KEY_MASK, "rng": 5}
 
 LAYERS = {
     "Linear": (Linear(H, F), [random(B, T, H)], {}),
-    "Embedding": (Embedding(V, H), [IDS], {}),
+    "Embedding": (Embedding(V, H), [INPUT_IDS], {}),
     "LayerNorm": (LayerNorm(H), [random(B, T, H)], {}),
     "GELU": (GELU(), [random(B, T, F)], {}),
     "TanhGELU": (TanhGELU(), [random(B, T, F)], {}),
@@ -41,21 +35,27 @@ LAYERS = {
     "Dropout off": (Dropout(0.4), [random(B, T, H)], {}),
     "CrossEntropy": (CrossEntropy(), [random(B, T, V), LABELS], {}),
     "MultiHeadAttention": (MultiHeadAttention(H, A), [random(B, T, H)], {}),
-    "MultiHeadAttention padding dropout": (MultiHeadAttention(H, A, 0.3), [random(B, T, H)], {"mask": PADDING, "rng": 5}),
+    "MultiHeadAttention padding dropout": (
+        MultiHeadAttention(H, A, 0.3),
+        [random(B, T, H)],
+        PADDING_AND_DROPOUT,
+    ),
     "MultiHeadAttention two inputs": (MultiHeadAttention(H, A), [random(B, T, H), random(B, S, H)], {}),
     "FeedForward": (FeedForward(H, F), [random(B, T, H)], {}),
     "EncoderLayer": (EncoderLayer(H, A, F), [random(B, T, H)], {}),
-    "EncoderLayer padding dropout": (EncoderLayer(H, A, F, "gelu_new", 0.3, 0.3), [random(B, T, H)], {"mask": PADDING, "rng": 5}),
-}  # fmt: skip
+    "EncoderLayer padding dropout": (
+        EncoderLayer(H, A, F, "gelu_new", 0.3, 0.3),
+        [random(B, T, H)],
+        PADDING_AND_DROPOUT,
+    ),
+}
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
 
 def prepared(name, dtype=np.float64):
     """A fresh copy of the layer with weights of size one, its inputs, and a function that runs forward."""
     layer, inputs, options = LAYERS[name]
-    layer = layer.astype(dtype)
-    for number, parameter in enumerate(layer.parameters().values()):
-        parameter.value = random(*parameter.value.shape, seed=number).astype(dtype)
+    layer = scrambled(layer.astype(np.float64)).astype(dtype)
     inputs = [x if np.issubdtype(x.dtype, np.integer) else x.astype(dtype) for x in inputs]
 
     def forward(*changed_inputs):
@@ -71,26 +71,13 @@ def upstream(y, seed=8):
 
 def other(inputs):
     """Inputs of the same shapes with other numbers."""
-    return [np.where(x >= 0, (x + 3) % V, x) if np.issubdtype(x.dtype, np.integer) else x[::-1] + 1 for x in inputs]
 
+    def changed(x):
+        if np.issubdtype(x.dtype, np.integer):
+            return np.where(x >= 0, (x + 3) % V, x)
+        return x[::-1] + 1
 
-def grads(layer):
-    return {name: parameter.grad.copy() for name, parameter in layer.parameters().items()}
-
-
-def assert_same(first, second):
-    """Equal to the last bit, whether arrays, tuples of arrays or None."""
-    if isinstance(first, (tuple, list)):
-        assert len(first) == len(second)
-        for one, two in zip(first, second):
-            assert_same(one, two)
-    elif isinstance(first, dict):
-        assert list(first) == list(second)
-        assert_same(list(first.values()), list(second.values()))
-    elif first is None:
-        assert second is None
-    else:
-        np.testing.assert_array_equal(first, second, strict=True)
+    return [changed(x) for x in inputs]
 
 
 @every_layer
@@ -140,7 +127,7 @@ def test_backward_twice_adds_up(name):
     once = grads(layer)
     assert_same(layer.backward(upstream(y), cache), d_x)
     for path, grad in grads(layer).items():
-        if name == "Embedding":                 # adds token by token, so that the last bit may differ
+        if name == "Embedding":  # adds token by token, so that the last bit may differ
             np.testing.assert_allclose(grad, 2 * once[path], rtol=1e-15)
         else:
             assert np.array_equal(grad, 2 * once[path]), path

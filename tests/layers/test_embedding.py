@@ -41,7 +41,7 @@ def test_gradients_of_repeated_ids_add_up():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint16, np.int32, np.int64, np.uint64])
 def test_ids_of_every_integer_type(dtype):
-    """Small integers must not overflow where id · H is computed: 99 · 128 does not fit 8 bits, nor 300 · 128 16."""
+    """Small integers must not overflow in id · H: 99 · 128 does not fit 8 bits, nor 300 · 128 16 bits."""
     num_rows, size = (100 if np.dtype(dtype).itemsize == 1 else 700), 128
     layer = Embedding(num_rows, size, dtype=np.float64)
     ids = np.array([num_rows - 1, 3, num_rows - 1], dtype)
@@ -63,5 +63,6 @@ def test_add_rows_adds_to_what_is_there():
 
 @pytest.mark.parametrize("bad_id", [7, -1, 1000])
 def test_id_without_a_row(bad_id):
-    with pytest.raises(ValueError, match=rf"id {bad_id} at \(1, 0\) is outside the table of 7 rows \(0 to 6\)"):
+    message = rf"id {bad_id} at \(1, 0\) is outside the table of 7 rows \(0 to 6\)"
+    with pytest.raises(ValueError, match=message):
         Embedding(V, H).forward(np.array([[6, 0], [bad_id, 1000]]))

@@ -2,27 +2,16 @@
 
 import numpy as np
 import pytest
+from helpers import B, F, H, T, random, scrambled
 
 from minibert.layers import GELU, FeedForward, TanhGELU
-
-B, T, H, F = 2, 5, 6, 7
-
-
-def random(*shape):
-    return np.random.default_rng(shape).standard_normal(shape)
-
-
-def scrambled(layer):
-    for number, parameter in enumerate(layer.parameters().values()):
-        parameter.value[...] = np.random.default_rng(number).standard_normal(parameter.value.shape)
-    return layer
 
 
 @pytest.mark.parametrize("hidden_act, activation", [("gelu", GELU()), ("gelu_new", TanhGELU())])
 def test_feed_forward_is_its_formula(hidden_act, activation):
     layer, x = scrambled(FeedForward(H, F, hidden_act, dtype=np.float64)), random(B, T, H)
     y, _ = layer.forward(x)
-    intermediate = x @ layer.intermediate.weight.value + layer.intermediate.bias.value              # (B, T, F)
+    intermediate = x @ layer.intermediate.weight.value + layer.intermediate.bias.value  # (B, T, F)
     expected = activation.forward(intermediate)[0] @ layer.output.weight.value + layer.output.bias.value
     np.testing.assert_allclose(y, expected, atol=1e-13)
 
@@ -39,5 +28,6 @@ def test_feed_forward_sizes():
 
 
 def test_unknown_activation():
-    with pytest.raises(ValueError, match=r"hidden_act 'relu' is not supported: choose one of \['gelu', 'gelu_new'\]"):
+    message = r"hidden_act 'relu' is not supported: choose one of \['gelu', 'gelu_new'\]"
+    with pytest.raises(ValueError, match=message):
         FeedForward(H, F, "relu")

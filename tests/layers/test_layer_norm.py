@@ -4,19 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from helpers import B, H, T, random
 
 from minibert.layers import LayerNorm
-
-H = 6
-
-
-def random(*shape):
-    return np.random.default_rng(shape).standard_normal(shape)
 
 
 def random_layer_norm(eps=1e-12):
     layer = LayerNorm(H, eps, np.float64)
-    layer.gamma.value, layer.beta.value = random(H), random(1, H)[0]
+    layer.gamma.value, layer.beta.value = random(H), random(H, seed=2)
     return layer
 
 
@@ -24,25 +19,29 @@ def test_by_hand():
     layer = LayerNorm(4, eps=0.0, dtype=np.float64)
     layer.gamma.value[...] = [1, 10, 100, 1000]
     layer.beta.value[...] = [5, 6, 7, 8]
-    y, _ = layer.forward(np.array([[-3.0, -1.0, 1.0, 3.0]]))      # mean 0, variance 5
-    np.testing.assert_allclose(y, [[5 - 3 / 5**0.5, 6 - 10 / 5**0.5, 7 + 100 / 5**0.5, 8 + 3000 / 5**0.5]], rtol=1e-15)
+    y, _ = layer.forward(np.array([[-3.0, -1.0, 1.0, 3.0]]))  # mean 0, variance 5
+    root = math.sqrt(5)
+    np.testing.assert_allclose(
+        y, [[5 - 3 / root, 6 - 10 / root, 7 + 100 / root, 8 + 3000 / root]], rtol=1e-15
+    )
 
 
 def test_equals_loops_with_a_stated_eps():
-    layer, x = random_layer_norm(eps=0.3), 3 * random(2, 5, H) + 7
+    layer, x = random_layer_norm(eps=0.3), 3 * random(B, T, H) + 7
     y, _ = layer.forward(x)
-    for b in range(2):
-        for t in range(5):
+    for b in range(B):
+        for t in range(T):
             row = x[b, t].tolist()
             mean = math.fsum(row) / H
-            variance = math.fsum((number - mean) ** 2 for number in row) / H    # divided by H, not H − 1
+            variance = math.fsum((number - mean) ** 2 for number in row) / H  # divided by H, not H − 1
             for k in range(H):
-                expected = layer.gamma.value[k] * (row[k] - mean) / math.sqrt(variance + 0.3) + layer.beta.value[k]
+                normalized = (row[k] - mean) / math.sqrt(variance + 0.3)
+                expected = layer.gamma.value[k] * normalized + layer.beta.value[k]
                 assert y[b, t, k] == pytest.approx(expected, abs=1e-13)
 
 
 def test_rows_have_mean_zero_and_variance_one():
-    y, _ = LayerNorm(H, dtype=np.float64).forward(5 * random(2, 5, H) - 40)
+    y, _ = LayerNorm(H, dtype=np.float64).forward(5 * random(B, T, H) - 40)
     np.testing.assert_allclose(y.mean(axis=-1), 0, atol=1e-14)
     np.testing.assert_allclose(y.var(axis=-1), 1, atol=1e-11)
 
@@ -63,7 +62,7 @@ def test_shift_and_scale_of_a_row_do_not_matter():
 
 
 def test_no_statistics_are_shared_between_tokens():
-    layer, x = random_layer_norm(), random(2, 5, H)
+    layer, x = random_layer_norm(), random(B, T, H)
     changed = x.copy()
     changed[1, 3] = 1e6
     y, y_changed = layer.forward(x)[0], layer.forward(changed)[0]
@@ -100,7 +99,7 @@ def test_one_row_without_a_batch():
 def test_gradient_has_no_part_along_ones_nor_along_the_normalised_row():
     layer = random_layer_norm()
     _, cache = layer.forward(random(5, H))
-    d_x = layer.backward(random(H, 5).T, cache)
+    d_x = layer.backward(random(5, H, seed=2), cache)
     np.testing.assert_allclose(d_x.sum(axis=-1), 0, atol=1e-13)
     np.testing.assert_allclose((d_x * cache.normalized).sum(axis=-1), 0, atol=1e-10)
 

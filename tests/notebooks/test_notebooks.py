@@ -1,4 +1,4 @@
-"""Every notebook runs from a fresh kernel, and what it says is what the run gives; solutions solve, empty exercises are kind."""
+"""Every notebook runs and quotes its results; solutions have all points, empty exercises none."""
 
 import importlib.util
 import pathlib
@@ -11,18 +11,25 @@ from minibert.course.exercises.grading import grade
 
 FOLDER = pathlib.Path(__file__).parents[2] / "notebooks"
 
-pytest.importorskip("nbclient", reason="executes notebooks: pip install -e '.[test]'")
-spec = importlib.util.spec_from_file_location("execute_notebooks", FOLDER / "execute.py")
-notebooks = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(notebooks)
-
-NAMES = notebooks.names()
+NAMES = sorted(path.stem for path in FOLDER.glob("[0-9]*.ipynb"))
+NAMES += sorted(f"solutions/{path.stem}" for path in FOLDER.glob("solutions/*.ipynb"))
 LESSONS = [name for name in NAMES if "/" not in name]
+
+
+@pytest.fixture(scope="module")
+def notebooks():
+    """The module notebooks/execute.py; imported only here, because its nbformat takes seconds to import."""
+    pytest.importorskip("nbclient", reason="executes notebooks: pip install -e '.[test]'")
+    spec = importlib.util.spec_from_file_location("execute_notebooks", FOLDER / "execute.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.names() == NAMES
+    return module
 
 
 @pytest.mark.notebooks
 @pytest.mark.parametrize("name", NAMES)
-def test_it_runs_and_its_text_quotes_what_the_run_gives(name):
+def test_it_runs_and_its_text_quotes_what_the_run_gives(notebooks, name):
     notebook = notebooks.load(name)
     values = notebooks.execute(notebook, (FOLDER / name).parent)
     assert notebooks.problems(notebook, values) == []
@@ -32,22 +39,24 @@ def test_it_runs_and_its_text_quotes_what_the_run_gives(name):
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_solution_has_all_points_and_the_empty_exercises_none(name):
     solved = grade(FOLDER / "solutions" / f"{name}.ipynb")
-    assert [result.points for result in solved.results] == [exercise.of for exercise in exercises.lessons()[name[:2]]], solved
+    points = [exercise.of for exercise in exercises.lessons()[name[:2]]]
+    assert [result.points for result in solved.results] == points, solved
     empty = grade(FOLDER / f"{name}.ipynb")
     assert empty.errors == [] and empty.points == 0
     assert not any(result.done for result in empty.results), empty
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_stored_notebook_is_executed_and_clean(name):
+def test_the_stored_notebook_is_executed_and_clean(notebooks, name):
     notebook = notebooks.load(name)
     assert notebooks.problems(notebook) == []
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
-    assert counts == list(range(1, len(counts) + 1)), "not executed from top to bottom: python notebooks/execute.py " + name
+    in_order = list(range(1, len(counts) + 1))
+    assert counts == in_order, f"not executed from top to bottom: python notebooks/execute.py {name}"
 
 
 @pytest.mark.parametrize("name", LESSONS)
-def test_a_lesson_has_what_every_lesson_has(name):
+def test_a_lesson_has_what_every_lesson_has(notebooks, name):
     assert notebooks.structure(notebooks.load(name), name) == []
 
 
@@ -56,35 +65,45 @@ def test_every_lesson_has_exercises_and_solutions_and_a_line_in_the_readme():
     assert [f"solutions/{name}" for name in LESSONS] == [name for name in NAMES if "/" in name]
     readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
     teaching = (FOLDER / "TEACHING.md").read_text(encoding="utf-8")
-    assert [name for name in LESSONS if f"notebooks/{name}.ipynb" not in readme or name[:2] not in teaching] == []
+    assert all(f"notebooks/{name}.ipynb" in readme and name[:2] in teaching for name in LESSONS)
 
 
-def test_the_stored_numbers_are_found_in_a_text():
-    text = "falls to 0.954<!-- loss -->, **4.0**<!-- gap ± 0.3 -->%, 1,200<!-- count -->, $-2$, −3<!-- low -->, 7.1e-14<!-- worst ± 1e-13 -->"
+def test_the_stored_numbers_are_found_in_a_text(notebooks):
+    text = "falls to 0.954<!-- loss -->, **4.0**<!-- gap ± 0.3 -->%, 1,200<!-- count -->, $-2$, "
+    text += "−3<!-- low -->, 7.1e-14<!-- worst ± 1e-13 -->"
     notebook = notebooks.nbformat.v4.new_notebook(cells=[notebooks.nbformat.v4.new_markdown_cell(text)])
     found = notebooks.quotes(notebook)
     assert [(quote.expression, quote.number) for quote in found] == [
-        ("loss", 0.954), ("gap", 4.0), ("count", 1200.0), ("low", -3.0), ("worst", 7.1e-14)]  # fmt: skip
+        ("loss", 0.954),
+        ("gap", 4.0),
+        ("count", 1200.0),
+        ("low", -3.0),
+        ("worst", 7.1e-14),
+    ]
     assert [quote.tolerance for quote in found] == pytest.approx([0.000501, 0.3, 0.501, 0.501, 1e-13])
     assert notebooks.problems(notebook, [0.9544, 4.2, 1200, -3, 1e-14]) == []
     assert len(notebooks.problems(notebook, [0.9546, 4.4, 1201, 3, float("nan")])) == 5
 
 
-@pytest.mark.parametrize("output", [
-    {"output_type": "stream", "name": "stderr", "text": "oh"},
-    {"output_type": "stream", "name": "stdout", "text": "saved in /tmp/run"},
-    {"output_type": "stream", "name": "stdout", "text": "<object at 0x7f12ab>"},
-    {"output_type": "stream", "name": "stdout", "text": " 50%|##  | 5/10 [00:01<00:01, 4.2it/s]"},
-    {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []},
-])  # fmt: skip
-def test_debris_in_an_output_is_a_problem(output):
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"output_type": "stream", "name": "stderr", "text": "oh"},
+        {"output_type": "stream", "name": "stdout", "text": "saved in /tmp/run"},
+        {"output_type": "stream", "name": "stdout", "text": "<object at 0x7f12ab>"},
+        {"output_type": "stream", "name": "stdout", "text": " 50%|##  | 5/10 [00:01<00:01, 4.2it/s]"},
+        {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []},
+    ],
+)
+def test_debris_in_an_output_is_a_problem(notebooks, output):
     cell = notebooks.nbformat.v4.new_code_cell("work()", outputs=[notebooks.nbformat.from_dict(output)])
     assert len(notebooks.problems(notebooks.nbformat.v4.new_notebook(cells=[cell]))) == 1
 
 
-def test_no_lesson_quotes_without_closing_its_comment():
+def test_no_lesson_quotes_without_closing_its_comment(notebooks):
     for name in NAMES:
         for cell in notebooks.load(name).cells:
             if cell.cell_type == "markdown":
                 comments = re.findall(r"<!--", cell.source)
-                assert len(comments) == len(list(notebooks.QUOTED.finditer(cell.source))), (name, cell.source[:200])
+                quoted = list(notebooks.QUOTED.finditer(cell.source))
+                assert len(comments) == len(quoted), (name, cell.source[:200])

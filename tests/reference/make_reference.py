@@ -1,14 +1,16 @@
 """Make the files that let plain `pytest` hold minibert against PyTorch where PyTorch is not installed.
 
-    python tests/reference/make_reference.py [DIR]      (needs torch and transformers; writes beside this script, or to DIR)
+    python tests/reference/make_reference.py [DIR]    (needs torch and transformers; default: this folder)
 
 Made with torch 2.13.0 and transformers 5.23.0; test_pytorch.py makes them again and compares. What it writes:
 
-    gelu/, gelu_new/        checkpoints in float64 with large random weights, saved by transformers, and expected.safetensors:
-                            a batch with padding and two segments, its outputs, the gradient of the loss for every parameter
-    trajectory.safetensors  ten batches, the losses of 100 AdamW steps over them from the weights of gelu/, the last weights
-    sharded/                a masked-LM checkpoint (no pooler, no next-sentence head) in bfloat16 and several files, saved by
-                            transformers, and expected.safetensors: its logits
+    gelu/, gelu_new/        checkpoints in float64 with large random weights, saved by transformers, and
+                            expected.safetensors: a batch with padding and two segments, its outputs, and the
+                            gradient of the loss for every parameter
+    trajectory.safetensors  ten batches, the losses of 100 AdamW steps over them from the weights of gelu/,
+                            and the last weights
+    sharded/                a masked-LM checkpoint (no pooler, no next-sentence head) in bfloat16 and several
+                            files, saved by transformers, and expected.safetensors: its logits
 
 All random numbers are NumPy's, so that nothing depends on the version of PyTorch.
 """
@@ -20,16 +22,23 @@ import numpy as np
 
 HERE = pathlib.Path(__file__).parent
 SIZES = {  # pairwise different, so that no two axes can be mistaken for each other
-    "vocab_size": 29, "hidden_size": 12, "num_attention_heads": 4, "intermediate_size": 10, "max_position_embeddings": 9,
-    "type_vocab_size": 2, "pad_token_id": 0, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
-}  # fmt: skip
+    "vocab_size": 29,
+    "hidden_size": 12,
+    "num_attention_heads": 4,
+    "intermediate_size": 10,
+    "max_position_embeddings": 9,
+    "type_vocab_size": 2,
+    "pad_token_id": 0,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
 BATCH_SIZE, NUM_TOKENS = 5, 7
 NUM_BATCHES, NUM_STEPS = 10, 100
 LEARNING_RATE, WARMUP, EPS, WEIGHT_DECAY = 1e-3, 10, 1e-6, 0.01
 
 
 def random_batch(rng, batch_size=BATCH_SIZE, num_tokens=NUM_TOKENS, vocab_size=SIZES["vocab_size"]):
-    """Return the arguments of BertForPreTraining.forward: sequences of several lengths; id 0 is padding and nothing else."""
+    """Return the arguments of BertForPreTraining.forward: sequences of several lengths, padding with id 0."""
     lengths = rng.permutation(np.linspace(2, num_tokens, batch_size).round().astype(int))
     attention_mask = np.arange(num_tokens) < lengths[:, np.newaxis]
     input_ids = np.where(attention_mask, rng.integers(1, vocab_size, attention_mask.shape), 0)
@@ -48,7 +57,7 @@ def learning_rate(step):
 
 
 def torch_model(model_class, scale, seed, **config):
-    """A transformers model in float64 whose weights are normal numbers, biases too, around 1 for LayerNorm's gain."""
+    """A transformers model in float64 with normal numbers as parameters, around 1 for LayerNorm's gain."""
     import torch
     import transformers
 
@@ -70,7 +79,7 @@ def tensors(batch):
 
 
 def train(model, batches):
-    """Train a transformers model with PyTorch's AdamW, no decay for biases and LayerNorm; return the loss of every step."""
+    """Train with PyTorch's AdamW, without decay for biases and LayerNorm; return the loss of every step."""
     import torch
 
     decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
@@ -92,7 +101,9 @@ def train(model, batches):
 def write(path, arrays):
     import safetensors.numpy
 
-    path.write_bytes(safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    path.write_bytes(
+        safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    )
 
 
 def make_case(directory, seed, **config):

@@ -1,4 +1,4 @@
-"""minibert beside PyTorch and transformers themselves: `pip install -e ".[test,reference]" && pytest tests/reference`."""
+"""minibert beside PyTorch and transformers; needs `pip install -e ".[test,reference]"`."""
 
 import importlib.util
 import os
@@ -22,7 +22,9 @@ from minibert.layers.softmax import softmax
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false")
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install minibert[reference]")
-transformers = pytest.importorskip("transformers", reason="needs transformers: pip install minibert[reference]")
+transformers = pytest.importorskip(
+    "transformers", reason="needs transformers: pip install minibert[reference]"
+)
 
 MODELS = ["BertForPreTraining", "BertModel"]
 
@@ -49,14 +51,19 @@ def random_case(seed):
     rng = np.random.default_rng([seed, 77])
     num_heads, num_tokens = int(rng.integers(1, 5)), int(rng.integers(2, 13))
     config = {
-        "vocab_size": int(rng.integers(10, 60)), "num_attention_heads": num_heads,
-        "hidden_size": num_heads * int(rng.integers(2, 7)), "intermediate_size": int(rng.integers(3, 30)),
-        "num_hidden_layers": int(rng.integers(1, 4)), "max_position_embeddings": num_tokens + int(rng.integers(0, 4)),
-        "type_vocab_size": int(rng.integers(1, 4)), "hidden_act": ["gelu", "gelu_new"][seed % 2], "pad_token_id": None,
-    }  # fmt: skip
+        "vocab_size": int(rng.integers(10, 60)),
+        "num_attention_heads": num_heads,
+        "hidden_size": num_heads * int(rng.integers(2, 7)),
+        "intermediate_size": int(rng.integers(3, 30)),
+        "num_hidden_layers": int(rng.integers(1, 4)),
+        "max_position_embeddings": num_tokens + int(rng.integers(0, 4)),
+        "type_vocab_size": int(rng.integers(1, 4)),
+        "hidden_act": ["gelu", "gelu_new"][seed % 2],
+        "pad_token_id": None,
+    }
     shape = int(rng.integers(1, 6)), num_tokens
     attention_mask = rng.random(shape) < rng.choice([0.2, 0.7, 1.0])  # with gaps, as no tokenizer makes them
-    attention_mask[:, rng.integers(0, num_tokens)] = True             # a sequence of padding alone has no meaning
+    attention_mask[:, rng.integers(0, num_tokens)] = True  # a sequence of padding alone has no meaning
     labels = np.where(rng.random(shape) < 0.3, rng.integers(0, config["vocab_size"], shape), -100)
     labels[-1, -1] = 0
     batch = {
@@ -83,7 +90,9 @@ def test_outputs_and_every_gradient_of_random_models(model_class, seed, tmp_path
     if model_class == "BertModel":
         rng = np.random.default_rng(seed)
         upstream = [rng.standard_normal(array.shape) for array in output]
-        scalar = sum((array * torch.from_numpy(d_array)).sum() for array, d_array in zip(expected[:2], upstream))
+        scalar = sum(
+            (array * torch.from_numpy(d_array)).sum() for array, d_array in zip(expected[:2], upstream)
+        )
         scalar.backward()
         ours.backward(upstream, cache)
         names = ("last_hidden_state", "pooler_output")
@@ -95,11 +104,13 @@ def test_outputs_and_every_gradient_of_random_models(model_class, seed, tmp_path
         names = ("loss", "prediction_logits", "seq_relationship_logits")
     for name in names:
         assert np.abs(getattr(output, name) - expected[name].detach().numpy()).max() <= 1e-10, name
-    assert_gradients_equal(ours, {name: parameter.grad.numpy() for name, parameter in theirs.named_parameters()})
+    assert_gradients_equal(
+        ours, {name: parameter.grad.numpy() for name, parameter in theirs.named_parameters()}
+    )
 
 
 def test_the_gradient_of_the_padding_row_is_where_pytorch_differs(tmp_path):
-    """Embedding(padding_idx=0) drops what row 0 receives as an input; what it receives in the tied decoder it keeps."""
+    """Embedding(padding_idx=0) drops the gradient of row 0 as an input, but not that of the tied decoder."""
     config, _, batch = random_case(1)
     theirs = make_reference.torch_model("BertModel", 0.3, 1, **config | {"pad_token_id": 0})
     theirs.save_pretrained(tmp_path)
@@ -129,7 +140,10 @@ def test_the_trajectory_of_training_in_pytorch():
 def test_the_stored_files_are_what_the_script_makes(tmp_path):
     make_reference.main(tmp_path)
     stored = sorted(path.relative_to(HERE) for path in HERE.rglob("*.safetensors"))
-    assert stored == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.safetensors")) and len(stored) > 6
+    assert (
+        stored == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.safetensors"))
+        and len(stored) > 6
+    )
     for path in stored:
         ours, theirs = read_tensors(HERE / path), read_tensors(tmp_path / path)
         assert ours.keys() == theirs.keys()
@@ -148,7 +162,9 @@ def test_from_transformers_here_and_back(model_class, dtype, tmp_path):
     ours = getattr(minibert, model_class).from_pretrained(tmp_path / "theirs")
     assert {parameter.value.dtype for parameter in ours.parameters().values()} == {np.dtype(np.float32)}
     ours.save_pretrained(tmp_path / "ours")
-    back, info = getattr(transformers, model_class).from_pretrained(tmp_path / "ours", output_loading_info=True)
+    back, info = getattr(transformers, model_class).from_pretrained(
+        tmp_path / "ours", output_loading_info=True
+    )
     assert not any(info.values()), info
     before, after = theirs.state_dict(), back.state_dict()
     assert before.keys() == after.keys()
@@ -156,18 +172,24 @@ def test_from_transformers_here_and_back(model_class, dtype, tmp_path):
         assert after[name].dtype == torch.float32 and torch.equal(before[name].float(), after[name]), name
 
 
-@pytest.mark.parametrize("head, missing, unused", [
-    ("MaskedLM", {"bert.pooler", "cls.seq_relationship"}, set()),
-    ("NextSentencePrediction", {"cls.predictions"}, set()),
-    ("SequenceClassification", {"cls.predictions", "cls.seq_relationship"}, {"classifier"}),
-    ("TokenClassification", {"bert.pooler", "cls.predictions", "cls.seq_relationship"}, {"classifier"}),
-    ("QuestionAnswering", {"bert.pooler", "cls.predictions", "cls.seq_relationship"}, {"qa_outputs"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "head, missing, unused",
+    [
+        ("MaskedLM", {"bert.pooler", "cls.seq_relationship"}, set()),
+        ("NextSentencePrediction", {"cls.predictions"}, set()),
+        ("SequenceClassification", {"cls.predictions", "cls.seq_relationship"}, {"classifier"}),
+        ("TokenClassification", {"bert.pooler", "cls.predictions", "cls.seq_relationship"}, {"classifier"}),
+        ("QuestionAnswering", {"bert.pooler", "cls.predictions", "cls.seq_relationship"}, {"qa_outputs"}),
+    ],
+)
 def test_the_encoder_of_other_models(head, missing, unused, tmp_path):
     theirs = make_reference.torch_model(f"BertFor{head}", 0.5, 2, num_hidden_layers=2)
     theirs.save_pretrained(tmp_path)
     ours, info = minibert.BertForPreTraining.from_pretrained(tmp_path, output_loading_info=True)
-    assert {".".join(name.split(".")[: 2 if name.startswith(("cls", "bert")) else 1]) for name in info.missing_keys} == missing
+    assert {
+        ".".join(name.split(".")[: 2 if name.startswith(("cls", "bert")) else 1])
+        for name in info.missing_keys
+    } == missing
     assert {name.split(".")[0] for name in info.unexpected_keys} == unused
     batch = make_reference.random_batch(np.random.default_rng(0))
     inputs = {name: batch[name] for name in ("input_ids", "token_type_ids", "attention_mask")}
@@ -202,7 +224,9 @@ def test_the_line_that_converts_a_pickle(tmp_path):
 
 def test_transformers_opens_a_finished_run_and_fills_masks_alike(finished_run, capfd):
     capfd.readouterr()
-    theirs, info = transformers.AutoModelForPreTraining.from_pretrained(finished_run, output_loading_info=True)
+    theirs, info = transformers.AutoModelForPreTraining.from_pretrained(
+        finished_run, output_loading_info=True
+    )
     assert type(theirs).__name__ == "BertForPreTraining" and not any(info.values()), info
     tokenizer = transformers.AutoTokenizer.from_pretrained(finished_run)
     printed = capfd.readouterr().err
@@ -221,23 +245,35 @@ def test_transformers_opens_a_finished_run_and_fills_masks_alike(finished_run, c
         probs = softmax(output.prediction_logits[0, position])
         best = np.argsort(-probs, kind="stable")[:5]
         answers = fill_mask(text)
-        assert [answer["token_str"] for answer in answers] == [our_tokenizer.id_to_token[token] for token in best]
+        assert [answer["token_str"] for answer in answers] == [
+            our_tokenizer.id_to_token[token] for token in best
+        ]
         assert [answer["score"] for answer in answers] == pytest.approx(probs[best], rel=1e-4)
 
 
 # --- a public checkpoint, here ---
 
 SENTENCES = [
-    "A man is eating food.", "Someone has a meal.", "The girl is carrying a baby.", "A woman plays the violin.",
-    "Two men pushed carts through the woods.", "A cheetah is running behind its prey.", "What is a gradient?",
-    "The derivative of a function of several variables, as a vector.", "他在吃饭。", "Café, naïve, Ωμέγα: 3.14!",
-    "He said that the new law, which had been debated for years, would not be passed before the summer. " * 12,
-]  # fmt: skip
+    "A man is eating food.",
+    "Someone has a meal.",
+    "The girl is carrying a baby.",
+    "A woman plays the violin.",
+    "Two men pushed carts through the woods.",
+    "A cheetah is running behind its prey.",
+    "What is a gradient?",
+    "The derivative of a function of several variables, as a vector.",
+    "他在吃饭。",
+    "Café, naïve, Ωμέγα: 3.14!",
+    "He said that the new law, which had been debated for years, would not be passed before the summer. "
+    * 12,
+]
 
 
 def test_sentence_vectors_of_a_public_checkpoint(minilm):
     theirs = transformers.AutoModel.from_pretrained(minilm)
-    inputs = transformers.AutoTokenizer.from_pretrained(minilm)(SENTENCES, padding=True, truncation=True, return_tensors="pt")
+    inputs = transformers.AutoTokenizer.from_pretrained(minilm)(
+        SENTENCES, padding=True, truncation=True, return_tensors="pt"
+    )
     mask = inputs["attention_mask"].unsqueeze(-1)
     with torch.no_grad():
         pooled = (theirs(**inputs).last_hidden_state * mask).sum(1) / mask.sum(1)
@@ -252,7 +288,9 @@ def test_sentence_vectors_of_a_public_checkpoint(minilm):
 
 
 def test_every_gradient_of_a_public_checkpoint(minilm):
-    theirs = transformers.AutoModel.from_pretrained(minilm, dtype=torch.float64, attn_implementation="eager").eval()
+    theirs = transformers.AutoModel.from_pretrained(
+        minilm, dtype=torch.float64, attn_implementation="eager"
+    ).eval()
     model = minibert.BertModel.from_pretrained(minilm, dtype=np.float64)
     encoding = minibert.WordPieceTokenizer.from_pretrained(minilm).encode_batch(SENTENCES[:4])
     output, cache = model.forward(*encoding)
@@ -261,14 +299,17 @@ def test_every_gradient_of_a_public_checkpoint(minilm):
     upstream[0][encoding.attention_mask == 0] = 0  # PyTorch's row of [PAD] takes no gradient
     model.backward(upstream, cache)
     expected = theirs(**tensors(encoding._asdict()))
-    sum((array * torch.from_numpy(d_array)).sum() for array, d_array in zip(expected[:2], upstream)).backward()
+    products = [(array * torch.from_numpy(d_array)).sum() for array, d_array in zip(expected[:2], upstream)]
+    sum(products).backward()
     for name in ("last_hidden_state", "pooler_output"):
         assert np.abs(getattr(output, name) - expected[name].detach().numpy()).max() <= 1e-10
-    assert_gradients_equal(model, {name: parameter.grad.numpy() for name, parameter in theirs.named_parameters()})
+    gradients = {name: parameter.grad.numpy() for name, parameter in theirs.named_parameters()}
+    assert_gradients_equal(model, gradients)
 
 
 def test_a_public_checkpoint_and_back(minilm, tmp_path):
     minibert.BertModel.from_pretrained(minilm).save_pretrained(tmp_path)
-    before, after = (transformers.AutoModel.from_pretrained(folder).state_dict() for folder in (minilm, tmp_path))
+    before = transformers.AutoModel.from_pretrained(minilm).state_dict()
+    after = transformers.AutoModel.from_pretrained(tmp_path).state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)

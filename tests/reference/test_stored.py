@@ -1,4 +1,4 @@
-"""minibert against what PyTorch computed: the files beside this one, written by make_reference.py. Needs no PyTorch."""
+"""minibert against the results of PyTorch that make_reference.py stored here. Needs no PyTorch."""
 
 import pathlib
 
@@ -16,11 +16,15 @@ HERE = pathlib.Path(__file__).parent
 
 def arrays_of(arrays, prefix):
     """Return the arrays whose names begin with `prefix.`, under what follows it."""
-    return {name.removeprefix(f"{prefix}."): array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
+    return {
+        name.removeprefix(f"{prefix}."): array
+        for name, array in arrays.items()
+        if name.startswith(f"{prefix}.")
+    }
 
 
 def gradient_error(ours, theirs):
-    """The largest difference, relative to the largest entry of the reference, or to 1e-3 where that is larger."""
+    """The largest difference, relative to the largest entry of the reference (at least 1e-3)."""
     return np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-3)
 
 
@@ -35,7 +39,9 @@ def assert_gradients_equal(model, theirs, tolerance=1e-9):
 
 def train(model, batches):
     """Train as make_reference.train does, with our AdamW; return the loss of every step."""
-    optimizer = minibert.AdamW(model.parameters(), eps=make_reference.EPS, weight_decay=make_reference.WEIGHT_DECAY)
+    optimizer = minibert.AdamW(
+        model.parameters(), eps=make_reference.EPS, weight_decay=make_reference.WEIGHT_DECAY
+    )
     losses = []
     for step in range(make_reference.NUM_STEPS):
         output, cache = model.forward(**batches[step % len(batches)])
@@ -93,7 +99,9 @@ def test_a_checkpoint_in_bfloat16_and_several_files():
     with pytest.warns(CheckpointWarning):
         in_short = minibert.BertForPreTraining.from_pretrained(HERE / "sharded")
     for name, parameter in in_short.parameters().items():
-        assert parameter.value.dtype == np.float32 and np.array_equal(parameter.value, model.parameters()[name].value)
+        assert parameter.value.dtype == np.float32 and np.array_equal(
+            parameter.value, model.parameters()[name].value
+        )
 
 
 def test_the_files_are_small():

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from runs import contents
+from helpers import contents
 
 from minibert.cli import main
 from minibert.training.checkpoint import checkpoints

@@ -5,7 +5,8 @@ import os
 
 import numpy as np
 import pytest
-from runs import begin, contents, resume, training_of
+from helpers import contents
+from runs import begin, resume, training_of
 
 from minibert.models.bert import BertForPreTraining
 from minibert.text.corpora import CorpusError

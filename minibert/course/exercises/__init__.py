@@ -1,12 +1,12 @@
-"""The exercises of the notebooks: they check themselves, in the notebook and, for an instructor, by `minibert grade`.
+"""The exercises of the notebooks. They check themselves, there and in `minibert grade` for an instructor.
 
     from minibert.course import exercises
-    exercises.check("rms_norm", rms_norm_forward, rms_norm_backward)     # prints the points and, if it is wrong, what is wrong
+    exercises.check("rms_norm", rms_norm_forward, rms_norm_backward)     # prints the points and the mistakes
 
-A backward pass is graded by the gradient check, so no answer key stands here: any derivation that is right is right.
-A forward pass is compared with a few committed numbers. kinds.py has the kinds of exercise, lesson_NN.py the
-exercises of a lesson, grading.py reads a student's file. The texts of the tasks stand in the notebooks, solutions in
-notebooks/solutions.
+A backward pass is graded by the gradient check, so there is no answer key: any right derivation counts. A
+forward pass is compared with a few committed numbers. kinds.py has the kinds of exercise, lesson_NN.py the
+exercises of a lesson, grading.py reads a student's file. The full text of each task is in its notebook, the
+solutions are in notebooks/solutions.
 """
 
 import difflib
@@ -14,15 +14,15 @@ import functools
 import importlib
 import pathlib
 
-recorded = []  # the Results of every check of this process, in order: what `minibert grade` reads
+recorded = []  # the Results of every check of this process, in order; `minibert grade` reads them
 
 
 def check(name, *answers):
-    """Grade an answer and print what was found.
+    """Grade an answer and print the result.
 
     Args:
-        name: the exercise, as its title in the notebook says.
-        answers: what the exercise asks for: a forward and a backward function, or a layer, or one function, or a value.
+        name: of the exercise, in its title in the notebook.
+        answers: a forward and a backward function, a layer, one function, or one value.
 
     Raises:
         ValueError: there is no such exercise.
@@ -37,7 +37,9 @@ def find(name):
     exercises = {exercise.name: exercise for lesson in lessons().values() for exercise in lesson}
     if name not in exercises:
         close = difflib.get_close_matches(str(name), exercises, n=3, cutoff=0.4)
-        raise ValueError(f"there is no exercise {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
+        raise ValueError(
+            f"there is no exercise {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else "")
+        )
     return exercises[name]
 
 
@@ -45,4 +47,7 @@ def find(name):
 def lessons():
     """Return {number of the lesson, "05": its exercises, in order}."""
     names = sorted(path.stem for path in pathlib.Path(__file__).parent.glob("lesson_*.py"))
-    return {name.removeprefix("lesson_"): importlib.import_module(f"{__name__}.{name}").EXERCISES for name in names}
+    return {
+        name.removeprefix("lesson_"): importlib.import_module(f"{__name__}.{name}").EXERCISES
+        for name in names
+    }

@@ -1,4 +1,7 @@
-"""The kinds of exercise: a forward with its backward, a function, a value. Each grades an answer and says what is wrong."""
+"""The kinds of exercise: a forward with its backward, a function, a value.
+
+Each grades an answer, and says where the mistake is.
+"""
 
 import copy
 import inspect
@@ -11,20 +14,20 @@ import numpy as np
 
 from minibert.gradcheck import GradientCheckError, check_gradients
 
-FORWARD_TOLERANCE = 1e-5   # relative: committed values have six significant digits
-PARAMETER_SCALE = 0.5      # standard deviation of the values that a layer's parameters are given
+FORWARD_TOLERANCE = 1e-5  # relative: committed values have six significant digits
+PARAMETER_SCALE = 0.5  # standard deviation of the values that a layer's parameters are given
 OURS = (pathlib.Path(__file__).parents[1], pathlib.Path(np.__file__).parent)
 
 
 class Result(NamedTuple):
-    """What an answer is worth, and why.
+    """The points of an answer, and why.
 
     Attributes:
         name:    of the exercise.
-        points:  given.
-        of:      points that can be had.
-        message: what is right and what is wrong, for the student; may have several lines.
-        done:    False if the exercise is as it was handed out.
+        points:  earned.
+        of:      points in all.
+        message: for the student: which part is right, and where the mistake is; may have several lines.
+        done:    False if the exercise is still as it was handed out.
     """
 
     name: str
@@ -41,14 +44,14 @@ class Result(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """A wrong answer that is often given: the function that computes it, and what to say to who gives it."""
+    """A common wrong answer: the function that computes it, and the sentence for a student who gives it."""
 
     function: Callable
     text: str
 
 
 class NotDone(Exception):
-    """The answer is as it was handed out: `...`, None, or NotImplementedError."""
+    """The answer is still as it was handed out: `...`, None, or NotImplementedError."""
 
 
 class Wrong(Exception):
@@ -61,17 +64,17 @@ class Gradients(NamedTuple):
         y, cache = forward(*inputs, **constants)
         gradients of the inputs, in argument order = backward(d_y, cache)
 
-    The forward is compared with committed numbers; once it is right, the gradient check grades the backward. A layer's
-    parameters are filled with seeded numbers first, so that nothing depends on how it initialises them.
+    The forward is compared with committed numbers; once it is right, the gradient check grades the backward.
+    A layer's parameters are filled with seeded numbers first, so that their initial values do not matter.
 
     Attributes:
         name, points: (for the forward, for the backward).
         inputs:    function of a numpy Generator: the positional arguments of forward, float64 (or integers).
         values:    the first entries of y for inputs(default_rng(0)), to six digits.
-        shape:     of y, if a wrong one should be named; None: not compared.
+        shape:     of y, to report a wrong one; None: not compared.
         constants: keyword arguments of forward, or a function of the Generator that returns them.
         mistakes:  Mistakes: functions of (*inputs, **constants) that return a wrong y.
-        hint:      said if the forward is wrong in another way.
+        hint:      printed if the forward is wrong in another way.
     """
 
     name: str
@@ -96,24 +99,31 @@ class Gradients(NamedTuple):
         except NotDone as todo:
             return Result(self.name, 0, of, str(todo), done=False)
         except Wrong as wrong:
-            return Result(self.name, 0, of, f"forward: {wrong}\nThe backward is graded once the forward is right.")
+            return Result(
+                self.name, 0, of, f"forward: {wrong}\nThe backward is graded once the forward is right."
+            )
         first = f"forward: right ({_count(self.points[0])})\n"
         try:
             self._check_backward(layer, backward, d_y, cache)
         except (NotDone, Wrong) as wrong:
             return Result(self.name, self.points[0], of, f"{first}backward: {wrong}")
-        return Result(self.name, of, of, f"{first}backward: right, by the gradient check ({_count(self.points[1])})")
+        return Result(
+            self.name, of, of, f"{first}backward: right, by the gradient check ({_count(self.points[1])})"
+        )
 
     def _functions(self, answers):
-        """Return (what check_gradients takes, forward, backward); a layer's parameters are filled."""
+        """Return (the argument of check_gradients, forward, backward); a layer's parameters are filled."""
         if len(answers) == 2 and all(map(callable, answers)):
             return answers, *answers
         if len(answers) == 1 and answers[0] in (..., None):
             raise NotDone("Give a layer, with parameters, forward and backward.")
         layer = answers[0] if len(answers) == 1 else None
-        if inspect.isclass(layer) or not callable(getattr(layer, "forward", None)) or not callable(getattr(layer, "backward", None)):
-            raise Wrong(f"check({self.name!r}, ...) takes two functions, forward and backward, or one layer that has both; "
-                        f"it was given {', '.join(map(_kind, answers)) or 'nothing'}.")
+        methods = [getattr(layer, name, None) for name in ("forward", "backward")]
+        if inspect.isclass(layer) or not all(map(callable, methods)):
+            raise Wrong(
+                f"check({self.name!r}, ...) takes two functions, forward and backward, or one layer that has "
+                f"both; it was given {_kinds(answers)}."
+            )
         rng = np.random.default_rng(1)
         for _, parameter in sorted(layer.parameters().items() if hasattr(layer, "parameters") else ()):
             parameter.value = PARAMETER_SCALE * rng.standard_normal(parameter.value.shape)
@@ -142,8 +152,9 @@ class Gradients(NamedTuple):
             raise Wrong(f"y has shape {y.shape}, expected {self.shape}. {self.hint}".rstrip())
         found, expected = y.ravel()[: len(self.values)], np.asarray(self.values)
         if found.shape != expected.shape or not _close(found, expected, FORWARD_TOLERANCE):
-            text = next((mistake.text for mistake in self.mistakes if _same(mistake.function, inputs, constants, y)), self.hint)
-            raise Wrong(f"the first entries of y are {_numbers(found)}, expected {_numbers(expected)}.\n{text}".rstrip())
+            text = _text_of(self, inputs, constants, y)
+            numbers = f"{_numbers(found)}, expected {_numbers(expected)}"
+            raise Wrong(f"the first entries of y are {numbers}.\n{text}".rstrip())
         return cache, np.random.default_rng(2).standard_normal(y.shape)[()]
 
     def _check_backward(self, layer, backward, d_y, cache):
@@ -156,7 +167,8 @@ class Gradients(NamedTuple):
         except GradientCheckError as error:
             raise Wrong(str(error)) from None
         except Exception as error:
-            raise Wrong(f"the gradient check, which runs your functions on complex numbers, too, stopped with {_describe(error)}") from None
+            text = "the gradient check, which runs your functions on complex numbers, too, stopped with"
+            raise Wrong(f"{text} {_describe(error)}") from None
         if not report.ok:
             raise Wrong(f"not right.\n{report}")
 
@@ -166,10 +178,11 @@ class Function(NamedTuple):
 
     Attributes:
         name, points.
-        cases:     list of (tuple of arguments, expected result): a number, string, array, or list, tuple or dict of them.
+        cases:     list of (tuple of arguments, expected result); a result is a number, string or array, or a
+                   list, tuple or dict of them.
         tolerance: of numbers, relative to the largest.
         mistakes:  Mistakes: functions that return a wrong result.
-        hint:      said if the result is wrong in another way.
+        hint:      printed if the result is wrong in another way.
     """
 
     name: str
@@ -187,22 +200,30 @@ class Function(NamedTuple):
         """Return the Result of a function."""
         try:
             if len(answers) != 1 or not callable(answers[0]):
-                raise Wrong(f"check({self.name!r}, ...) takes one function; it was given {', '.join(map(_kind, answers)) or 'nothing'}.")
+                raise Wrong(f"check({self.name!r}, ...) takes one function; it was given {_kinds(answers)}.")
             for arguments, expected in self.cases:
                 self._check(answers[0], arguments, expected)
         except NotDone as todo:
             return Result(self.name, 0, self.points, str(todo), done=False)
         except Wrong as wrong:
             return Result(self.name, 0, self.points, str(wrong))
-        return Result(self.name, self.points, self.points, "right" if len(self.cases) == 1 else f"right in all {len(self.cases)} cases")
+        text = "right" if len(self.cases) == 1 else f"right in all {len(self.cases)} cases"
+        return Result(self.name, self.points, self.points, text)
 
     def _check(self, function, arguments, expected):
         found = _run(function, *copy.deepcopy(arguments))
         difference = _difference(found, expected, self.tolerance)
         if difference:
-            text = next((mistake.text for mistake in self.mistakes if _same(mistake.function, arguments, {}, found)), self.hint)
+            text = _text_of(self, arguments, {}, found)
             given = ", ".join(_show(argument) for argument in arguments)
-            raise Wrong(f"given    {given}\nfound    {_show(found)}\nexpected {_show(expected)}\n{difference}\n{text}".rstrip())
+            lines = [
+                f"given    {given}",
+                f"found    {_show(found)}",
+                f"expected {_show(expected)}",
+                difference,
+                text,
+            ]
+            raise Wrong("\n".join(lines).rstrip())
 
 
 class Value(NamedTuple):
@@ -212,8 +233,8 @@ class Value(NamedTuple):
         name, points.
         expected:  number, string, tuple, array or dict.
         tolerance: of numbers, relative to the largest.
-        mistakes:  list of (wrong value, what to say); for a dict, of ({key: wrong value}, what to say).
-        hint:      said if the value is wrong in another way. The expected value is not shown.
+        mistakes:  list of (wrong value, sentence); for a dict, of ({key: wrong value}, sentence).
+        hint:      printed if the value is wrong in another way. The expected value is not shown.
     """
 
     name: str
@@ -231,35 +252,46 @@ class Value(NamedTuple):
         """Return the Result of a value."""
         of = self.points
         if len(answers) != 1:
-            return Result(self.name, 0, of, f"check({self.name!r}, ...) takes one value; it was given {len(answers)}.")
+            text = f"check({self.name!r}, ...) takes one value; it was given {len(answers)}."
+            return Result(self.name, 0, of, text)
         answer = answers[0]
         entries = list(answer.values()) if isinstance(answer, dict) else [answer]
         if all(entry is ... or entry is None for entry in entries):
-            return Result(self.name, 0, of, "Put your answer in the place of the dots and run the cell again.", done=False)
+            text = "Put your answer in the place of the dots and run the cell again."
+            return Result(self.name, 0, of, text, done=False)
         if isinstance(self.expected, dict):
             return self._grade_dict(answer)
         if not _difference(answer, self.expected, self.tolerance):
             return Result(self.name, of, of, "right")
-        text = next((text for wrong, text in self.mistakes if not _difference(answer, wrong, self.tolerance)), self.hint)
+        known = [text for wrong, text in self.mistakes if not _difference(answer, wrong, self.tolerance)]
+        text = known[0] if known else self.hint
         return Result(self.name, 0, of, f"{_show(answer)} is not right.\n{text}".rstrip())
 
     def _grade_dict(self, answer):
         of = self.points
         if not isinstance(answer, dict) or set(answer) != set(self.expected):
-            return Result(self.name, 0, of, f"expected a dict with the keys {', '.join(map(str, self.expected))}; it is {_kind(answer)}.")
+            keys = ", ".join(map(str, self.expected))
+            return Result(self.name, 0, of, f"expected a dict with the keys {keys}; it is {_kind(answer)}.")
         lines = []
         for key, expected in self.expected.items():
             if _difference(answer[key], expected, self.tolerance):
-                known = [text for wrong, text in self.mistakes if key in wrong and not _difference(answer[key], wrong[key], self.tolerance)]
-                lines.append(f"{key}: {'not done yet' if answer[key] is ... else f'{_show(answer[key])} is not right'}"
-                             + (f". {known[0]}" if known else ""))
+                lines.append(f"{key}: {self._text_of_entry(key, answer[key])}")
         if not lines:
-            return Result(self.name, of, of, "right" if len(self.expected) == 1 else f"all {len(self.expected)} right")
-        right = len(self.expected) - len(lines)
-        return Result(self.name, 0, of, "\n".join([f"{right} of {len(self.expected)} right", *lines, self.hint]).rstrip())
+            text = "right" if len(self.expected) == 1 else f"all {len(self.expected)} right"
+            return Result(self.name, of, of, text)
+        right = f"{len(self.expected) - len(lines)} of {len(self.expected)} right"
+        return Result(self.name, 0, of, "\n".join([right, *lines, self.hint]).rstrip())
+
+    def _text_of_entry(self, key, given):
+        """Return the sentence about one wrong entry of a dict."""
+        text = "not done yet" if given is ... else f"{_show(given)} is not right"
+        for wrong, sentence in self.mistakes:
+            if key in wrong and not _difference(given, wrong[key], self.tolerance):
+                return f"{text}. {sentence}"
+        return text
 
 
-# --- running an answer --------------------------------------------------------------------------------------------------
+# --- running an answer ---
 
 _TODO = "Write your code in the place of the dots and run the cell again."
 
@@ -271,26 +303,36 @@ def _run(function, *arguments, empty_is_todo=True, **constants):
     except NotImplementedError:
         raise NotDone(_TODO) from None
     except Exception as error:
-        raise Wrong(f"{getattr(function, '__name__', 'the function')} stopped with {_describe(error)}") from None
+        name = getattr(function, "__name__", "the function")
+        raise Wrong(f"{name} stopped with {_describe(error)}") from None
     if result is ... or (result is None and empty_is_todo):
         raise NotDone(_TODO)
     return result
 
 
 def _describe(error):
-    """Say what an exception is, and on which line of the student's code it came up."""
+    """Return the text of an exception, and the line of the student's code that raised it."""
     text = f"{type(error).__name__}: {error}"
-    own = [frame for frame in traceback.extract_tb(error.__traceback__)
-           if not any(pathlib.Path(frame.filename).is_relative_to(folder) for folder in OURS)]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _is_ours(pathlib.Path(frame.filename))]
     return f"{text}\nin the line: {own[-1].line}" if own and own[-1].line else text
 
 
-def _same(function, inputs, constants, found):
-    """Whether a Mistake's function gives what was found."""
-    return not _difference(found, function(*copy.deepcopy(inputs), **copy.deepcopy(constants)), 1e-9)
+def _is_ours(path):
+    """Whether a source file belongs to minibert or NumPy."""
+    return any(path.is_relative_to(folder) for folder in OURS)
 
 
-# --- comparing ----------------------------------------------------------------------------------------------------------
+def _text_of(exercise, inputs, constants, found):
+    """Return the sentence of the Mistake whose function gives this result; the hint if there is none."""
+    for mistake in exercise.mistakes:
+        wrong = mistake.function(*copy.deepcopy(inputs), **copy.deepcopy(constants))
+        if not _difference(found, wrong, 1e-9):
+            return mistake.text
+    return exercise.hint
+
+
+# --- comparing ---
 
 
 def _difference(found, expected, tolerance):
@@ -301,7 +343,8 @@ def _difference(found, expected, tolerance):
         wrong = [key for key in expected if _difference(found[key], expected[key], tolerance)]
         return f"wrong: {', '.join(map(str, wrong))}" if wrong else ""
     if isinstance(expected, str) or expected is None or isinstance(expected, (bool, np.bool_)):
-        return "" if type(found) in (type(expected), np.bool_) and found == expected else "They are not the same."
+        same = type(found) in (type(expected), np.bool_) and found == expected
+        return "" if same else "They are not the same."
     if isinstance(expected, (list, tuple)) and not all(_is_number(item) for item in expected):
         if not isinstance(found, (list, tuple)) or len(found) != len(expected):
             return f"expected {len(expected)} items; it is {_kind(found)}."
@@ -320,8 +363,8 @@ def _difference(found, expected, tolerance):
 
 def _close(found, expected, tolerance):
     """Whether all numbers agree, relative to the largest expected one."""
-    scale = np.abs(expected).max(initial=0)
-    return bool(np.isfinite(found).all() and np.abs(found - expected).max(initial=0) <= tolerance * max(scale, 1e-3))
+    scale = max(np.abs(expected).max(initial=0), 1e-3)
+    return bool(np.isfinite(found).all() and np.abs(found - expected).max(initial=0) <= tolerance * scale)
 
 
 def _is_number(item):
@@ -332,7 +375,7 @@ def _is_float(item):
     return isinstance(item, np.ndarray) and item.dtype.kind == "f"
 
 
-# --- saying what is there -----------------------------------------------------------------------------------------------
+# --- the texts of values ---
 
 
 def _count(points):
@@ -351,6 +394,10 @@ def _show(value):
     if isinstance(value, (float, np.floating)):
         return f"{value:.6g}"
     return repr(value)
+
+
+def _kinds(values):
+    return ", ".join(map(_kind, values)) or "nothing"
 
 
 def _kind(value):

@@ -1,19 +1,27 @@
-"""The exercises of lesson 00: gradients."""
+"""Exercises of lesson 00, gradients: shapes, repeated ids, several uses of one variable, two derivations."""
 
 import numpy as np
 
 from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 
-# --- gradient_shapes: B 4, T 6, H 3, C 5, V 9 -------------------------------------------------------------------------
+# --- gradient_shapes ---
 
-SHAPES = {"d_loss": (), "d_logits": (4, 5), "d_bias": (5,), "d_weight": (3, 5), "d_pooled": (4, 3),
-          "d_shifted": (4, 6, 3), "d_positions": (6, 3), "d_table": (9, 3)}  # fmt: skip
+SHAPES = {
+    "d_loss": (),
+    "d_logits": (4, 5),
+    "d_bias": (5,),
+    "d_weight": (3, 5),
+    "d_pooled": (4, 3),
+    "d_shifted": (4, 6, 3),
+    "d_positions": (6, 3),
+    "d_table": (9, 3),
+}
 
-NOT_SUMMED = "That is the shape of what it was broadcast to: its own gradient is summed over the copies."
+NOT_SUMMED = "That is the shape after broadcasting: its own gradient is summed over the copies."
 ONLY_LOOKED_UP = "That is the shape of the looked-up rows: the gradient belongs to the table."
 
 
-# --- scatter_add ------------------------------------------------------------------------------------------------------
+# --- scatter_add ---
 
 
 def last_one_wins(ids, d_rows, num_rows):
@@ -33,14 +41,18 @@ def looked_up_rows_only(ids, d_rows, num_rows):
 
 
 LOOKUPS = [
-    ((np.array([[2, 0, 2]]), np.array([[[1.0, 2.0], [10.0, 20.0], [100.0, 200.0]]]), 4),
-     np.array([[10.0, 20.0], [0.0, 0.0], [101.0, 202.0], [0.0, 0.0]])),
-    ((np.array([[1, 1, 1], [4, 1, 0]]), np.arange(12.0).reshape(2, 3, 2), 5),
-     np.array([[10.0, 11.0], [14.0, 18.0], [0.0, 0.0], [0.0, 0.0], [6.0, 7.0]])),
+    (
+        (np.array([[2, 0, 2]]), np.array([[[1.0, 2.0], [10.0, 20.0], [100.0, 200.0]]]), 4),
+        np.array([[10.0, 20.0], [0.0, 0.0], [101.0, 202.0], [0.0, 0.0]]),
+    ),
+    (
+        (np.array([[1, 1, 1], [4, 1, 0]]), np.arange(12.0).reshape(2, 3, 2), 5),
+        np.array([[10.0, 11.0], [14.0, 18.0], [0.0, 0.0], [0.0, 0.0], [6.0, 7.0]]),
+    ),
 ]
 
 
-# --- fan_out ----------------------------------------------------------------------------------------------------------
+# --- fan_out ---
 
 
 def fan_out_inputs(rng):
@@ -67,7 +79,7 @@ def mean_added(x, weight):
     return x + np.tanh(x @ weight) + x.mean(axis=1, keepdims=True)
 
 
-# --- label_smoothing --------------------------------------------------------------------------------------------------
+# --- label_smoothing ---
 
 
 def smoothing_inputs(rng):
@@ -84,7 +96,9 @@ def not_smoothed(logits, labels, epsilon):
 
 
 def summed_over_rows(logits, labels, epsilon):
-    return cross_entropy_with(logits, (1 - epsilon) * np.eye(logits.shape[1])[labels] + epsilon / logits.shape[1]).sum()
+    return cross_entropy_with(
+        logits, (1 - epsilon) * np.eye(logits.shape[1])[labels] + epsilon / logits.shape[1]
+    ).sum()
 
 
 def averaged_over_classes_too(logits, labels, epsilon):
@@ -94,7 +108,9 @@ def averaged_over_classes_too(logits, labels, epsilon):
 def shared_by_the_others(logits, labels, epsilon):
     num_classes = logits.shape[1]
     onehot = np.eye(num_classes)[labels]
-    return cross_entropy_with(logits, (1 - epsilon) * onehot + epsilon / (num_classes - 1) * (1 - onehot)).mean()
+    return cross_entropy_with(
+        logits, (1 - epsilon) * onehot + epsilon / (num_classes - 1) * (1 - onehot)
+    ).mean()
 
 
 def epsilon_not_read(logits, labels, epsilon):
@@ -105,7 +121,7 @@ def epsilon_for_every_class(logits, labels, epsilon):
     return cross_entropy_with(logits, (1 - epsilon) * np.eye(logits.shape[1])[labels] + epsilon).mean()
 
 
-# --- soft_pooling -----------------------------------------------------------------------------------------------------
+# --- soft_pooling ---
 
 
 def pooling_inputs(rng):
@@ -134,65 +150,147 @@ def maximum_not_divided(x, sharpness):
 
 
 EXERCISES = [
+    # Task: predict the shape of every gradient of a sentence-pair scorer, from rows = table[ids] to the loss.
     Value(
-        name="gradient_shapes", points=2, expected=SHAPES,
+        name="gradient_shapes",
+        points=2,
+        expected=SHAPES,
         mistakes=[
             ({"d_positions": (4, 6, 3), "d_bias": (4, 5)}, NOT_SUMMED),
-            ({"d_positions": (1, 6, 3), "d_bias": (1, 5)}, "positions and bias have no axis of size 1, so their gradients have none."),
+            (
+                {"d_positions": (1, 6, 3), "d_bias": (1, 5)},
+                "positions and bias have no axis of size 1, so their gradients have none.",
+            ),
             ({"d_table": (4, 6, 3)}, ONLY_LOOKED_UP),
             ({"d_weight": (5, 3)}, "It is transposed: weight takes H = 3 numbers in and gives C = 5."),
             ({"d_weight": (4, 5)}, "That is the shape of the logits."),
-            ({"d_shifted": (4, 3), "d_pooled": (4, 6, 3)}, "The mean over the tokens turns (4, 6, 3) into (4, 3); its backward does the opposite."),
+            (
+                {"d_shifted": (4, 3), "d_pooled": (4, 6, 3)},
+                "The mean over the tokens turns (4, 6, 3) into (4, 3); its backward does the opposite.",
+            ),
             ({"d_loss": (4,)}, "The loss is a mean: one number."),
-            ({"d_loss": 1}, "That is the value of d loss / d loss. Its shape is asked for: a number has no axis."),
+            (
+                {"d_loss": 1},
+                "That is the value of d loss / d loss. Give its shape: a number has no axis.",
+            ),
             ({"d_bias": 5}, "(5) is the number 5 in Python; a tuple of one number has a comma."),
-            ({"d_loss": (1,)}, "The loss is a number; a number has no axis, and so not one of size 1 either."),
+            (
+                {"d_loss": (1,)},
+                "The loss is a number; a number has no axis, and so not one of size 1 either.",
+            ),
         ],
-        hint="A gradient has the shape of its variable. So write the shapes of the variables first, line by line.",
+        hint=(
+            "A gradient has the shape of its variable. So write the shapes of the variables first, line by "
+            "line."
+        ),
     ),
+    # Task: the backward of a lookup: d_table (num_rows, H), where d_rows of repeated ids add up.
     Function(
-        name="scatter_add", points=1, cases=LOOKUPS,
+        name="scatter_add",
+        points=1,
+        cases=LOOKUPS,
         mistakes=[
-            Mistake(last_one_wins, "`d_table[ids] += d_rows` keeps one of several gradients where an id stands more than once. Use np.add.at."),
+            Mistake(
+                last_one_wins,
+                "`d_table[ids] += d_rows` keeps one of several gradients where an id occurs more than once. "
+                "Use np.add.at.",
+            ),
             Mistake(averaged_over_uses, "You average over the uses of a row; the chain rule adds."),
-            Mistake(looked_up_rows_only, "You return a row for each token; the gradient has a row for each row of the table, also for those that nobody looked up."),
+            Mistake(
+                looked_up_rows_only,
+                "You return a row for each token; the gradient has a row for each row of the table, "
+                "including those that were not looked up.",
+            ),
         ],
-        hint="Begin with zeros of shape (num_rows, H). For each token, add its row of d_rows to the row of the table that it looked up.",
+        hint=(
+            "Begin with zeros of shape (num_rows, H). For each token, add its row of d_rows to the row of "
+            "the gradient that its id names."
+        ),
     ),
+    # Task: y = x + tanh(x W) - mean of x over the tokens: one variable used three times.
     Gradients(
-        name="fan_out", points=(1, 2), inputs=fan_out_inputs, shape=(2, 3, 5),
+        name="fan_out",
+        points=(1, 2),
+        inputs=fan_out_inputs,
+        shape=(2, 3, 5),
         values=[-0.664002, 0.413298, 1.67461, 0.670713, 1.15894, -0.461215],
         mistakes=[
-            Mistake(mean_of_the_wrong_axis, "Your mean is taken over the columns (axis 2); the formula averages over the tokens (axis 1)."),
-            Mistake(mean_of_the_batch, "Your mean is taken over the batch (axis 0); the formula averages over the tokens (axis 1)."),
+            Mistake(
+                mean_of_the_wrong_axis,
+                "Your mean is taken over the columns (axis 2); the formula averages over the tokens (axis "
+                "1).",
+            ),
+            Mistake(
+                mean_of_the_batch,
+                "Your mean is taken over the batch (axis 0); the formula averages over the tokens (axis 1).",
+            ),
             Mistake(sum_of_the_tokens, "You subtract the sum of the tokens, the formula their mean."),
             Mistake(transposed_weight, "You multiply by weight.T; the formula has x W."),
             Mistake(mean_added, "You add the mean; the formula subtracts it."),
         ],
         hint="Three terms: x itself, np.tanh(x @ weight), and minus the mean over axis 1 with keepdims=True.",
     ),
+    # Task: cross-entropy against q = (1 - epsilon) onehot + epsilon / C.
     Gradients(
-        name="label_smoothing", points=(1, 3), inputs=smoothing_inputs, constants={"epsilon": 0.2}, values=[1.78045], shape=(),
+        name="label_smoothing",
+        points=(1, 3),
+        inputs=smoothing_inputs,
+        constants={"epsilon": 0.2},
+        values=[1.78045],
+        shape=(),
         mistakes=[
             Mistake(not_smoothed, "That is the cross-entropy without smoothing: epsilon is not used."),
             Mistake(summed_over_rows, "You sum over the N rows; the formula takes their mean."),
-            Mistake(averaged_over_classes_too, "You take the mean over the classes, too: sum over classes, average over rows."),
-            Mistake(shared_by_the_others, "You give epsilon to the C - 1 wrong classes; the formula gives epsilon / C to each class, the true one included."),
-            Mistake(epsilon_not_read, "You smooth by 0.1 always; epsilon is an argument, and here it is 0.2."),
-            Mistake(epsilon_for_every_class, "You give each class epsilon; the formula gives it epsilon / C, so that a row of q adds up to 1."),
+            Mistake(
+                averaged_over_classes_too,
+                "You take the mean over the classes, too: sum over classes, average over rows.",
+            ),
+            Mistake(
+                shared_by_the_others,
+                "You give epsilon to the C - 1 wrong classes; the formula gives epsilon / C to each class, "
+                "the true one included.",
+            ),
+            Mistake(
+                epsilon_not_read, "You smooth by 0.1 always; epsilon is an argument, and here it is 0.2."
+            ),
+            Mistake(
+                epsilon_for_every_class,
+                "You give each class epsilon; the formula gives it epsilon / C, so that a row of q adds up "
+                "to 1.",
+            ),
         ],
-        hint="Build q, (N, C), first, and check that its rows add up to 1. log p is logits - log(sum of exp), row by row.",
+        hint=(
+            "Build q, (N, C), first, and check that its rows add up to 1. log p is logits - log(sum of exp), "
+            "row by row."
+        ),
     ),
+    # Task: y = 1/g log(mean over tokens of exp(g x)): between mean and maximum, g (H,) learned.
     Gradients(
-        name="soft_pooling", points=(1, 3), inputs=pooling_inputs, shape=(2, 5),
+        name="soft_pooling",
+        points=(1, 3),
+        inputs=pooling_inputs,
+        shape=(2, 5),
         values=[0.0696144, 0.642809, 0.301891, -0.191345, -0.936051, -0.172878],
         mistakes=[
-            Mistake(not_averaged, "The factor 1/T inside the logarithm is missing: a mean of the exponentials, not a sum."),
+            Mistake(
+                not_averaged,
+                "The factor 1/T inside the logarithm is missing: a mean of the exponentials, not a sum.",
+            ),
             Mistake(not_divided_by_sharpness, "The factor 1/g in front of the logarithm is missing."),
             Mistake(multiplied_by_sharpness, "You multiply the logarithm by g; the formula divides it by g."),
-            Mistake(maximum_not_added_again, "The maximum that you subtracted before the exponential has to be added again, divided by g."),
-            Mistake(maximum_not_divided, "You add the maximum of g x after the division by g: add it to the logarithm, then divide both."),
+            Mistake(
+                maximum_not_added_again,
+                "The maximum that you subtracted before the exponential has to be added again, divided by g.",
+            ),
+            Mistake(
+                maximum_not_divided,
+                "You add the maximum of g x after the division by g: add it to the logarithm, then divide "
+                "both.",
+            ),
         ],
-        hint="scaled = sharpness * x, then the exponentials, their mean over axis 1, the logarithm, and 1/g in front.",
+        hint=(
+            "scaled = sharpness * x, then the exponentials, their mean over axis 1, the logarithm, and 1/g "
+            "in front."
+        ),
     ),
-]  # fmt: skip
+]

@@ -1,21 +1,23 @@
-"""Exercises of lesson 02, GloVe: counts, AdaGrad, invariances, shifted PPMI, one table for both, Huber's loss."""
+"""Exercises of lesson 02, GloVe: counts, AdaGrad, invariances, shifted PPMI, one table, Huber's loss."""
 
 import numpy as np
 
 from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 
-# --- distance_counts: X (V, V), each pair of places counts 1/distance in both directions ---
+# --- distance_counts ---
 
-THE_CAT = np.array([0, 1, 2, 3, 0, 4])                                           # the cat sat on the mat
-THE_CAT_COUNTS = np.array([[0, 1, 1, 1, 1], [1, 0, 1, 0.5, 0], [1, 1, 0, 1, 0], [1, 0.5, 1, 0, 0.5], [1, 0, 0, 0.5, 0]])
+THE_CAT = np.array([0, 1, 2, 3, 0, 4])  # the cat sat on the mat
+THE_CAT_COUNTS = np.array(
+    [[0, 1, 1, 1, 1], [1, 0, 1, 0.5, 0], [1, 1, 0, 1, 0], [1, 0.5, 1, 0, 0.5], [1, 0, 0, 0.5, 0]]
+)
 VERY_VERY = np.array([1, 1, 0, 1])
 VERY_VERY_COUNTS = np.array([[0, 2.5, 0], [2.5, 11 / 3, 0], [0, 0, 0]])
-THE_CAT_SAT_THE_CAT = np.array([0, 1, 2, 0, 1])                                  # (0, 1) stands there twice at distance 1
+THE_CAT_SAT_THE_CAT = np.array([0, 1, 2, 0, 1])  # (0, 1) occurs twice at distance 1
 THE_CAT_SAT_THE_CAT_COUNTS = np.array([[0, 2.5, 1.5], [2.5, 0, 1.5], [1.5, 1.5, 0]])
 
 
 def _counts(word_ids, vocab_size, window, weights=None, entries=((0, 1), (1, 0))):
-    """The table, with other weights by distance, or entered at other places: (0, 1) is the earlier word's row."""
+    """The table, with other weights by distance or in other cells: (0, 1) is the earlier word's row."""
     counts = np.zeros((vocab_size, vocab_size))
     for distance in range(1, window + 1):
         for pair in zip(word_ids[:-distance], word_ids[distance:]):
@@ -73,7 +75,7 @@ def counts_without_add_at(word_ids, vocab_size, window):
     return counts + counts.T
 
 
-# --- adagrad_steps: squares += g²; value -= eta g / √squares, from squares = 1 ---
+# --- adagrad_steps ---
 
 VALUE = np.array([1.0, -2.0, 0.5])
 STEPS = np.array([[0.6, -3.0, 0.02], [-1.2, -4.0, 0.01], [0.8, 1.5, 0.03]])
@@ -134,7 +136,7 @@ def _adagrad(value, gradients, eta, start=1.0, power=0.5):
     return value - (eta * gradients / squares**power).sum(axis=0)
 
 
-# --- shifted_ppmi: max(0, log(X_ij N / (X_i X'_j)) - log k), 0 where nothing was counted ---
+# --- shifted_ppmi ---
 
 COUNTS = np.array([[8.0, 1.0, 0.5, 0.0], [0.0, 6.0, 3.0, 1.0], [2.0, 0.0, 0.5, 12.0]])
 PPMI = np.array([[1.051925175, 0, 0, 0], [0, 1.069624752, 0.936093359, 0], [0, 0, 0, 0.772169168]])
@@ -184,7 +186,9 @@ def _pmi(counts):
 
 
 def one_table_inputs(rng):
-    rows, columns = np.array([[2, 5, 2, 0, 3, 2, 4], [5, 2, 2, 6, 3, 0, 1]])     # with cells of a word with itself
+    rows, columns = np.array(
+        [[2, 5, 2, 0, 3, 2, 4], [5, 2, 2, 6, 3, 0, 1]]
+    )  # with cells of a word with itself
     return rng.standard_normal((7, 3)), rng.standard_normal(7), rows, columns
 
 
@@ -194,7 +198,7 @@ def huber_inputs(rng):
     return (*vectors, *biases, rows, columns)
 
 
-COUNTED = np.array([0.5, 12.0, 3.0, 40.0, 1.0, 7.0, 2.5])                       # of the cells, two of them above x_max
+COUNTED = np.array([0.5, 12.0, 3.0, 40.0, 1.0, 7.0, 2.5])  # of the cells, two of them above x_max
 ONE_TABLE = {"counts": COUNTED, "x_max": 10.0}
 HUBER = {"counts": COUNTED, "x_max": 10.0, "kappa": 0.8}
 
@@ -213,7 +217,9 @@ def one_table_one_bias(vectors, bias, rows, columns, counts, x_max):
 
 
 def one_table_bias_of_itself_once(vectors, bias, rows, columns, counts, x_max):
-    difference = _one_table(vectors, bias, rows, columns, counts) - np.where(rows == columns, bias[columns], 0)
+    difference = _one_table(vectors, bias, rows, columns, counts) - np.where(
+        rows == columns, bias[columns], 0
+    )
     return (_weight(counts, x_max) * difference**2).sum() / 2
 
 
@@ -247,7 +253,9 @@ def one_table_weight_squared(vectors, bias, rows, columns, counts, x_max):
 
 
 def _difference(word_vectors, context_vectors, word_bias, context_bias, rows, columns, counts):
-    score = (word_vectors[rows] * context_vectors[columns]).sum(axis=1) + word_bias[rows] + context_bias[columns]
+    score = (
+        (word_vectors[rows] * context_vectors[columns]).sum(axis=1) + word_bias[rows] + context_bias[columns]
+    )
     return score - np.log(counts)
 
 
@@ -289,7 +297,9 @@ def huber_without_distance(*inputs, counts, x_max, kappa):
 
 def huber_without_half(*inputs, counts, x_max, kappa):
     distance = np.abs(_difference(*inputs, counts))
-    return (_weight(counts, x_max) * np.where(distance <= kappa, distance**2, kappa * (distance - kappa / 2))).sum()
+    return (
+        _weight(counts, x_max) * np.where(distance <= kappa, distance**2, kappa * (distance - kappa / 2))
+    ).sum()
 
 
 def huber_of_weighted(*inputs, counts, x_max, kappa):
@@ -304,114 +314,277 @@ def huber_averaged(*inputs, counts, x_max, kappa):
     return (_weight(counts, x_max) * _huber(_difference(*inputs, counts), kappa)).mean()
 
 
-def huber_with_one_bias(word_vectors, context_vectors, word_bias, context_bias, rows, columns, counts, x_max, kappa):
-    difference = _difference(word_vectors, context_vectors, word_bias, 0 * context_bias, rows, columns, counts)
+def huber_with_one_bias(
+    word_vectors, context_vectors, word_bias, context_bias, rows, columns, counts, x_max, kappa
+):
+    difference = _difference(
+        word_vectors, context_vectors, word_bias, 0 * context_bias, rows, columns, counts
+    )
     return (_weight(counts, x_max) * _huber(difference, kappa)).sum()
 
 
-def huber_with_one_table(word_vectors, context_vectors, word_bias, context_bias, rows, columns, counts, x_max, kappa):
+def huber_with_one_table(
+    word_vectors, context_vectors, word_bias, context_bias, rows, columns, counts, x_max, kappa
+):
     difference = _difference(word_vectors, word_vectors, word_bias, context_bias, rows, columns, counts)
     return (_weight(counts, x_max) * _huber(difference, kappa)).sum()
 
 
 EXERCISES = [
+    # Task: fill X (V, V): two places at distance d <= window count 1/d in both directions.
     Function(
-        name="distance_counts", points=1,
+        name="distance_counts",
+        points=1,
         cases=[
-            ((THE_CAT, 5, 2), THE_CAT_COUNTS), ((VERY_VERY, 3, 3), VERY_VERY_COUNTS),
-            ((THE_CAT_SAT_THE_CAT, 3, 2), THE_CAT_SAT_THE_CAT_COUNTS), ((np.array([2]), 3, 4), np.zeros((3, 3))),
+            ((THE_CAT, 5, 2), THE_CAT_COUNTS),
+            ((VERY_VERY, 3, 3), VERY_VERY_COUNTS),
+            ((THE_CAT_SAT_THE_CAT, 3, 2), THE_CAT_SAT_THE_CAT_COUNTS),
+            ((np.array([2]), 3, 4), np.zeros((3, 3))),
         ],
         mistakes=[
             Mistake(counts_of_one_each, "Every pair counts 1 here; a pair at distance d should count 1/d."),
-            Mistake(counts_of_word2vec, "These weights fall in a straight line, 1, (window - 1)/window, ..., as Word2Vec's do: GloVe's are 1/d."),
-            Mistake(counts_in_one_direction, "Only the later word is entered in the row of the earlier one: enter each pair in both directions."),
-            Mistake(counts_from_behind, "Only the earlier word is entered in the row of the later one: enter each pair in both directions."),
-            Mistake(counts_of_half_the_table, "Only the upper half of the table is there, as minibert stores it: the whole table is asked for, X[i, j] = X[j, i]."),
-            Mistake(counts_of_itself_once, "A word that stands near itself should count twice: each of the two places sees the other."),
-            Mistake(counts_without_itself, "The diagonal is empty: another place of the same word is a neighbour, too."),
-            Mistake(counts_in_a_shorter_window, "The pairs at distance `window` are missing: range stops before its end."),
-            Mistake(counts_overwritten, "A pair that is met again overwrites what was counted before: add to the cell."),
-            Mistake(counts_without_add_at, "`X[words, others] += 1 / d` counts a pair once that stands at several places: use np.add.at, or a loop over the places."),
+            Mistake(
+                counts_of_word2vec,
+                "These weights fall in a straight line, 1, (window - 1)/window, ..., as Word2Vec's do: "
+                "GloVe's are 1/d.",
+            ),
+            Mistake(
+                counts_in_one_direction,
+                "Only the later word is entered in the row of the earlier one: enter each pair in both "
+                "directions.",
+            ),
+            Mistake(
+                counts_from_behind,
+                "Only the earlier word is entered in the row of the later one: enter each pair in both "
+                "directions.",
+            ),
+            Mistake(
+                counts_of_half_the_table,
+                "Only the upper half of the table is there, as minibert stores it: return the whole table, "
+                "X[i, j] = X[j, i].",
+            ),
+            Mistake(
+                counts_of_itself_once,
+                "A word near a second copy of itself should count twice: each of the two places sees the "
+                "other.",
+            ),
+            Mistake(
+                counts_without_itself,
+                "The diagonal is empty: another place of the same word is a neighbour, too.",
+            ),
+            Mistake(
+                counts_in_a_shorter_window,
+                "The pairs at distance `window` are missing: range stops before its end.",
+            ),
+            Mistake(
+                counts_overwritten,
+                "A pair that is met again overwrites what was counted before: add to the cell.",
+            ),
+            Mistake(
+                counts_without_add_at,
+                "`X[words, others] += 1 / d` counts a pair once even if it occurs at several places: use "
+                "np.add.at, or a loop over the places.",
+            ),
         ],
-        hint="For each place and each distance d from 1 to window that stays in the text: add 1/d to X[word, other] and to X[other, word].",
+        hint=(
+            "For each place and each distance d from 1 to window that stays in the text: add 1/d to X[word, "
+            "other] and to X[other, word]."
+        ),
     ),
+    # Task: several steps of AdaGrad on a vector: squares += g², value -= eta g / √squares, from squares = 1.
     Function(
-        name="adagrad_steps", points=2, tolerance=1e-7,
+        name="adagrad_steps",
+        points=2,
+        tolerance=1e-7,
         cases=[((VALUE, STEPS, 0.1), AFTER_STEPS), ((OTHER_VALUE, ONE_STEP, 0.05), AFTER_ONE_STEP)],
         mistakes=[
-            Mistake(adagrad_from_zero, "Your sums begin at 0, so that the first step is eta, whatever the gradient: they should begin at 1."),
-            Mistake(adagrad_gathered_later, "The new square is added after the step: add it before, so that no step is longer than eta."),
-            Mistake(adagrad_of_scaled_gradients, "You gather (eta g)², as the C program does: the sum is of the squared gradients, without the rate."),
-            Mistake(adagrad_without_root, "The step is divided by the sum of squares and not by its square root."),
-            Mistake(adagrad_without_memory, "Each step knows its own gradient only: the squares of all steps so far are summed."),
-            Mistake(adagrad_of_the_vector, "All numbers share one sum here, that of the whole vector: each number has its own."),
+            Mistake(
+                adagrad_from_zero,
+                "Your sums begin at 0, so that the first step is eta, whatever the gradient: they should "
+                "begin at 1.",
+            ),
+            Mistake(
+                adagrad_gathered_later,
+                "The new square is added after the step: add it before, so that no step is longer than eta.",
+            ),
+            Mistake(
+                adagrad_of_scaled_gradients,
+                "You gather (eta g)², as the C program does: the sum is of the squared gradients, without "
+                "the rate.",
+            ),
+            Mistake(
+                adagrad_without_root, "The step is divided by the sum of squares and not by its square root."
+            ),
+            Mistake(
+                adagrad_without_memory,
+                "Each step knows its own gradient only: the squares of all steps so far are summed.",
+            ),
+            Mistake(
+                adagrad_of_the_vector,
+                "All numbers share one sum here, that of the whole vector: each number has its own.",
+            ),
             Mistake(adagrad_upwards, "The steps go up the gradient: subtract them."),
             Mistake(adagrad_without_rate, "The rate eta is missing, as in the biases of the C program."),
-            Mistake(gradient_descent, "That is plain gradient descent: the division by the root of the sums is missing."),
-            Mistake(only_the_last_step, "The sums are right, but only the last step is taken: every gradient makes a step of its own."),
+            Mistake(
+                gradient_descent,
+                "That is plain gradient descent: the division by the root of the sums is missing.",
+            ),
+            Mistake(
+                only_the_last_step,
+                "The sums are right, but only the last step is taken: every gradient makes a step of its "
+                "own.",
+            ),
         ],
-        hint="squares begins as ones; for each gradient: squares += gradient², then value -= eta * gradient / √squares.",
+        hint=(
+            "squares begins as ones; for each gradient: squares += gradient², then value -= eta * gradient / "
+            "√squares."
+        ),
     ),
+    # Task: which changes of w, c and the biases leave GloVe's objective the same?
     Value(
-        name="what_stays", points=2,
-        expected={"bias_moves": "same", "scales": "same", "rotation": "other", "roles": "same", "roles_of_vectors": "other",
-                  "longer_text": "same", "same_cap": "other"},
+        name="what_stays",
+        points=2,
+        expected={
+            "bias_moves": "same",
+            "scales": "same",
+            "rotation": "other",
+            "roles": "same",
+            "roles_of_vectors": "other",
+            "longer_text": "same",
+            "same_cap": "other",
+        },
         mistakes=[
             ({"bias_moves": "other"}, "How do the two biases enter the score of a cell?"),
             ({"scales": "other"}, "What is the product of a vector that is doubled and one that is halved?"),
             ({"rotation": "same"}, "A product stays if both vectors are rotated. Are they?"),
             ({"roles": "other"}, "What cell (i, j) was is now cell (j, i): what does X hold there?"),
-            ({"roles_of_vectors": "same"}, "w_i c_j becomes that of cell (j, i); but whose biases stand beside it?"),
+            (
+                {"roles_of_vectors": "same"},
+                "w_i c_j becomes that of cell (j, i); but whose biases are added to it?",
+            ),
             ({"longer_text": "other"}, "What becomes of log X, and of X / x_max?"),
             ({"same_cap": "same"}, "The differences stay. Do the weights of the small cells?"),
         ],
         hint="Write down the score, log X and f(X) of one cell before and after.",
     ),
+    # Task: max(0, log(X_ij N / (X_i X'_j)) - log k), and 0 where nothing was counted.
     Function(
-        name="shifted_ppmi", points=2, tolerance=1e-7, cases=[((COUNTS, 1), PPMI), ((COUNTS, 2), SHIFTED_PPMI)],
+        name="shifted_ppmi",
+        points=2,
+        tolerance=1e-7,
+        cases=[((COUNTS, 1), PPMI), ((COUNTS, 2), SHIFTED_PPMI)],
         mistakes=[
-            Mistake(ppmi_with_negatives, "Pairs that are rarer than chance have negative numbers here: the maximum with 0 is missing."),
-            Mistake(ppmi_without_total, "All numbers are 0: without the sum N of all counts every fraction is below 1."),
+            Mistake(
+                ppmi_with_negatives,
+                "Pairs that are rarer than chance have negative numbers here: the maximum with 0 is missing.",
+            ),
+            Mistake(
+                ppmi_without_total,
+                "All numbers are 0: without the sum N of all counts every fraction is below 1.",
+            ),
             Mistake(ppmi_in_bits, "That is in bits: take the natural logarithm."),
             Mistake(ppmi_less_k, "You subtract k; subtract log k."),
             Mistake(ppmi_not_shifted, "This is right for k = 1; here log k should be subtracted."),
             Mistake(ppmi_shifted_upwards, "You add log k; subtract it."),
-            Mistake(ppmi_shifted_last, "The shift stands outside the maximum, so that numbers fall below 0: max(0, PMI - log k)."),
+            Mistake(
+                ppmi_shifted_last,
+                "The shift is outside the maximum, so that numbers fall below 0. It should be max(0, PMI - "
+                "log k).",
+            ),
             Mistake(ppmi_of_ratios, "The logarithm is missing: these are ratios."),
         ],
-        hint="expected = (row sum) (column sum) / N; where counts > 0: max(0, log(counts / expected) - log k); elsewhere 0.",
+        hint=(
+            "expected = (row sum) (column sum) / N; where counts > 0: max(0, log(counts / expected) - log "
+            "k); elsewhere 0."
+        ),
     ),
+    # Task: GloVe's loss with one table and one bias for words and contexts.
     Gradients(
-        name="one_table", points=(1, 2), inputs=one_table_inputs, shape=(), values=[18.0434], constants=ONE_TABLE,
+        name="one_table",
+        points=(1, 2),
+        inputs=one_table_inputs,
+        shape=(),
+        values=[18.0434],
+        constants=ONE_TABLE,
         mistakes=[
             Mistake(one_table_one_bias, "The bias of the column's word is missing: b_i + b_j."),
-            Mistake(one_table_bias_of_itself_once, "In a cell of a word with itself the bias stands twice, too: v_i v_i + 2 b_i."),
+            Mistake(
+                one_table_bias_of_itself_once,
+                "In a cell of a word with itself the bias occurs twice, too: v_i v_i + 2 b_i.",
+            ),
             Mistake(one_table_without_half, "Your loss is twice as large: the factor 1/2 is missing."),
             Mistake(one_table_averaged, "The loss is the sum over the cells, not their mean."),
             Mistake(one_table_without_weight, "All cells weigh the same here: the weight f(x) is missing."),
             Mistake(one_table_without_cap, "The weight is not capped: a count above x_max weighs 1."),
-            Mistake(one_table_without_power, "The weight is min(1, x / x_max) to the power 0.75; the power is missing."),
-            Mistake(one_table_of_counts, "The score is compared with the count itself; compare it with the logarithm."),
-            Mistake(one_table_weight_squared, "The weight stands inside the square: f is multiplied by the squared difference."),
+            Mistake(
+                one_table_without_power,
+                "The weight is min(1, x / x_max) to the power 0.75; the power is missing.",
+            ),
+            Mistake(
+                one_table_of_counts,
+                "The score is compared with the count itself; compare it with the logarithm.",
+            ),
+            Mistake(
+                one_table_weight_squared,
+                "The weight is inside the square: f is multiplied by the squared difference.",
+            ),
         ],
-        hint="difference = (vectors[rows] * vectors[columns]).sum(axis=1) + bias[rows] + bias[columns] - log(counts); loss = sum of f difference² / 2.",
+        hint=(
+            "difference = (vectors[rows] * vectors[columns]).sum(axis=1) + bias[rows] + bias[columns] - "
+            "log(counts); loss = sum of f difference² / 2."
+        ),
     ),
+    # Task: GloVe's loss with Huber's function in place of the square.
     Gradients(
-        name="huber_glove", points=(1, 3), inputs=huber_inputs, shape=(), values=[2.14875], constants=HUBER,
+        name="huber_glove",
+        points=(1, 3),
+        inputs=huber_inputs,
+        shape=(),
+        values=[2.14875],
+        constants=HUBER,
         mistakes=[
-            Mistake(huber_of_squares, "That is GloVe's loss: all cells cost a square. Beyond kappa the cost is a straight line."),
-            Mistake(huber_with_a_jump, "Beyond kappa the cost is kappa (|difference| - kappa/2): without the second term it jumps at kappa."),
-            Mistake(huber_without_slope, "Beyond kappa the line rises by kappa for each unit of |difference|, not by 1."),
-            Mistake(huber_flat, "Your cost stays the same beyond kappa, so that such a cell would pull no more: it should go on as a straight line."),
-            Mistake(huber_on_one_side, "Differences below -kappa still cost a square: it is the distance |difference| that counts."),
-            Mistake(huber_without_distance, "Beyond kappa take the distance: for a negative difference your cost is negative."),
+            Mistake(
+                huber_of_squares,
+                "That is GloVe's loss: all cells cost a square. Beyond kappa the cost is a straight line.",
+            ),
+            Mistake(
+                huber_with_a_jump,
+                "Beyond kappa the cost is kappa (|difference| - kappa/2): without the second term it jumps "
+                "at kappa.",
+            ),
+            Mistake(
+                huber_without_slope,
+                "Beyond kappa the line rises by kappa for each unit of |difference|, not by 1.",
+            ),
+            Mistake(
+                huber_flat,
+                "Your cost stays the same beyond kappa, so that such a cell would pull no more: it should "
+                "go on as a straight line.",
+            ),
+            Mistake(
+                huber_on_one_side,
+                "Differences below -kappa still cost a square: it is the distance |difference| that counts.",
+            ),
+            Mistake(
+                huber_without_distance,
+                "Beyond kappa take the distance: for a negative difference your cost is negative.",
+            ),
             Mistake(huber_without_half, "The factor 1/2 of the square is missing."),
-            Mistake(huber_of_weighted, "The weight stands inside h: compare the difference itself with kappa, and multiply h by f."),
+            Mistake(
+                huber_of_weighted,
+                "The weight is inside h: compare the difference itself with kappa, and multiply h by f.",
+            ),
             Mistake(huber_without_weight, "All cells weigh the same here: the weight f(x) is missing."),
             Mistake(huber_averaged, "The loss is the sum over the cells, not their mean."),
             Mistake(huber_with_one_bias, "The bias of the context is missing."),
-            Mistake(huber_with_one_table, "Both vectors come from word_vectors: the column's word is a row of context_vectors."),
+            Mistake(
+                huber_with_one_table,
+                "Both vectors come from word_vectors: the column's word is a row of context_vectors.",
+            ),
         ],
-        hint="difference as in GloVe; distance = np.where(difference.real < 0, -difference, difference); two cases; loss = sum of f h.",
+        hint=(
+            "difference as in GloVe; distance = np.where(difference.real < 0, -difference, difference); two "
+            "cases; loss = sum of f h."
+        ),
     ),
-]  # fmt: skip
+]

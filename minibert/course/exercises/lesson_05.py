@@ -1,4 +1,4 @@
-"""Exercises of lesson 05, attention: softmax, one head, permutations, additive attention, relative positions."""
+"""Exercises of lesson 05, attention: softmax, one head, permutations, additive scores, relative positions."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 from minibert.layers.softmax import softmax
 
-# --- row_softmax: exp(scores) / sum over the last axis, and its backward ---
+# --- row_softmax ---
 
 
 def row_softmax_inputs(rng):
@@ -30,15 +30,21 @@ def only_shifted_exponentials(scores):
     return np.exp(scores - scores.max(axis=-1, keepdims=True))
 
 
-# --- one_head: softmax(Q K^T / sqrt(D)) V with a mask ---
+# --- one_head ---
 
-QUERY = np.array([[1.0, 0, 2, -1], [0, 3, 1, 1]])                                # (2, 4)
-KEY = np.array([[1.0, 1, 0, 2], [2, 0, 1, 0], [-1, 1, 1, 1]])                    # (3, 4)
-VALUE = np.array([[1.0, 2, 3, 4, 5], [0, -1, 0, 1, 0], [6, 0, -3, 0, 1]])        # (3, 5)
-MASK = np.array([[True, False, True], [False, True, True]])                      # (2, 3)
-OUTPUT = np.array([[0.734419, -0.686558, -0.131221, 1.09111, 0.448292], [3.278174, 0.873242, 0, 1.936621, 2.809863]])
-MASKED_OUTPUT = np.array([[4.112297, 0.755081, -0.734756, 1.510163, 2.510163],
-                          [5.284782, -0.119203, -2.642391, 0.119203, 0.880797]])
+QUERY = np.array([[1.0, 0, 2, -1], [0, 3, 1, 1]])  # (2, 4)
+KEY = np.array([[1.0, 1, 0, 2], [2, 0, 1, 0], [-1, 1, 1, 1]])  # (3, 4)
+VALUE = np.array([[1.0, 2, 3, 4, 5], [0, -1, 0, 1, 0], [6, 0, -3, 0, 1]])  # (3, 5)
+MASK = np.array([[True, False, True], [False, True, True]])  # (2, 3)
+OUTPUT = np.array(
+    [[0.734419, -0.686558, -0.131221, 1.09111, 0.448292], [3.278174, 0.873242, 0, 1.936621, 2.809863]]
+)
+MASKED_OUTPUT = np.array(
+    [
+        [4.112297, 0.755081, -0.734756, 1.510163, 2.510163],
+        [5.284782, -0.119203, -2.642391, 0.119203, 0.880797],
+    ]
+)
 
 
 def head_without_scale(query, key, value, mask):
@@ -62,7 +68,9 @@ def head_masked_after_softmax(query, key, value, mask):
 
 
 def head_masked_the_wrong_way(query, key, value, mask):
-    return softmax(_masked(query @ key.T / math.sqrt(query.shape[-1]), None if mask is None else ~mask)) @ value
+    return (
+        softmax(_masked(query @ key.T / math.sqrt(query.shape[-1]), None if mask is None else ~mask)) @ value
+    )
 
 
 def head_with_zero_scores(query, key, value, mask):
@@ -74,11 +82,17 @@ def _masked(scores, mask):
     return scores if mask is None else np.where(mask, scores, np.finfo(scores.dtype).min)
 
 
-# --- additive_attention: score = v . tanh(W q + U k) ---
+# --- additive_attention ---
 
 
 def additive_attention_inputs(rng):
-    shapes = [(2, 3, 5), (2, 4, 6), (5, 7), (6, 7), (7,)]  # query, states, query_weight, state_weight, score_weight
+    shapes = [
+        (2, 3, 5),
+        (2, 4, 6),
+        (5, 7),
+        (6, 7),
+        (7,),
+    ]  # query, states, query_weight, state_weight, score_weight
     return tuple(rng.standard_normal(shape) for shape in shapes)
 
 
@@ -108,7 +122,7 @@ def _summed(query, states, query_weight, state_weight):
     return (query @ query_weight)[:, :, np.newaxis] + (states @ state_weight)[:, np.newaxis]
 
 
-# --- relative_bias: scores + table[head, clip(j - i)] ---
+# --- relative_bias ---
 
 
 def relative_bias_inputs(rng):
@@ -126,7 +140,10 @@ def bias_scaled(query, key, value, table, max_distance):
 
 
 def bias_without_scale(query, key, value, table, max_distance):
-    return softmax(math.sqrt(query.shape[-1]) * _products(query, key) + _bias(table, max_distance, query)) @ value
+    return (
+        softmax(math.sqrt(query.shape[-1]) * _products(query, key) + _bias(table, max_distance, query))
+        @ value
+    )
 
 
 def bias_after_softmax(query, key, value, table, max_distance):
@@ -156,69 +173,165 @@ def _bias(table, max_distance, query):
 
 
 EXERCISES = [
+    # Task: softmax over the last axis, forward and backward.
     Gradients(
-        name="row_softmax", points=(1, 1), inputs=row_softmax_inputs, shape=(2, 3, 5),
+        name="row_softmax",
+        points=(1, 1),
+        inputs=row_softmax_inputs,
+        shape=(2, 3, 5),
         values=[0.177872, 0.106207, 0.497924, 0.170614, 0.047383, 0.0911776],
         mistakes=[
-            Mistake(softmax_over_queries, "The columns sum to one, not the rows: a softmax over the last axis has axis=-1."),
-            Mistake(softmax_over_everything, "All entries together sum to one. Each row is a softmax of its own: axis=-1, keepdims=True."),
+            Mistake(
+                softmax_over_queries,
+                "The columns sum to one, not the rows: a softmax over the last axis has axis=-1.",
+            ),
+            Mistake(
+                softmax_over_everything,
+                "All entries together sum to one. Each row is a softmax of its own: axis=-1, keepdims=True.",
+            ),
             Mistake(only_exponentials, "These are the exponentials: divide by their sum over the row."),
-            Mistake(only_shifted_exponentials, "The largest entry of each row is 1: you subtracted the maximum, but did not divide by the sum of the row."),
+            Mistake(
+                only_shifted_exponentials,
+                "The largest entry of each row is 1: you subtracted the maximum, but did not divide by the "
+                "sum of the row.",
+            ),
         ],
         hint="Each row should sum to one: exp(scores) / exp(scores).sum(axis=-1, keepdims=True).",
     ),
+    # Task: softmax(Q Kᵀ / √D) V of one head, where mask (T_query, T_key) is True if a query may look there.
     Function(
-        name="one_head", points=2, tolerance=1e-5,
+        name="one_head",
+        points=2,
+        tolerance=1e-5,
         cases=[((QUERY, KEY, VALUE, None), OUTPUT), ((QUERY, KEY, VALUE, MASK), MASKED_OUTPUT)],
         mistakes=[
-            Mistake(head_without_scale, "The scores are not divided by the square root of D, the number of columns of query."),
+            Mistake(
+                head_without_scale,
+                "The scores are not divided by the square root of D, the number of columns of query.",
+            ),
             Mistake(head_divided_by_size, "The scores are divided by D and not by its square root."),
-            Mistake(head_softmax_over_queries, "The softmax runs over the queries. Each query (row) shares out its attention: over the last axis."),
-            Mistake(head_without_mask, "This is right without a mask; here one is given, and it changes nothing."),
-            Mistake(head_masked_after_softmax, "The mask is applied after the softmax: what is left of a row no longer sums to one. Mask the scores."),
-            Mistake(head_masked_the_wrong_way, "The mask is applied the wrong way round: True means that the query may look there."),
-            Mistake(head_with_zero_scores, "A masked score is set to 0, and exp(0) is 1. It needs the lowest number there is."),
+            Mistake(
+                head_softmax_over_queries,
+                "The softmax runs over the queries. Each query (row) shares out its attention: over the "
+                "last axis.",
+            ),
+            Mistake(
+                head_without_mask, "This is right without a mask; here one is given, and it changes nothing."
+            ),
+            Mistake(
+                head_masked_after_softmax,
+                "The mask is applied after the softmax, so the rest of a row no longer sums to one. Mask "
+                "the scores.",
+            ),
+            Mistake(
+                head_masked_the_wrong_way,
+                "The mask is applied the wrong way round: True means that the query may look there.",
+            ),
+            Mistake(
+                head_with_zero_scores,
+                "A masked score is set to 0, and exp(0) is 1. It needs the lowest number there is.",
+            ),
         ],
         hint="In order: scores (T_query, T_key), scale, mask, softmax over the keys, times value.",
     ),
+    # Task: the tokens of x come in the order [2, 0, 3, 1]. Where do rows of y and entries of probs go?
+    # Is the result unchanged, permuted or another one if only keys and values are permuted, if positions move
+    # with the tokens, if they stay, and with a causal mask?
     Value(
-        name="permuted_tokens", points=2,
-        expected={"row_of_y": 2, "entry_of_probs": (2, 0), "keys_only": "unchanged", "positions_move_along": "permuted",
-                  "positions_stay": "other", "causal": "other"},
+        name="permuted_tokens",
+        points=2,
+        expected={
+            "row_of_y": 2,
+            "entry_of_probs": (2, 0),
+            "keys_only": "unchanged",
+            "positions_move_along": "permuted",
+            "positions_stay": "other",
+            "causal": "other",
+        },
         mistakes=[
-            ({"row_of_y": 1, "entry_of_probs": (1, 3)}, "You have used the inverse: row i of x[order] is row order[i] of x."),
+            (
+                {"row_of_y": 1, "entry_of_probs": (1, 3)},
+                "You have used the inverse: row i of x[order] is row order[i] of x.",
+            ),
             ({"entry_of_probs": (0, 2)}, "Row and column are exchanged: the row is the query."),
-            ({"keys_only": "permuted"}, "Think of the sum over the keys: what happens to a sum when its terms change places?"),
-            ({"keys_only": "other"}, "Each key moves together with its value: think of the sum over the keys."),
-            ({"positions_move_along": "other", "positions_stay": "permuted"},
-             "What are the rows that attention is given: the same rows in another order, or other rows?"),
-            ({"positions_stay": "unchanged", "causal": "unchanged"}, "Each token is at another place now: can the rows stay what they are?"),
-            ({"causal": "permuted"}, "The mask stays where it is: how many tokens may the token that is now first look at, and how many before?"),
+            (
+                {"keys_only": "permuted"},
+                "Think of the sum over the keys: what happens to a sum when its terms change places?",
+            ),
+            (
+                {"keys_only": "other"},
+                "Each key moves together with its value: think of the sum over the keys.",
+            ),
+            (
+                {"positions_move_along": "other", "positions_stay": "permuted"},
+                "What are the rows that attention is given: the same rows in another order, or other rows?",
+            ),
+            (
+                {"positions_stay": "unchanged", "causal": "unchanged"},
+                "Each token is at another place now: can the rows stay what they are?",
+            ),
+            (
+                {"causal": "permuted"},
+                "The mask does not move: how many tokens may the first one see now, and how many did it see "
+                "before?",
+            ),
         ],
         hint="Try it with four rows on paper, or in a cell with MultiHeadAttention.",
     ),
+    # Task: Bahdanau's scores v · tanh(W q_i + U k_j); softmax over j; the weighted sum of the states.
     Gradients(
-        name="additive_attention", points=(1, 3), inputs=additive_attention_inputs, shape=(2, 3, 6),
+        name="additive_attention",
+        points=(1, 3),
+        inputs=additive_attention_inputs,
+        shape=(2, 3, 6),
         values=[-0.687086, -0.12894, 0.59752, 1.28286, -0.936934, 1.30188],
         mistakes=[
-            Mistake(additive_over_queries, "The softmax runs over the queries; it should run over the states, the last axis of the scores."),
-            Mistake(additive_without_tanh, "The tanh is missing. Without it the query adds the same number to a whole row of scores, and softmax does not see it."),
-            Mistake(additive_tanh_outside, "The tanh stands outside the product with v: tanh first, on (B, T_query, T_key, U), then @ score_weight."),
+            Mistake(
+                additive_over_queries,
+                "The softmax runs over the queries; it should run over the states, the last axis of the "
+                "scores.",
+            ),
+            Mistake(
+                additive_without_tanh,
+                "The tanh is missing. Without it the query adds the same number to a whole row of scores, "
+                "and softmax does not see it.",
+            ),
+            Mistake(
+                additive_tanh_outside,
+                "The tanh is outside the product with v: tanh first, on (B, T_query, T_key, U), then @ "
+                "score_weight.",
+            ),
             Mistake(additive_scaled, "The scores are divided by a square root: additive attention has none."),
         ],
-        hint="Broadcast: (B, T_query, 1, U) + (B, 1, T_key, U); tanh; @ score_weight gives the scores (B, T_query, T_key).",
+        hint=(
+            "Broadcast: (B, T_query, 1, U) + (B, 1, T_key, U); tanh; @ score_weight gives the scores (B, "
+            "T_query, T_key)."
+        ),
     ),
+    # Task: scores + table[head, clip(j - i, -R, R) + R]: a learned bias for each distance of query and key.
     Gradients(
-        name="relative_bias", points=(1, 3), inputs=relative_bias_inputs, constants={"max_distance": 2}, shape=(2, 3, 6, 7),
+        name="relative_bias",
+        points=(1, 3),
+        inputs=relative_bias_inputs,
+        constants={"max_distance": 2},
+        shape=(2, 3, 6, 7),
         values=[-0.092386, 0.0959726, 0.0737973, 0.836312, -0.226664, 0.995358],
         mistakes=[
             Mistake(bias_the_wrong_way, "The distance is j - i (key minus query), not i - j."),
-            Mistake(bias_scaled, "The bias is divided by the square root of D, too: add it after the scaling."),
+            Mistake(
+                bias_scaled, "The bias is divided by the square root of D, too: add it after the scaling."
+            ),
             Mistake(bias_without_scale, "The products are not divided by the square root of D."),
-            Mistake(bias_after_softmax, "The bias is added to the probabilities: add it to the scores, before the softmax."),
-            Mistake(bias_not_shifted, "The distances start at -R, and in NumPy index -1 is the last column: add R to them."),
+            Mistake(
+                bias_after_softmax,
+                "The bias is added to the probabilities: add it to the scores, before the softmax.",
+            ),
+            Mistake(
+                bias_not_shifted,
+                "The distances start at -R, and in NumPy index -1 is the last column: add R to them.",
+            ),
             Mistake(bias_forgotten, "This is attention without the table."),
         ],
         hint="index = np.clip(j - i, -R, R) + R, an array (T, T); table[:, index] has the shape (A, T, T).",
     ),
-]  # fmt: skip
+]

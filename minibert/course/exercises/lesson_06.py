@@ -1,4 +1,4 @@
-"""Lesson 06, the encoder block: what modern blocks have in the place of BERT's parts."""
+"""Exercises of lesson 06, the encoder block: the parts that modern blocks have in place of BERT's."""
 
 import math
 
@@ -10,7 +10,7 @@ from minibert.layers import GELU, EncoderLayer
 B, T, H, A, F = 2, 3, 6, 2, 7
 
 
-# --- scaled_residual ----------------------------------------------------------------------------------------------------
+# --- scaled_residual ---
 
 
 def scaled_residual_inputs(rng):
@@ -29,7 +29,7 @@ def without_scale(x, scale):
     return x + np.tanh(x)
 
 
-# --- tanh_gelu ----------------------------------------------------------------------------------------------------------
+# --- tanh_gelu ---
 
 
 def tanh_gelu_inputs(rng):
@@ -65,7 +65,7 @@ def without_one(x):
     return tanh_gelu_of(x, one=0.0)
 
 
-# --- rms_norm -----------------------------------------------------------------------------------------------------------
+# --- rms_norm ---
 
 
 def rms_norm_inputs(rng):
@@ -101,11 +101,16 @@ def no_root(x, gamma, eps):
     return gamma * x / ((x * x).mean(axis=-1, keepdims=True) + eps)
 
 
-# --- swiglu -------------------------------------------------------------------------------------------------------------
+# --- swiglu ---
 
 
 def swiglu_inputs(rng):
-    return rng.standard_normal((B, T, H)), rng.standard_normal((H, F)), rng.standard_normal((H, F)), rng.standard_normal((F, H))
+    return (
+        rng.standard_normal((B, T, H)),
+        rng.standard_normal((H, F)),
+        rng.standard_normal((H, F)),
+        rng.standard_normal((F, H)),
+    )
 
 
 def sigmoid(z):
@@ -132,7 +137,7 @@ def sum_for_product(x, gate, up, down):
     return (x @ gate * sigmoid(x @ gate) + x @ up) @ down
 
 
-# --- pre_norm_block -----------------------------------------------------------------------------------------------------
+# --- pre_norm_block ---
 
 
 def pre_norm_inputs(rng):
@@ -140,7 +145,7 @@ def pre_norm_inputs(rng):
 
 
 def filled_sublayers():
-    """Return a post-norm block, whose four sublayers have the values that grading gives to those of the answer.
+    """Return a post-norm block whose sublayers have the values that grading gives to those of the answer.
 
     Its output_norm is the answer's feed_forward_norm: it comes last in both when sorted by name.
     """
@@ -177,8 +182,11 @@ def second_skip_from_x(x):
 
 def parallel_block(x):
     block = filled_sublayers()
-    return (x + block.attention.forward(block.attention_norm.forward(x)[0])[0]
-            + block.feed_forward.forward(block.output_norm.forward(x)[0])[0])
+    return (
+        x
+        + block.attention.forward(block.attention_norm.forward(x)[0])[0]
+        + block.feed_forward.forward(block.output_norm.forward(x)[0])[0]
+    )
 
 
 def one_norm_for_both(x):
@@ -194,45 +202,88 @@ def norms_exchanged(x):
 
 
 EXERCISES = [
-    Gradients(  # y = x + scale · tanh(x)
-        name="scaled_residual", points=(1, 1), inputs=scaled_residual_inputs, shape=(B, T, H),
+    # Task: y = x + scale * tanh(x), scale (H,) learned (LayerScale).
+    Gradients(
+        name="scaled_residual",
+        points=(1, 1),
+        inputs=scaled_residual_inputs,
+        shape=(B, T, H),
         values=[0.0439547, -0.115081, 1.08352, 0.260989, 0.0808986],
         mistakes=[
             Mistake(without_skip, "This is the branch alone: x itself is to be added."),
-            Mistake(scaled_skip, "The scale multiplies x, too. It belongs to the branch: x + scale * tanh(x)."),
+            Mistake(
+                scaled_skip, "The scale multiplies x, too. It belongs to the branch: x + scale * tanh(x)."
+            ),
             Mistake(without_scale, "The scale is missing: it multiplies tanh(x), feature by feature."),
         ],
         hint="One line: x, plus scale times np.tanh(x). scale (H,) broadcasts over batch and tokens.",
     ),
-    Gradients(  # y = ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))
-        name="tanh_gelu", points=(1, 1), inputs=tanh_gelu_inputs, shape=(B, T, H),
+    # Task: y = ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))).
+    Gradients(
+        name="tanh_gelu",
+        points=(1, 1),
+        inputs=tanh_gelu_inputs,
+        shape=(B, T, H),
         values=[0.150692, -0.104578, 1.15237, 0.122331, -0.152316],
         mistakes=[
-            Mistake(exact_gelu, "This is the exact GELU, with erf; the tanh form is a slightly different function."),
+            Mistake(
+                exact_gelu,
+                "This is the exact GELU, with erf; the tanh form is a slightly different function.",
+            ),
             Mistake(root_of_two_only, "sqrt(2/pi) is the root of the quotient, not sqrt(2) divided by pi."),
             Mistake(square_for_cube, "0.044715 multiplies the cube x * x * x, not the square."),
-            Mistake(factor_on_x_only, "sqrt(2/pi) multiplies the whole bracket, x + 0.044715 x³; here it multiplies x alone."),
+            Mistake(
+                factor_on_x_only,
+                "sqrt(2/pi) multiplies the whole bracket, x + 0.044715 x³; here it multiplies x alone.",
+            ),
             Mistake(without_half, "The factor 1/2 is missing."),
             Mistake(without_one, "It is 1 + tanh(u), so that large x pass unchanged; the 1 is missing."),
         ],
         hint="Compute u first, give it a name, then y = 0.5 * x * (1 + np.tanh(u)).",
     ),
-    Gradients(  # y = γ x / sqrt(mean(x²) + eps)
-        name="rms_norm", points=(1, 2), inputs=rms_norm_inputs, constants={"eps": 0.01}, shape=(B, T, H),
+    # Task: y = γ x / sqrt(mean(x²) + eps): LayerNorm without the mean.
+    Gradients(
+        name="rms_norm",
+        points=(1, 2),
+        inputs=rms_norm_inputs,
+        constants={"eps": 0.01},
+        shape=(B, T, H),
         values=[-0.578876, -0.0674697, 1.26504, 1.27821, 0.0635445, 1.84562],
         mistakes=[
             Mistake(layer_norm, "This is LayerNorm: RMSNorm does not subtract the mean."),
-            Mistake(length_norm, "You divide by the length of x: the root of the sum of squares. RMS is the root of their mean."),
-            Mistake(norm_over_everything, "One mean for the whole array: every token needs its own, over the last axis (axis=-1, keepdims=True)."),
-            Mistake(norm_over_tokens, "The mean is taken over the tokens, which is BatchNorm's axis. Take it over the last axis."),
-            Mistake(eps_outside, "eps stands inside of the root, added to the mean of the squares. (It is 0.01 in this test, so that it shows.)"),
+            Mistake(
+                length_norm,
+                "You divide by the length of x: the root of the sum of squares. RMS is the root of their "
+                "mean.",
+            ),
+            Mistake(
+                norm_over_everything,
+                "One mean for the whole array: every token needs its own, over the last axis (axis=-1, "
+                "keepdims=True).",
+            ),
+            Mistake(
+                norm_over_tokens,
+                "The mean is taken over the tokens, which is BatchNorm's axis. Take it over the last axis.",
+            ),
+            Mistake(
+                eps_outside,
+                "eps belongs inside the root, added to the mean of the squares. (It is 0.01 in this test, "
+                "so that the difference shows.)",
+            ),
             Mistake(no_gain, "The gain gamma is missing."),
             Mistake(no_root, "The square root is missing."),
         ],
-        hint="Divide x by the root of (the mean of x * x over the last axis, with keepdims=True, plus eps); multiply by gamma. Use the eps that is given.",
+        hint=(
+            "Divide x by the root of (the mean of x * x over the last axis, with keepdims=True, plus eps); "
+            "multiply by gamma. Use the eps that is given."
+        ),
     ),
-    Gradients(  # y = (silu(x gate) · (x up)) down
-        name="swiglu", points=(1, 2), inputs=swiglu_inputs, shape=(B, T, H),
+    # Task: y = (silu(x gate) * (x up)) down: a feed-forward network with a gate.
+    Gradients(
+        name="swiglu",
+        points=(1, 2),
+        inputs=swiglu_inputs,
+        shape=(B, T, H),
         values=[-0.682659, -0.0970649, 0.633104, 0.529777, -0.48673],
         mistakes=[
             Mistake(plain_glu, "This is GLU, with the sigmoid alone. silu(z) is z times sigmoid(z)."),
@@ -241,20 +292,46 @@ EXERCISES = [
             Mistake(without_up, "The factor x @ up is missing."),
             Mistake(sum_for_product, "The two are multiplied, entry by entry, not added."),
         ],
-        hint="Name the steps: gate_scores = x @ gate, silu of them, lifted = x @ up, their product entry by entry, and then @ down.",
+        hint=(
+            "Name the steps: gate_scores = x @ gate, silu of them, lifted = x @ up, their product entry by "
+            "entry, and then @ down."
+        ),
     ),
-    Gradients(  # a = x + attention(norm(x)), y = a + feed_forward(norm(a))
-        name="pre_norm_block", points=(1, 3), inputs=pre_norm_inputs, shape=(B, T, H),
+    # Task: a = x + attention(norm(x)), y = a + feed_forward(norm(a)), of layers that are given.
+    Gradients(
+        name="pre_norm_block",
+        points=(1, 3),
+        inputs=pre_norm_inputs,
+        shape=(B, T, H),
         values=[-0.0873522, -0.534676, 2.32567, 0.191544, -2.6611, 1.09489],
         mistakes=[
-            Mistake(post_norm_block, "This is post-norm: the norm stands after the sum. Here it stands on the branch, before the sublayer."),
-            Mistake(skip_behind_the_norm, "Your skip path starts behind the norm. It starts at x itself, so that it meets no norm."),
+            Mistake(
+                post_norm_block,
+                "This is post-norm: the norm comes after the sum. Here it comes on the branch, before the "
+                "sublayer.",
+            ),
+            Mistake(
+                skip_behind_the_norm,
+                "Your skip path starts behind the norm. It starts at x itself, so that it meets no norm.",
+            ),
             Mistake(without_residuals, "Both residual sums are missing."),
-            Mistake(second_skip_from_x, "The second skip path starts at x; it starts at the result of the first sum."),
-            Mistake(parallel_block, "Both sublayers read x (a parallel block, as in GPT-J). Here the feed-forward reads the result of the first sum."),
+            Mistake(
+                second_skip_from_x,
+                "The second skip path starts at x; it starts at the result of the first sum.",
+            ),
+            Mistake(
+                parallel_block,
+                "Both sublayers read x (a parallel block, as in GPT-J). Here the feed-forward reads the "
+                "result of the first sum.",
+            ),
             Mistake(one_norm_for_both, "attention_norm is used twice; feed_forward_norm is the second norm."),
-            Mistake(norms_exchanged, "The two norms are exchanged: attention_norm stands before the attention."),
+            Mistake(
+                norms_exchanged, "The two norms are exchanged: attention_norm comes before the attention."
+            ),
         ],
-        hint="The sublayers keep the names attention_norm, attention, feed_forward_norm and feed_forward; no dropout, no mask.",
+        hint=(
+            "The sublayers keep the names attention_norm, attention, feed_forward_norm and feed_forward; no "
+            "dropout, no mask."
+        ),
     ),
-]  # fmt: skip
+]

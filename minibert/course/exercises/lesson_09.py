@@ -1,4 +1,4 @@
-"""Lesson 09: word pieces, sentence pairs, masks and the loss that counts only what was masked."""
+"""Exercises of lesson 09, from text to batches: word pieces, sentence pairs, masks, the loss."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 
-# --- longest_match ------------------------------------------------------------------------------------------------------
+# --- longest_match ---
 
 PLAY = ["play", "p", "pl", "##l", "##ay", "##ing", "##in", "##s"]
 REPLAY = ["play", "##play", "re", "##s", "over"]
@@ -28,11 +28,13 @@ def _pieces_without_marks(word, vocab):
 
 
 def _greedy(word, vocab, ends):
-    """Match pieces from the left, trying the ends that ends(start, length) lists; the pieces so far and where it stopped."""
+    """Match pieces from the left, trying the ends in ends(start, length); also return where it stopped."""
     pieces = []
     start = 0
     while start < len(word):
-        candidates = [(word[start:end] if start == 0 else "##" + word[start:end], end) for end in ends(start, len(word))]
+        candidates = [
+            (word[start:end] if start == 0 else "##" + word[start:end], end) for end in ends(start, len(word))
+        ]
         found = next(((piece, end) for piece, end in candidates if piece in vocab), None)
         if found is None:
             break
@@ -63,9 +65,14 @@ def _part_dropped(word, vocab):
     return _greedy(word, vocab, _longest_first)[0]
 
 
-# --- merge_step ---------------------------------------------------------------------------------------------------------
+# --- merge_step ---
 
-WORDS = {("l", "o", "w", "_"): 5, ("l", "o", "w", "e", "r", "_"): 2, ("n", "e", "w", "e", "r", "_"): 6, ("w", "i", "d", "e", "r", "_"): 3}
+WORDS = {
+    ("l", "o", "w", "_"): 5,
+    ("l", "o", "w", "e", "r", "_"): 2,
+    ("n", "e", "w", "e", "r", "_"): 6,
+    ("w", "i", "d", "e", "r", "_"): 3,
+}
 BANANAS = {("b", "a", "n", "a", "n", "a", "_"): 2, ("n", "a", "n", "_"): 1}
 TRIPLE = {("a", "a", "a", "_"): 3, ("b", "a", "_"): 1}
 TIE = {("h", "a", "t", "_"): 4, ("t", "o", "p", "_"): 4}
@@ -120,11 +127,11 @@ def _once_a_word(words):
     return pair, merged
 
 
-# --- not_next_share -----------------------------------------------------------------------------------------------------
+# --- not_next_share ---
 
 
 def _expected_pairs(num_sentences, chunk, p_next, fixed_split=False, sentences_lost=False):
-    """Return (expected pairs, expected "not next" pairs) of documents of 0, 1, ..., num_sentences sentences: two lists."""
+    """Return the expected pairs and "not next" pairs of documents of 0, 1, ..., num_sentences sentences."""
     pairs, not_next = [0.0], [0.0]
     for left in range(1, num_sentences + 1):
         size = min(chunk, left)
@@ -133,7 +140,9 @@ def _expected_pairs(num_sentences, chunk, p_next, fixed_split=False, sentences_l
         else:
             splits, p = ([size] if sentences_lost else [size // 2] if fixed_split else range(1, size)), p_next
         pairs.append(1 + p * pairs[left - size] + (1 - p) * np.mean([pairs[left - used] for used in splits]))
-        not_next.append(p * not_next[left - size] + (1 - p) * (1 + np.mean([not_next[left - used] for used in splits])))
+        not_next.append(
+            p * not_next[left - size] + (1 - p) * (1 + np.mean([not_next[left - used] for used in splits]))
+        )
     return pairs, not_next
 
 
@@ -158,7 +167,7 @@ def _mean_of_shares(lengths, chunk, p_next):
     return float(np.mean([_share([n], chunk, p_next) for n in lengths]))
 
 
-# --- span_mask ----------------------------------------------------------------------------------------------------------
+# --- span_mask ---
 
 IDS = np.array([2, 17, 23, 11, 31, 29, 3, 41, 37, 3])
 CANDIDATES = ~np.isin(IDS, (2, 3))
@@ -178,12 +187,28 @@ def _masked_and_labels(hidden, predicted):
     return masked, labels
 
 
-def _span_mask(ids, candidates, spans, budget, random_ids, mask_token_id, skip=True, cut=False, again=False, kept_counts=True, zero=-100):
+def _span_mask(
+    ids,
+    candidates,
+    spans,
+    budget,
+    random_ids,
+    mask_token_id,
+    skip=True,
+    cut=False,
+    again=False,
+    kept_counts=True,
+    zero=-100,
+):
     masked, labels = ids.copy(), np.full(len(ids), zero)
     chosen = np.zeros(len(ids), bool)
     for start, length, draw in spans:
         place = np.arange(start, start + length)
-        if place[-1] >= len(ids) or (skip and not candidates[place].all()) or (not again and chosen[place].any()):
+        if (
+            place[-1] >= len(ids)
+            or (skip and not candidates[place].all())
+            or (not again and chosen[place].any())
+        ):
             continue
         if chosen.sum() + length > budget:
             if not cut:
@@ -229,7 +254,7 @@ def _stopped_at_the_budget(ids, candidates, spans, budget, random_ids, mask_toke
     return _span_mask(ids, candidates, spans, budget, random_ids, mask_token_id)
 
 
-# --- weighted_mlm_loss --------------------------------------------------------------------------------------------------
+# --- weighted_mlm_loss ---
 
 TOKEN_WEIGHTS = np.array([0.5, 2.0, 1.0, 0.25, 3.0])
 
@@ -272,11 +297,12 @@ def _mean_of_sentences(logits, labels, token_weights):
     return np.mean([(weights * losses)[row == k].sum() / weights[row == k].sum() for k in np.unique(row)])
 
 
-# --- the list -----------------------------------------------------------------------------------------------------------
+# --- the exercises ---
 
 EXERCISES = [
+    # Task: the word pieces of one word, always the longest that fits; [UNK] if none does.
     Function(
-        name="longest_match",  # the word pieces of one word
+        name="longest_match",
         points=2,
         cases=[
             (("playing", PLAY), ["play", "##ing"]),
@@ -286,24 +312,57 @@ EXERCISES = [
             (("playe", PLAY), ["[UNK]"]),
         ],
         mistakes=[
-            Mistake(_pieces_without_marks, "A piece that continues a word is looked up, and returned, with ## in front: `##ing` and not `ing`."),
-            Mistake(_shortest_match, "This takes the shortest piece that fits. Begin with the longest, the whole rest of the word, and shorten it."),
-            Mistake(_part_unknown, "Where no piece fits, the whole word is ['[UNK]']: the pieces found so far are thrown away."),
-            Mistake(_part_dropped, "The end of the word is missing. Where no piece fits, the whole word is ['[UNK]']."),
+            Mistake(
+                _pieces_without_marks,
+                "A piece that continues a word is looked up, and returned, with ## in front: `##ing` and "
+                "not `ing`.",
+            ),
+            Mistake(
+                _shortest_match,
+                "This takes the shortest piece that fits. Begin with the longest, the whole rest of the "
+                "word, and shorten it.",
+            ),
+            Mistake(
+                _part_unknown,
+                "Where no piece fits, the whole word is ['[UNK]']: the pieces found so far are thrown away.",
+            ),
+            Mistake(
+                _part_dropped,
+                "The end of the word is missing. Where no piece fits, the whole word is ['[UNK]'].",
+            ),
         ],
-        hint="At each start, try the ends from len(word) down to start + 1; the first piece in the vocabulary is taken, and the next start is its end.",
+        hint=(
+            "At each start, try the ends from len(word) down to start + 1; the first piece in the vocabulary "
+            "is taken, and the next start is its end."
+        ),
     ),
+    # Task: how many positions of a batch are predicted, become [MASK], do not, and are ignored?
     Value(
-        name="count_the_labels",  # how many positions of a batch are predicted, hidden, shown
+        name="count_the_labels",
         points=1,
         expected={"predicted": 140, "mask": 112, "not_mask": 28, "ignored": 860},
         mistakes=[
-            ({"predicted": 112, "ignored": 888}, "that is [MASK] alone; a chosen token is predicted whatever stands in its place"),
+            (
+                {"predicted": 112, "ignored": 888},
+                "that is [MASK] alone; a chosen token is predicted whatever replaces it",
+            ),
             ({"predicted": 880, "ignored": 120}, "only chosen tokens are predicted"),
-            ({"predicted": 120, "mask": 96, "not_mask": 24, "ignored": 880}, "0.15 is taken of the row's length, which counts [CLS] and [SEP]"),
-            ({"predicted": 160, "mask": 128, "not_mask": 32, "ignored": 840}, "0.15 is taken of the row's length, without [PAD]"),
-            ({"predicted": 132, "mask": 105.6, "not_mask": 26.4, "ignored": 868}, "each row rounds for itself"),
-            ({"predicted": 1000, "ignored": 0}, "only chosen tokens are predicted, and [PAD] is never chosen"),
+            (
+                {"predicted": 120, "mask": 96, "not_mask": 24, "ignored": 880},
+                "0.15 is taken of the row's length, which counts [CLS] and [SEP]",
+            ),
+            (
+                {"predicted": 160, "mask": 128, "not_mask": 32, "ignored": 840},
+                "0.15 is taken of the row's length, without [PAD]",
+            ),
+            (
+                {"predicted": 132, "mask": 105.6, "not_mask": 26.4, "ignored": 868},
+                "each row rounds for itself",
+            ),
+            (
+                {"predicted": 1000, "ignored": 0},
+                "only chosen tokens are predicted, and [PAD] is never chosen",
+            ),
             ({"not_mask": 14}, "two cases show a word: a random token, and the token itself"),
             ({"ignored": 740}, "[PAD] has the label -100, too"),
             ({"ignored": 800}, "[CLS] and [SEP] have the label -100, too"),
@@ -311,25 +370,56 @@ EXERCISES = [
         ],
         hint="Begin with one row: how many of its 44 tokens are chosen?",
     ),
+    # Task: one merge of byte-pair encoding: the most frequent pair (ties: sorted order), and the new words.
     Function(
-        name="merge_step",  # one step of byte-pair encoding
+        name="merge_step",
         points=2,
         cases=[
-            ((WORDS,), (("e", "r"), {("l", "o", "w", "_"): 5, ("l", "o", "w", "er", "_"): 2, ("n", "e", "w", "er", "_"): 6, ("w", "i", "d", "er", "_"): 3})),
+            (
+                (WORDS,),
+                (
+                    ("e", "r"),
+                    {
+                        ("l", "o", "w", "_"): 5,
+                        ("l", "o", "w", "er", "_"): 2,
+                        ("n", "e", "w", "er", "_"): 6,
+                        ("w", "i", "d", "er", "_"): 3,
+                    },
+                ),
+            ),
             ((BANANAS,), (("a", "n"), {("b", "an", "an", "a", "_"): 2, ("n", "an", "_"): 1})),
             ((TRIPLE,), (("a", "a"), {("aa", "a", "_"): 3, ("b", "a", "_"): 1})),
             ((TIE,), (("a", "t"), {("h", "at", "_"): 4, ("t", "o", "p", "_"): 4})),
         ],
         mistakes=[
-            Mistake(_types_counted, "Each pair was counted once a word. A word that occurs 6 times has each of its pairs 6 times."),
-            Mistake(_last_of_ties, "Of equally frequent pairs take the first in sorted order: min, not max, of those with the highest count."),
-            Mistake(_first_met, "Of equally frequent pairs take the first in sorted order, not the one met first: the result must not depend on the order of the words."),
-            Mistake(_once_a_word, "A word may hold the pair more than once; merge every place, from left to right."),
+            Mistake(
+                _types_counted,
+                "Each pair was counted once a word. A word that occurs 6 times has each of its pairs 6 "
+                "times.",
+            ),
+            Mistake(
+                _last_of_ties,
+                "Of equally frequent pairs take the first in sorted order: min, not max, of those with the "
+                "highest count.",
+            ),
+            Mistake(
+                _first_met,
+                "Of equally frequent pairs take the first in sorted order, not the one met first: the "
+                "result must not depend on the order of the words.",
+            ),
+            Mistake(
+                _once_a_word,
+                "A word may hold the pair more than once; merge every place, from left to right.",
+            ),
         ],
-        hint="Count pairs with zip(symbols, symbols[1:]), each with the count of its word; merge from left to right, and step over both symbols of a merged pair.",
+        hint=(
+            "Count pairs with zip(symbols, symbols[1:]), each with the count of its word; merge from left to "
+            "right, and step over both symbols of a merged pair."
+        ),
     ),
+    # Task: the expected share of "not next" among the sentence pairs of documents of these lengths, exactly.
     Function(
-        name="not_next_share",  # the majority baseline of a recipe for sentence pairs
+        name="not_next_share",
         points=3,
         cases=[
             (([1, 1], 3, 0.5), 1.0),
@@ -340,48 +430,107 @@ EXERCISES = [
             (([5, 6], 3, 0.8), 0.2783672913001435),
         ],
         mistakes=[
-            Mistake(_sentences_lost, "After \"not next\" only A is used up: the sentences of the replaced B go back and are part of the next chunk."),
-            Mistake(_coin_only, "That is the coin alone. A chunk of one sentence has no B of its own, and is always \"not next\"."),
-            Mistake(_split_in_the_middle, "A has 1, 2, ... or size - 1 sentences, each equally likely; take the mean over them."),
-            Mistake(_mean_of_shares, "This is the mean of the documents' shares. A long document gives more pairs: divide the sum of \"not next\" by the sum of pairs."),
+            Mistake(
+                _sentences_lost,
+                'After "not next" only A is used up: the sentences of the replaced B go back and are part '
+                "of the next chunk.",
+            ),
+            Mistake(
+                _coin_only,
+                'That is the coin alone. A chunk of one sentence has no B of its own, and is always "not '
+                'next".',
+            ),
+            Mistake(
+                _split_in_the_middle,
+                "A has 1, 2, ... or size - 1 sentences, each equally likely; take the mean over them.",
+            ),
+            Mistake(
+                _mean_of_shares,
+                "This is the mean of the documents' shares. A long document gives more pairs: divide the "
+                'sum of "not next" by the sum of pairs.',
+            ),
         ],
-        hint="Two tables by the number of sentences left: expected pairs P and expected \"not next\" pairs F, P[0] = F[0] = 0. Fill them from 1 upwards.",
+        hint=(
+            'Two tables by the number of sentences left: expected pairs P and expected "not next" pairs F, '
+            "P[0] = F[0] = 0. Fill them from 1 upwards."
+        ),
     ),
+    # Task: SpanBERT's masking of whole spans within a budget; the random draws are given.
     Function(
-        name="span_mask",  # SpanBERT's masking, with the draws given
+        name="span_mask",
         points=3,
         cases=[
             (_span_arguments([(3, 3, 0.31)], 5), _masked_and_labels({3: 4, 4: 4, 5: 4}, [3, 4, 5])),
             (_span_arguments([(2, 2, 0.85), (5, 1, 0.97)], 5), _masked_and_labels({2: 52, 3: 53}, [2, 3, 5])),
             (_span_arguments([(4, 3, 0.2), (7, 2, 0.5)], 5), _masked_and_labels({7: 4, 8: 4}, [7, 8])),
-            (_span_arguments([(1, 3, 0.1), (3, 2, 0.1), (7, 2, 0.1)], 6), _masked_and_labels({1: 4, 2: 4, 3: 4, 7: 4, 8: 4}, [1, 2, 3, 7, 8])),
-            (_span_arguments([(1, 3, 0.1), (4, 2, 0.1), (8, 1, 0.95)], 4), _masked_and_labels({1: 4, 2: 4, 3: 4}, [1, 2, 3, 8])),
+            (
+                _span_arguments([(1, 3, 0.1), (3, 2, 0.1), (7, 2, 0.1)], 6),
+                _masked_and_labels({1: 4, 2: 4, 3: 4, 7: 4, 8: 4}, [1, 2, 3, 7, 8]),
+            ),
+            (
+                _span_arguments([(1, 3, 0.1), (4, 2, 0.1), (8, 1, 0.95)], 4),
+                _masked_and_labels({1: 4, 2: 4, 3: 4}, [1, 2, 3, 8]),
+            ),
             (_span_arguments([(8, 4, 0.1), (4, 1, 0.8)], 5), _masked_and_labels({4: 54}, [4])),
         ],
         mistakes=[
-            Mistake(_special_tokens_hidden, "A span that holds a position that is no candidate ([CLS], [SEP]) is passed over as a whole."),
-            Mistake(_span_cut_to_fit, "A span that is too long for what is left of the budget is passed over, not cut."),
+            Mistake(
+                _special_tokens_hidden,
+                "A span that holds a position that is no candidate ([CLS], [SEP]) is passed over as a whole.",
+            ),
+            Mistake(
+                _span_cut_to_fit,
+                "A span that is too long for the rest of the budget is skipped, not cut.",
+            ),
             Mistake(_overlap_allowed, "A span that touches a position already chosen is passed over."),
-            Mistake(_kept_without_label, "A span that stays as it is (draw 0.9 or more) is predicted, too: it has labels."),
+            Mistake(
+                _kept_without_label,
+                "A span that stays as it is (draw 0.9 or more) is predicted, too: it has labels.",
+            ),
             Mistake(_zero_labels, "Where nothing is predicted the label is -100, not 0."),
-            Mistake(_stopped_at_the_budget, "After a span that does not fit the budget go on: a later, shorter one may still fit."),
+            Mistake(
+                _stopped_at_the_budget,
+                "After a span that does not fit the budget go on: a later, shorter one may still fit.",
+            ),
         ],
-        hint="Go through the spans in order; pass over those that do not fit; else label all their positions and let the one draw decide for all of them.",
+        hint=(
+            "Go through the spans in order; pass over those that do not fit; else label all their positions "
+            "and let the one draw decide for all of them."
+        ),
     ),
+    # Task: masked cross-entropy where each token of the vocabulary has a weight.
     Gradients(
-        name="weighted_mlm_loss",  # a cross-entropy with a weight for each token of the vocabulary
+        name="weighted_mlm_loss",
         points=(1, 2),
         inputs=_weighted_inputs,
         constants={"token_weights": TOKEN_WEIGHTS},
         values=[3.26960],
         shape=(),
         mistakes=[
-            Mistake(_divided_by_all, "The sum was divided by all B·T positions, also those where nothing is predicted: the museum's averaged-over-all."),
-            Mistake(_divided_by_count, "The sum was divided by the number of predicted positions; a weighted mean is divided by the sum of the weights used."),
+            Mistake(
+                _divided_by_all,
+                "The sum was divided by all B·T positions, also those where nothing is predicted: the "
+                "museum's averaged-over-all.",
+            ),
+            Mistake(
+                _divided_by_count,
+                "The sum was divided by the number of predicted positions; a weighted mean is divided by "
+                "the sum of the weights used.",
+            ),
             Mistake(_not_divided, "This is the weighted sum; divide it by the sum of the weights used."),
-            Mistake(_without_weights, "The weights do not count yet: each loss is multiplied by token_weights[its label]."),
-            Mistake(_mean_of_sentences, "This is the mean of the sentences' means. All predicted positions of the batch make one weighted mean."),
+            Mistake(
+                _without_weights,
+                "The weights do not count yet: each loss is multiplied by token_weights[its label].",
+            ),
+            Mistake(
+                _mean_of_sentences,
+                "This is the mean of the sentences' means. All predicted positions of the batch make one "
+                "weighted mean.",
+            ),
         ],
-        hint="Keep the M positions whose label is not -100; -log softmax there, times the weights of the labels, over the sum of these weights.",
+        hint=(
+            "Keep the M positions whose label is not -100; -log softmax there, times the weights of the "
+            "labels, over the sum of these weights."
+        ),
     ),
 ]

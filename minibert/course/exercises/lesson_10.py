@@ -4,7 +4,7 @@ import numpy as np
 
 from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 
-# --- embedding_sum ------------------------------------------------------------------------------------------------------
+# --- embedding_sum ---
 
 
 def _embedding_arguments():
@@ -23,7 +23,9 @@ def _summed(ids, types, token_table, position_table, segment_table):
 
 
 def _normalised(x, axis=-1, **options):
-    return (x - x.mean(axis=axis, keepdims=True)) / np.sqrt(x.var(axis=axis, keepdims=True, **options) + 1e-12)
+    return (x - x.mean(axis=axis, keepdims=True)) / np.sqrt(
+        x.var(axis=axis, keepdims=True, **options) + 1e-12
+    )
 
 
 def _embedding_sum(*arguments):
@@ -42,26 +44,45 @@ def _same_position(ids, types, token_table, position_table, segment_table):
     return _normalised(token_table[ids] + position_table[ids % len(position_table)] + segment_table[types])
 
 
-# --- bert_shapes --------------------------------------------------------------------------------------------------------
+# --- bert_shapes ---
 
 SHAPES = {
-    "embeddings": (3, 7, 24), "mask": (3, 1, 1, 7), "query": (3, 4, 7, 6), "probs": (3, 4, 7, 7), "activated": (3, 7, 40),
-    "pooled": (3, 24), "transformed": (5, 24), "prediction_logits": (5, 50), "seq_relationship_logits": (3, 2), "loss": (),
-}  # fmt: skip
+    "embeddings": (3, 7, 24),
+    "mask": (3, 1, 1, 7),
+    "query": (3, 4, 7, 6),
+    "probs": (3, 4, 7, 7),
+    "activated": (3, 7, 40),
+    "pooled": (3, 24),
+    "transformed": (5, 24),
+    "prediction_logits": (5, 50),
+    "seq_relationship_logits": (3, 2),
+    "loss": (),
+}
 SHAPE_MISTAKES = [
-    ({"mask": (3, 7)}, "That is attention_mask; attention needs axes of length 1 for the heads and the queries."),
+    (
+        {"mask": (3, 7)},
+        "That is attention_mask; attention needs axes of length 1 for the heads and the queries.",
+    ),
     ({"mask": (3, 1, 7)}, "One axis of length 1 is missing: probs has four axes."),
     ({"mask": (3, 4, 7, 7)}, "It broadcasts to that; one row for each sequence is enough."),
-    ({"mask": None}, "Some rows end in [PAD], so attention gets a mask; only a batch without padding needs none."),
+    (
+        {"mask": None},
+        "Some rows end in [PAD], so attention gets a mask; only a batch without padding needs none.",
+    ),
     ({"query": (3, 7, 24)}, "That is before the heads are split."),
     ({"query": (3, 7, 4, 6)}, "The heads come before the tokens: each head is a matrix (T, D) of its own."),
     ({"query": (3, 4, 7, 24)}, "The heads share the H columns: D = H / A."),
     ({"probs": (3, 7, 7)}, "Each head has a map of its own."),
     ({"activated": (3, 7, 24)}, "GELU sits where the network is wide."),
     ({"pooled": (3, 7, 24)}, "The pooler reads [CLS] only."),
-    ({"transformed": (3, 7, 24), "prediction_logits": (3, 7, 50)}, "With labels, the head is computed on the predicted rows only."),
-    ({"transformed": (3, 5, 24), "prediction_logits": (3, 5, 50)},
-     "5 is the number of predicted words in the whole batch, not in each sequence."),
+    (
+        {"transformed": (3, 7, 24), "prediction_logits": (3, 7, 50)},
+        "With labels, the head is computed on the predicted rows only.",
+    ),
+    (
+        {"transformed": (3, 5, 24), "prediction_logits": (3, 5, 50)},
+        "5 is the number of predicted words in the whole batch, not in each sequence.",
+    ),
     ({"seq_relationship_logits": (3,)}, "There are two classes: is next, is not."),
     ({"seq_relationship_logits": (3, 7, 2)}, "One answer for each sequence."),
     ({"loss": (3,)}, "The loss is a mean over the whole batch."),
@@ -69,7 +90,7 @@ SHAPE_MISTAKES = [
     ({"loss": (5,)}, "The loss is a mean over the predicted words."),
 ]
 
-# --- bert_parameters ----------------------------------------------------------------------------------------------------
+# --- bert_parameters ---
 
 
 def _count(V, H, F, num_layers, P, untied=0, biases=1, pooler=1, norms=1):
@@ -103,7 +124,7 @@ def _without_heads(V, H, F, num_layers, P):
     return _count(V, H, F, num_layers, P) - (H * H + 3 * H + V + 2 * H + 2)
 
 
-# --- left_padded_positions ----------------------------------------------------------------------------------------------
+# --- left_padded_positions ---
 
 
 def _arange(attention_mask):
@@ -126,7 +147,7 @@ def _over_the_batch(attention_mask):
     return (np.cumsum(attention_mask) - 1).reshape(attention_mask.shape) * attention_mask
 
 
-# --- factorised_embedding -----------------------------------------------------------------------------------------------
+# --- factorised_embedding ---
 
 
 def _embedding_inputs(rng):
@@ -142,7 +163,7 @@ def _scaled(ids, table, projection):
     return table[ids] @ projection / np.sqrt(table.shape[1])
 
 
-# --- masked_mean --------------------------------------------------------------------------------------------------------
+# --- masked_mean ---
 
 
 def _mean_inputs(rng):
@@ -162,52 +183,96 @@ def _divided_by_batch_count(x, attention_mask):
 
 
 EXERCISES = [
+    # Task: LayerNorm(token + position + segment), with γ = 1 and β = 0.
     Function(
-        name="embedding_sum", points=1,
-        cases=[(arguments, _embedding_sum(*arguments)) for arguments in (_embedding_arguments(), _one_sequence())], tolerance=1e-5,
+        name="embedding_sum",
+        points=1,
+        cases=[
+            (arguments, _embedding_sum(*arguments)) for arguments in (_embedding_arguments(), _one_sequence())
+        ],
+        tolerance=1e-5,
         mistakes=[
             Mistake(_summed, "The sum is right; LayerNorm is missing."),
-            Mistake(_over_the_tokens, "LayerNorm works on each token by itself: mean and variance over the last axis, H."),
+            Mistake(
+                _over_the_tokens,
+                "LayerNorm works on each token by itself: mean and variance over the last axis, H.",
+            ),
             Mistake(_unbiased, "The variance divides by H and not by H - 1."),
             Mistake(_same_position, "A position is the place in the sequence, arange(T), and not the id."),
         ],
         hint="Look up three rows for each token, add them, then take mean and variance over the last axis.",
     ),
+    # Task: predict the shape of every array in a forward pass of BERT.
     Value(
-        name="bert_shapes", points=2, expected=SHAPES, mistakes=SHAPE_MISTAKES,
+        name="bert_shapes",
+        points=2,
+        expected=SHAPES,
+        mistakes=SHAPE_MISTAKES,
         hint="The table of letters in section 1 and the picture below it help.",
     ),
+    # Task: the number of parameters of BertForPreTraining, from V, H, F, the layers and the positions.
     Function(
-        name="bert_parameters", points=2,
-        cases=[((20, 8, 16, 3, 17), 2326), ((4000, 128, 512, 2, 128), 962978), ((30522, 768, 3072, 12, 512), 110106428)],
+        name="bert_parameters",
+        points=2,
+        cases=[
+            ((20, 8, 16, 3, 17), 2326),
+            ((4000, 128, 512, 2, 128), 962978),
+            ((30522, 768, 3072, 12, 512), 110106428),
+        ],
         mistakes=[
             Mistake(_decoder_counted_twice, "The decoder's weight is the token table: count it once."),
             Mistake(_without_decoder_bias, "The tied decoder has a bias of its own, (V,)."),
             Mistake(_without_biases_in_blocks, "The linear layers of the blocks have biases."),
             Mistake(_without_pooler, "The pooler is missing: a linear layer from H to H."),
-            Mistake(_without_norms, "LayerNorm has gamma and beta: one after the embeddings, two in a block, one in the MLM head."),
-            Mistake(_without_heads, "That is BertModel. BertForPreTraining has the MLM head and the NSP head on top."),
+            Mistake(
+                _without_norms,
+                "LayerNorm has gamma and beta: one after the embeddings, two in a block, one in the MLM "
+                "head.",
+            ),
+            Mistake(
+                _without_heads,
+                "That is BertModel. BertForPreTraining has the MLM head and the NSP head on top.",
+            ),
         ],
-        hint="Count: three tables and a norm; a block (four H-to-H layers, two norms, two feed-forward layers), times the "
-             "layers; the pooler; the MLM head (a dense layer, a norm, a bias); the NSP head.",
+        hint=(
+            "Count: three tables and a norm; a block (four H-to-H layers, two norms, two feed-forward "
+            "layers), times the layers; the pooler; the MLM head (a dense layer, a norm, a bias); "
+            "the NSP head."
+        ),
     ),
+    # Task: position ids that count the real tokens of each row, wherever the padding is.
     Function(
-        name="left_padded_positions", points=2,
+        name="left_padded_positions",
+        points=2,
         cases=[
             ((np.array([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]]),), np.array([[0, 0, 0, 1, 2], [0, 1, 2, 3, 4]])),
-            ((np.array([[1, 1, 0, 0], [0, 0, 0, 1], [0, 1, 1, 0]]),), np.array([[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0]])),
+            (
+                (np.array([[1, 1, 0, 0], [0, 0, 0, 1], [0, 1, 1, 0]]),),
+                np.array([[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0]]),
+            ),
         ],
         mistakes=[
-            Mistake(_arange, "That is the place in the row; a sentence with padding on its left would begin late."),
+            Mistake(
+                _arange, "That is the place in the row; a sentence with padding on its left would begin late."
+            ),
             Mistake(_from_one, "The first real token has position 0."),
-            Mistake(_minus_one_on_padding, "Padding on the left gets -1, which looks up the table's last row; it should get 0."),
-            Mistake(_counts_on_after_the_end, "The real tokens are right; padding on the right should get 0, too."),
+            Mistake(
+                _minus_one_on_padding,
+                "Padding on the left gets -1, which looks up the table's last row; it should get 0.",
+            ),
+            Mistake(
+                _counts_on_after_the_end, "The real tokens are right; padding on the right should get 0, too."
+            ),
             Mistake(_over_the_batch, "Each row counts by itself: axis=1."),
         ],
-        hint="How many real tokens stand to the left of this one? A cumulative sum along the row counts them.",
+        hint="How many real tokens are to the left of this one? A cumulative sum along the row counts them.",
     ),
+    # Task: ALBERT's lookup: table[ids] @ projection, without the (V, H) product.
     Gradients(
-        name="factorised_embedding", points=(1, 3), inputs=_embedding_inputs, shape=(2, 3, 5),
+        name="factorised_embedding",
+        points=(1, 3),
+        inputs=_embedding_inputs,
+        shape=(2, 3, 5),
         values=[-0.442427, 0.677973, -1.34614, 1.06434, -0.734487, -0.688550],
         mistakes=[
             Mistake(_first_rows, "Look up the rows that ids names."),
@@ -215,14 +280,21 @@ EXERCISES = [
         ],
         hint="Look up the narrow rows (B, T, E) first, then multiply by the projection.",
     ),
+    # Task: the mean of the real tokens of each sequence.
     Gradients(
-        name="masked_mean", points=(1, 2), inputs=_mean_inputs, shape=(3, 2),
+        name="masked_mean",
+        points=(1, 2),
+        inputs=_mean_inputs,
+        shape=(3, 2),
         values=[0.383621, 0.320368, -0.663505, -0.612048, -0.0870544, 0.697559],
         mistakes=[
             Mistake(_mean_of_all, "The padding is averaged in."),
             Mistake(_divided_by_T, "Divide by the number of real tokens of each row, and not by T."),
-            Mistake(_divided_by_batch_count, "Each row has its own number of real tokens: sum the mask over axis 1 only."),
+            Mistake(
+                _divided_by_batch_count,
+                "Each row has its own number of real tokens: sum the mask over axis 1 only.",
+            ),
         ],
         hint="Multiply by the mask, sum over the tokens, divide by the count of each row.",
     ),
-]  # fmt: skip
+]

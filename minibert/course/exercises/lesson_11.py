@@ -5,7 +5,7 @@ import numpy as np
 from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 from minibert.layers.softmax import softmax
 
-# --- rebuilt_pooler: tanh(x[:, 0] W + b) ----------------------------------------------------------------------------------
+# --- rebuilt_pooler ---
 
 
 def _pooler_inputs(rng):
@@ -36,12 +36,17 @@ def _pooler_of_all(x, weight, bias):
     return np.tanh(x @ weight + bias)
 
 
-# --- encoder_output_gradient: what both heads send into the encoder's output ----------------------------------------------
+# --- encoder_output_gradient ---
 
 
 def _output_case(predicted, seed):
     rng = np.random.default_rng(seed)
-    return rng.integers(-9, 10, (len(predicted), 2)).astype(float), np.array(predicted), rng.integers(-9, 10, (3, 2)).astype(float), 4
+    return (
+        rng.integers(-9, 10, (len(predicted), 2)).astype(float),
+        np.array(predicted),
+        rng.integers(-9, 10, (3, 2)).astype(float),
+        4,
+    )
 
 
 def _both_heads(d_predicted_states, predicted, d_first_states, num_tokens):
@@ -72,7 +77,10 @@ def _only_pooler(d_predicted_states, predicted, d_first_states, num_tokens):
 
 
 def _pooler_to_every_token(d_predicted_states, predicted, d_first_states, num_tokens):
-    return _only_predicted(d_predicted_states, predicted, d_first_states, num_tokens) + d_first_states[:, np.newaxis]
+    return (
+        _only_predicted(d_predicted_states, predicted, d_first_states, num_tokens)
+        + d_first_states[:, np.newaxis]
+    )
 
 
 def _pooler_to_the_first_rows(d_predicted_states, predicted, d_first_states, num_tokens):
@@ -86,34 +94,67 @@ def _not_reshaped(d_predicted_states, predicted, d_first_states, num_tokens):
     return d_states.reshape(-1, d_states.shape[-1])
 
 
-# --- zero_or_not ----------------------------------------------------------------------------------------------------------
+# --- zero_or_not ---
 
 ZERO_OR_NOT = {
-    "d_states_cls": "zero", "d_embeddings_cls": "not zero", "d_embeddings_pad": "zero", "token_row_pad": "not zero",
-    "token_row_unseen": "not zero", "segment_row_1": "zero", "pooler_weight": "zero", "top_query_row": "zero",
-    "top_key_column": "not zero", "bottom_query_row": "not zero", "key_bias": "zero", "no_labels_token_table": "zero",
-}  # fmt: skip
+    "d_states_cls": "zero",
+    "d_embeddings_cls": "not zero",
+    "d_embeddings_pad": "zero",
+    "token_row_pad": "not zero",
+    "token_row_unseen": "not zero",
+    "segment_row_1": "zero",
+    "pooler_weight": "zero",
+    "top_query_row": "zero",
+    "top_key_column": "not zero",
+    "bottom_query_row": "not zero",
+    "key_bias": "zero",
+    "no_labels_token_table": "zero",
+}
 ZERO_MISTAKES = [
-    ({"d_states_cls": "not zero"}, "Who reads the state of [CLS] on top of the encoder, when there is no NSP loss?"),
-    ({"d_embeddings_cls": "zero"}, "In the blocks below, other tokens look at [CLS]: what they take from it, they send a gradient for."),
+    (
+        {"d_states_cls": "not zero"},
+        "Who reads the state of [CLS] on top of the encoder, when there is no NSP loss?",
+    ),
+    (
+        {"d_embeddings_cls": "zero"},
+        "In the blocks below, other tokens attend to [CLS], and send a gradient back to it.",
+    ),
     ({"d_embeddings_pad": "not zero"}, "Nobody looks at [PAD], and its state is read by no head."),
-    ({"token_row_pad": "zero"}, "The lookup's share of this row is zero. The table has a second use."),
-    ({"token_row_unseen": "zero"}, "The decoder scores every word of the vocabulary: its share has no zero row."),
+    ({"token_row_pad": "zero"}, "The lookup gives this row no gradient. The table has a second use."),
+    (
+        {"token_row_unseen": "zero"},
+        "The decoder scores every word of the vocabulary: its part of the gradient has no zero row.",
+    ),
     ({"segment_row_1": "not zero"}, "Row 1 was never looked up, and this table has no second use."),
     ({"pooler_weight": "not zero"}, "The pooler leads to the NSP loss and to nothing else."),
-    ({"top_query_row": "not zero"}, "What the token b finds in the top block goes into its own state: does any head read that state?"),
+    (
+        {"top_query_row": "not zero"},
+        "What the token b finds in the top block goes into its own state: does any head read that state?",
+    ),
     ({"top_key_column": "zero"}, "[MASK] looks at b, and the loss reads what [MASK] finds."),
-    ({"bottom_query_row": "zero"}, "Two blocks above look at the state of b: what b finds below matters."),
+    (
+        {"bottom_query_row": "zero"},
+        "The two blocks above attend to the state of b, so the query of b below matters.",
+    ),
     ({"key_bias": "not zero"}, "It adds the same number to a whole row of scores (lesson 05)."),
-    ({"no_labels_token_table": "not zero"}, "Without a label the loss is the empty sum, 0, whatever the weights are."),
+    (
+        {"no_labels_token_table": "not zero"},
+        "Without a label the loss is the empty sum, 0, whatever the weights are.",
+    ),
 ]
 
-# --- albert_tied_decoder: a narrow table in both places, a projection up, a dense layer down -------------------------------
+# --- albert_tied_decoder ---
 
 
 def _albert_inputs(rng):
     ids, predicted = np.array([[4, 1, 4], [6, 4, 0]]), np.array([0, 3, 4, 5])  # 4 is predicted twice
-    return ids, predicted, rng.standard_normal((7, 2)), rng.standard_normal((2, 5)), rng.standard_normal((5, 2))
+    return (
+        ids,
+        predicted,
+        rng.standard_normal((7, 2)),
+        rng.standard_normal((2, 5)),
+        rng.standard_normal((5, 2)),
+    )
 
 
 def _albert(ids, predicted, table, projection, dense, activation=np.tanh):
@@ -138,7 +179,7 @@ def _albert_second_tanh(ids, predicted, table, projection, dense):
     return np.tanh(states.reshape(-1, states.shape[-1])[predicted] @ dense) @ table.T
 
 
-# --- shared_stack: x + tanh(x W + b), the same W and b in every layer ------------------------------------------------------
+# --- shared_stack ---
 
 
 def _stack_inputs(rng):
@@ -180,19 +221,31 @@ def _stack_side_by_side(x, weight, bias, num_layers):
     return x + num_layers * np.tanh(x @ weight + bias)
 
 
-# --- uncertainty_weights: Σ exp(−s) L + s/2 --------------------------------------------------------------------------------
+# --- uncertainty_weights ---
 
 
 def _uncertainty_inputs(rng):
-    return (2 * rng.standard_normal((3, 7)), np.array([4, 0, 4]), 2 * rng.standard_normal((2, 2)), np.array([1, 0]),
-            np.array([0.4, -0.7]))
+    return (
+        2 * rng.standard_normal((3, 7)),
+        np.array([4, 0, 4]),
+        2 * rng.standard_normal((2, 2)),
+        np.array([1, 0]),
+        np.array([0.4, -0.7]),
+    )
 
 
-def _uncertainty(mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances, weigh=None, penalty=0.5, mean=np.mean):
+def _uncertainty(
+    mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances, weigh=None, penalty=0.5, mean=np.mean
+):
     weigh = _precision if weigh is None else weigh
-    losses = [mean(-np.log(softmax(logits)[np.arange(len(labels)), labels]))
-              for logits, labels in ((mlm_logits, mlm_labels), (nsp_logits, nsp_labels))]
-    return sum(weigh(log_variance) * loss + penalty * log_variance for log_variance, loss in zip(log_variances, losses))
+    losses = [
+        mean(-np.log(softmax(logits)[np.arange(len(labels)), labels]))
+        for logits, labels in ((mlm_logits, mlm_labels), (nsp_logits, nsp_labels))
+    ]
+    return sum(
+        weigh(log_variance) * loss + penalty * log_variance
+        for log_variance, loss in zip(log_variances, losses)
+    )
 
 
 def _precision(log_variance):
@@ -232,74 +285,174 @@ def _uncertainty_exchanged(mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_v
 
 
 EXERCISES = [
+    # Task: tanh(x[:, 0] W + b), forward and backward.
     Gradients(
-        name="rebuilt_pooler", points=(1, 1), inputs=_pooler_inputs,
+        name="rebuilt_pooler",
+        points=(1, 1),
+        inputs=_pooler_inputs,
         values=[-0.383992, 0.810967, 0.707193, -0.414463, 0.0825372, 0.659149],
         mistakes=[
-            Mistake(_pooler_of_the_mean, "That is the mean of all tokens (the museum's pooled-from-all). The pooler reads the first token."),
+            Mistake(
+                _pooler_of_the_mean,
+                "That is the mean of all tokens (the museum's pooled-from-all). The pooler reads the first "
+                "token.",
+            ),
             Mistake(_pooler_of_the_last, "That is the last token; [CLS] is the first."),
             Mistake(_pooler_without_tanh, "The tanh is missing."),
             Mistake(_pooler_transposed, "y = x @ weight + bias: the weight is not transposed."),
-            Mistake(_pooler_bias_outside, "The bias stands inside of the tanh."),
+            Mistake(_pooler_bias_outside, "The bias belongs inside the tanh."),
             Mistake(_pooler_of_all, "Every token went through the pooler; only the first should: x[:, 0]."),
         ],
         hint="np.tanh(x[:, 0] @ weight + bias), of shape (B, H).",
     ),
+    # Task: d_states (B, T, H), from the gradients of both heads.
     Function(
-        name="encoder_output_gradient", points=1,
-        cases=[(arguments, _both_heads(*arguments)) for arguments in (_output_case([2, 5, 7, 11], 1), _output_case([3, 4, 10], 2))],
+        name="encoder_output_gradient",
+        points=1,
+        cases=[
+            (arguments, _both_heads(*arguments))
+            for arguments in (_output_case([2, 5, 7, 11], 1), _output_case([3, 4, 10], 2))
+        ],
         mistakes=[
-            Mistake(_pooler_overwrites, "A place that both heads have read gets the sum. Here the pooler's gradient overwrites the MLM head's."),
-            Mistake(_mlm_head_overwrites, "A place that both heads have read gets the sum. Here the MLM head's gradient overwrites the pooler's."),
-            Mistake(_only_predicted, "The pooler's share is missing: it belongs to token 0 of every sequence."),
-            Mistake(_only_pooler, "The MLM head's share is missing: row m belongs to the flat place predicted[m]."),
-            Mistake(_pooler_to_every_token, "The pooler's gradient went to every token. It has read token 0 alone."),
-            Mistake(_pooler_to_the_first_rows, "The pooler's gradients went to the first rows of the first sequence. Each belongs to token 0 of its own sequence."),
+            Mistake(
+                _pooler_overwrites,
+                "A place that both heads have read gets the sum. Here the pooler's gradient overwrites the "
+                "MLM head's.",
+            ),
+            Mistake(
+                _mlm_head_overwrites,
+                "A place that both heads have read gets the sum. Here the MLM head's gradient overwrites "
+                "the pooler's.",
+            ),
+            Mistake(
+                _only_predicted, "The pooler's part is missing: it belongs to token 0 of every sequence."
+            ),
+            Mistake(
+                _only_pooler, "The MLM head's part is missing: row m belongs to the flat place predicted[m]."
+            ),
+            Mistake(
+                _pooler_to_every_token,
+                "The pooler's gradient went to every token. It has read token 0 alone.",
+            ),
+            Mistake(
+                _pooler_to_the_first_rows,
+                "The pooler's gradients went to the first rows of the first sequence. Each belongs to token "
+                "0 of its own sequence.",
+            ),
             Mistake(_not_reshaped, "The numbers are right; return them in the shape (B, T, H)."),
         ],
-        hint="Zeros (B·T, H); add the rows at `predicted`; reshape to (B, T, H); add d_first_states at [:, 0].",
+        hint=(
+            "Zeros (B·T, H); add the rows at `predicted`; reshape to (B, T, H); add d_first_states at [:, 0]."
+        ),
     ),
+    # Task: which gradients of a BERT with one [MASK] and no NSP label are exactly zero?
     Value(
-        name="zero_or_not", points=2, expected=ZERO_OR_NOT, mistakes=ZERO_MISTAKES,
-        hint='Follow the ways from the loss back to it: none, or only one times 0, is "zero". Write "zero" or "not zero".',
+        name="zero_or_not",
+        points=2,
+        expected=ZERO_OR_NOT,
+        mistakes=ZERO_MISTAKES,
+        hint=(
+            'Follow the ways from the loss back to it: none, or only one times 0, is "zero". Write "zero" or '
+            '"not zero".'
+        ),
     ),
+    # Task: logits = tanh(table[ids] P)[predicted] D tableᵀ: a narrow table used twice.
     Gradients(
-        name="albert_tied_decoder", points=(1, 3), inputs=_albert_inputs, shape=(4, 7),
-        values=[0.0293423, -0.844942, 0.132263, -2.65819, 2.39893, 0.63896, 2.86036, 0.0627705, -0.594396, -0.0309257,
-                -2.07234, 2.00491, 0.409925, 1.96749, 0.0293423, -0.844942],
-        mistakes=[
-            Mistake(_albert_without_tanh, "The tanh that stands for the encoder is missing."),
-            Mistake(_albert_projection_twice, "On the way out you go through the projection again, transposed. There stands `dense`, a matrix of its own."),
-            Mistake(_albert_second_tanh, "There is one tanh, on the way in; after `dense` there is none."),
-            Mistake(_albert_places_as_ids, "`predicted` holds flat places in (B·T), not ids: it chooses rows of the states, not of the table."),
+        name="albert_tied_decoder",
+        points=(1, 3),
+        inputs=_albert_inputs,
+        shape=(4, 7),
+        values=[
+            0.0293423,
+            -0.844942,
+            0.132263,
+            -2.65819,
+            2.39893,
+            0.63896,
+            2.86036,
+            0.0627705,
+            -0.594396,
+            -0.0309257,
+            -2.07234,
+            2.00491,
+            0.409925,
+            1.96749,
+            0.0293423,
+            -0.844942,
         ],
-        hint="states (B, T, H) = tanh(table[ids] @ projection); rows (M, H) = states.reshape(-1, H)[predicted]; rows @ dense @ table.T.",
+        mistakes=[
+            Mistake(_albert_without_tanh, "The tanh that represents the encoder is missing."),
+            Mistake(
+                _albert_projection_twice,
+                "On the way out you use the projection again, transposed. The way out has its own matrix, "
+                "`dense`.",
+            ),
+            Mistake(_albert_second_tanh, "There is one tanh, on the way in; after `dense` there is none."),
+            Mistake(
+                _albert_places_as_ids,
+                "`predicted` holds flat places in (B·T), not ids: it chooses rows of the states, not of the "
+                "table.",
+            ),
+        ],
+        hint=(
+            "states (B, T, H) = tanh(table[ids] @ projection); rows (M, H) = states.reshape(-1, "
+            "H)[predicted]; rows @ dense @ table.T."
+        ),
     ),
+    # Task: x + tanh(x W + b), num_layers times with the same W and b.
     Gradients(
-        name="shared_stack", points=(1, 1), inputs=_stack_inputs, constants={"num_layers": 3}, shape=(2, 3, 5),
+        name="shared_stack",
+        points=(1, 1),
+        inputs=_stack_inputs,
+        constants={"num_layers": 3},
+        shape=(2, 3, 5),
         values=[-1.07023, 2.22626, 2.88448, -0.538849, 0.490371, 0.22552],
         mistakes=[
-            Mistake(_stack_of_one, "That is one layer. Apply it num_layers times, each to the result of the one before."),
+            Mistake(
+                _stack_of_one,
+                "That is one layer. Apply it num_layers times, each to the result of the one before.",
+            ),
             Mistake(_stack_one_short, "One layer is missing."),
             Mistake(_stack_one_more, "That is one layer too many."),
             Mistake(_stack_without_skip, "The skip path is missing: x + tanh(...)."),
-            Mistake(_stack_skips_from_the_input, "Every skip starts at the stack's input. It starts at the input of its own layer."),
-            Mistake(_stack_side_by_side, "The layers stand side by side, all on the first x. Each reads the result of the one before."),
+            Mistake(
+                _stack_skips_from_the_input,
+                "Every skip starts at the stack's input. It starts at the input of its own layer.",
+            ),
+            Mistake(
+                _stack_side_by_side,
+                "The layers are side by side, all on the first x. Each reads the result of the one before.",
+            ),
         ],
         hint="A loop: x = x + np.tanh(x @ weight + bias). Keep every layer's x and tanh for the way back.",
     ),
+    # Task: exp(-s_0) L_mlm + exp(-s_1) L_nsp + (s_0 + s_1) / 2, with learned s.
     Gradients(
-        name="uncertainty_weights", points=(1, 2), inputs=_uncertainty_inputs, shape=(),
+        name="uncertainty_weights",
+        points=(1, 2),
+        inputs=_uncertainty_inputs,
+        shape=(),
         values=[6.741],
         mistakes=[
             Mistake(_uncertainty_summed, "Each loss is a mean over its rows, not a sum."),
             Mistake(_uncertainty_plain, "That is the plain sum of the two losses, without the weights."),
-            Mistake(_uncertainty_without_penalty, "The terms s/2 are missing. Without them, s could grow without end and switch both losses off."),
+            Mistake(
+                _uncertainty_without_penalty,
+                "The terms s/2 are missing. Without them, s could grow without end and switch both losses "
+                "off.",
+            ),
             Mistake(_uncertainty_whole_penalty, "The penalty is s/2, not s."),
             Mistake(_uncertainty_multiplied, "The weight is exp(-s): a task of large variance counts less."),
-            Mistake(_uncertainty_halved, "The factor 1/2 belongs to s only. (Kendall et al. have 1/(2σ²) for a squared error, 1/σ² for a classification.)"),
-            Mistake(_uncertainty_exchanged, "The two weights are exchanged: log_variances[0] belongs to the MLM loss."),
+            Mistake(
+                _uncertainty_halved,
+                "The factor 1/2 belongs to s only. (Kendall et al. have 1/(2σ²) for a squared error, 1/σ² "
+                "for a classification.)",
+            ),
+            Mistake(
+                _uncertainty_exchanged,
+                "The two weights are exchanged: log_variances[0] belongs to the MLM loss.",
+            ),
         ],
         hint="Two mean cross-entropies; exp(-s) times each; plus the sum of s/2. The result is one number.",
     ),
-]  # fmt: skip
+]

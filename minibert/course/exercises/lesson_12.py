@@ -1,4 +1,4 @@
-"""Exercises of lesson 12, pretraining: the schedule, AdamW, clipping, baselines, micro-batches, a loss that keeps Z small."""
+"""Exercises of lesson 12, pretraining: schedule, AdamW, clipping, baselines, micro-batches, z-loss."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 from minibert.layers.cross_entropy import IGNORE_INDEX
 
-# --- warmup_decay: up to the peak in a line, down to 0 in another -------------------------------------------------------
+# --- warmup_decay ---
 
 
 def rises_from_zero(step, num_steps, num_warmup_steps, peak):
@@ -42,7 +42,7 @@ def zero_in_the_last_step(step, num_steps, num_warmup_steps, peak):
     return peak * (num_steps - step - 1) / (num_steps - num_warmup_steps)
 
 
-# --- adamw_step: moments, bias correction, decoupled decay --------------------------------------------------------------
+# --- adamw_step ---
 
 VALUE = np.array([[1.0, -2.0], [0.5, 3.0]])
 GRAD = np.array([[0.2, -0.4], [1.0, 0.1]])
@@ -56,9 +56,27 @@ AFTER_ONE = (np.array([0.9, -1.9]), np.array([0.05, -0.2]), np.array([0.025, 0.4
 
 
 def _adamw(
-    value, grad, first, second, step, lr, beta1, beta2, eps, weight_decay,
-    correct=True, coupled=False, root=np.sqrt, eps_inside=False, decay_rate=None, all_decay=False, stale=False, sign=-1, swapped=False, returns_corrected=False,
-):  # fmt: skip
+    value,
+    grad,
+    first,
+    second,
+    step,
+    lr,
+    beta1,
+    beta2,
+    eps,
+    weight_decay,
+    correct=True,
+    coupled=False,
+    root=np.sqrt,
+    eps_inside=False,
+    decay_rate=None,
+    all_decay=False,
+    stale=False,
+    sign=-1,
+    swapped=False,
+    returns_corrected=False,
+):
     weight_decay = weight_decay if value.ndim > 1 or all_decay else 0.0
     grad = grad + weight_decay * value if coupled else grad
     keep1, keep2 = (1 - beta1, 1 - beta2) if swapped else (beta1, beta2)
@@ -116,10 +134,14 @@ def adam_that_keeps_the_corrected(*arguments):
     return _adamw(*arguments, returns_corrected=True)
 
 
-# --- clip_global_norm: one norm for all gradients -----------------------------------------------------------------------
+# --- clip_global_norm ---
 
-GRADIENTS = [np.array([[1.0, 2.0], [-2.0, 0.0]]), np.array([0.0, -4.0]), np.array([12.0])]  # norms 3, 4, 12: together 13
-SMALL = [np.array([0.3, 0.4]), np.array([[-1.2]])]                                         # together 1.3
+GRADIENTS = [
+    np.array([[1.0, 2.0], [-2.0, 0.0]]),
+    np.array([0.0, -4.0]),
+    np.array([12.0]),
+]  # norms 3, 4, 12: together 13
+SMALL = [np.array([0.3, 0.4]), np.array([[-1.2]])]  # together 1.3
 
 
 def clip_each(gradients, max_norm):
@@ -155,7 +177,7 @@ def _norm(gradients):
     return math.sqrt(sum(float((grad * grad).sum()) for grad in gradients))
 
 
-# --- baseline_losses ----------------------------------------------------------------------------------------------------
+# --- baseline_losses ---
 
 BASELINES = {
     "untrained": math.log(30522),
@@ -167,26 +189,61 @@ BASELINES = {
     "averaged_over_all": 0.15 * math.log(30522),
 }
 BASELINE_MISTAKES = [
-    ({"untrained": math.log2(30522), "unigram": 1.75, "half_certain": 0.5, "averaged_over_all": 0.15 * math.log2(30522)},
-     "That is in bits; losses are in nats: use the natural logarithm"),
-    ({"untrained": math.log10(30522), "unigram": 1.75 * math.log10(2), "half_certain": 0.5 * math.log10(2),
-      "averaged_over_all": 0.15 * math.log10(30522)}, "Use the natural logarithm, not that of base 10"),
-    ({"untrained": 30522.0, "unigram": 2**1.75, "half_certain": math.sqrt(2)}, "That is the perplexity, e to the power of the loss"),
+    (
+        {
+            "untrained": math.log2(30522),
+            "unigram": 1.75,
+            "half_certain": 0.5,
+            "averaged_over_all": 0.15 * math.log2(30522),
+        },
+        "That is in bits; losses are in nats: use the natural logarithm",
+    ),
+    (
+        {
+            "untrained": math.log10(30522),
+            "unigram": 1.75 * math.log10(2),
+            "half_certain": 0.5 * math.log10(2),
+            "averaged_over_all": 0.15 * math.log10(30522),
+        },
+        "Use the natural logarithm, not that of base 10",
+    ),
+    (
+        {"untrained": 30522.0, "unigram": 2**1.75, "half_certain": math.sqrt(2)},
+        "That is the perplexity, e to the power of the loss",
+    ),
     ({"untrained_perplexity": math.log(30522)}, "That is the loss; the perplexity is e to the power of it"),
-    ({"unigram": math.log(4), "untrained_perplexity": math.exp(1)}, "The four words are not equally frequent"),
-    ({"unigram": math.log(2)}, "That is the loss where the frequent word stands; the others cost more: take the mean over all four"),
+    (
+        {"unigram": math.log(4), "untrained_perplexity": math.exp(1)},
+        "The four words are not equally frequent",
+    ),
+    (
+        {"unigram": math.log(2)},
+        "That is the loss where the frequent word occurs; the others cost more: take the mean over all four",
+    ),
     ({"unigram_accuracy": 0.25}, "It need not guess at random: which answer is right most often?"),
-    ({"unigram_accuracy": 0.25 + 1 / 16 + 2 / 64}, "It need not draw its answer: the best guess is the same each time"),
+    (
+        {"unigram_accuracy": 0.25 + 1 / 16 + 2 / 64},
+        "It need not draw its answer: the best guess is the same each time",
+    ),
     ({"half_certain": math.log(2)}, "That is the loss in the uncertain half; the other half costs nothing"),
     ({"half_certain": 0.0}, "In half of the places it cannot know, and 0 is the loss of one who does"),
-    ({"always_not_next": 0.5, "averaged_over_all": math.log(30522)}, "Think again: what is averaged, and over what?"),
-    ({"averaged_over_all": 0.85 * math.log(30522)}, "85 % of the tokens are not predicted: they add nothing to the sum, but are counted"),
-    ({"averaged_over_all": math.log(30522) / 0.15}, "The sum is divided by more tokens than it has terms: does that make it larger?"),
+    (
+        {"always_not_next": 0.5, "averaged_over_all": math.log(30522)},
+        "Think again: what is averaged, and over what?",
+    ),
+    (
+        {"averaged_over_all": 0.85 * math.log(30522)},
+        "85 % of the tokens are not predicted: they add nothing to the sum, but are counted",
+    ),
+    (
+        {"averaged_over_all": math.log(30522) / 0.15},
+        "The sum is divided by more tokens than it has terms: does that make it larger?",
+    ),
 ]
 
-# --- micro_batches: the mean over all predicted tokens, in parts --------------------------------------------------------
+# --- micro_batches ---
 
-WEIGHT = np.array([[0.5, -1.0, 0.0], [1.0, 0.5, -0.5]])                                     # (H, V) = (2, 3)
+WEIGHT = np.array([[0.5, -1.0, 0.0], [1.0, 0.5, -0.5]])  # (H, V) = (2, 3)
 THREE_PARTS = [
     (np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0], [2.0, -1.0]]), np.array([2, 0, IGNORE_INDEX, 1])),
     (np.array([[0.5, 0.5], [-1.0, 1.0]]), np.array([IGNORE_INDEX, 1])),
@@ -219,7 +276,10 @@ def mean_over_all_rows(batches, weight):
 
 def means_weighted_by_rows(batches, weight):
     parts = [(_part(*batch, weight), len(batch[0])) for batch in batches]
-    return tuple(sum(size * part[k] / max(part[2], 1) for part, size in parts) / sum(size for _, size in parts) for k in (0, 1))
+    return tuple(
+        sum(size * part[k] / max(part[2], 1) for part, size in parts) / sum(size for _, size in parts)
+        for k in (0, 1)
+    )
 
 
 def only_the_last_gradient(batches, weight):
@@ -239,10 +299,14 @@ def _part(x, labels, weight):
     logits = x[counted] @ weight
     probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     onehot = np.eye(weight.shape[1])[labels[counted]]
-    return float(-np.log((probs * onehot).sum(axis=1)).sum()), x[counted].T @ (probs - onehot), int(counted.sum())
+    return (
+        float(-np.log((probs * onehot).sum(axis=1)).sum()),
+        x[counted].T @ (probs - onehot),
+        int(counted.sum()),
+    )
 
 
-# --- z_loss: cross-entropy plus z_weight · (log Z)² ----------------------------------------------------------------------
+# --- z_loss ---
 
 
 def z_loss_inputs(rng):
@@ -304,86 +368,209 @@ def _z_terms(logits, labels):
 
 
 EXERCISES = [
+    # Task: the learning rate of a step: linear up to the peak, then linear down to 0 at num_steps.
     Function(
-        name="warmup_decay", points=1,
-        cases=[((0, 100, 10, 1.0), 0.1), ((4, 100, 10, 1.0), 0.5), ((9, 100, 10, 1.0), 1.0), ((10, 100, 10, 1.0), 1.0),
-               ((55, 100, 10, 1.0), 0.5), ((99, 100, 10, 1.0), 1 / 90), ((3, 30, 6, 0.004), 0.004 * 4 / 6), ((24, 30, 6, 0.004), 0.001)],
+        name="warmup_decay",
+        points=1,
+        cases=[
+            ((0, 100, 10, 1.0), 0.1),
+            ((4, 100, 10, 1.0), 0.5),
+            ((9, 100, 10, 1.0), 1.0),
+            ((10, 100, 10, 1.0), 1.0),
+            ((55, 100, 10, 1.0), 0.5),
+            ((99, 100, 10, 1.0), 1 / 90),
+            ((3, 30, 6, 0.004), 0.004 * 4 / 6),
+            ((24, 30, 6, 0.004), 0.001),
+        ],
         mistakes=[
-            Mistake(rises_from_zero, "The first step would do nothing: its rate is 0. Count the steps from 1 on the way up."),
-            Mistake(falls_over_all_steps, "The way down begins at the peak, after num_warmup_steps steps: it takes num_steps - num_warmup_steps."),
+            Mistake(
+                rises_from_zero,
+                "The first step would do nothing: its rate is 0. Count the steps from 1 on the way up.",
+            ),
+            Mistake(
+                falls_over_all_steps,
+                "The way down begins at the peak, after num_warmup_steps steps: it takes num_steps - "
+                "num_warmup_steps.",
+            ),
             Mistake(without_warmup, "There is no warm-up: the first step has the full rate."),
             Mistake(rises_over_all_steps, "The way up takes num_warmup_steps steps, not num_steps."),
             Mistake(without_decay, "It rises and then stays: the way down is missing."),
-            Mistake(zero_in_the_last_step, "The last step would do nothing. The rate would be 0 at step num_steps, which is not done any more."),
+            Mistake(
+                zero_in_the_last_step,
+                "Your last step does nothing. The rate reaches 0 only at step num_steps, one after the last.",
+            ),
         ],
-        hint="Two cases. Up: (step + 1) / num_warmup_steps of the peak. Down: the share of the steps after the warm-up that are still to come.",
+        hint=(
+            "Two cases. Up: (step + 1) / num_warmup_steps of the peak. Down: the fraction of the steps after "
+            "the warm-up that are still to come."
+        ),
     ),
+    # Task: one step of AdamW: both moments, bias correction, decoupled decay of matrices only.
     Function(
-        name="adamw_step", points=2, tolerance=1e-5,
+        name="adamw_step",
+        points=2,
+        tolerance=1e-5,
         cases=[
             ((VALUE, GRAD, FIRST, SECOND, 3, 0.1, 0.8, 0.9, 0.01, 0.1), AFTER_THREE),
-            ((np.array([1.0, -2.0]), np.array([0.5, -2.0]), np.zeros(2), np.zeros(2), 1, 0.1, 0.9, 0.9, 0.0, 0.1), AFTER_ONE),
+            (
+                (
+                    np.array([1.0, -2.0]),
+                    np.array([0.5, -2.0]),
+                    np.zeros(2),
+                    np.zeros(2),
+                    1,
+                    0.1,
+                    0.9,
+                    0.9,
+                    0.0,
+                    0.1,
+                ),
+                AFTER_ONE,
+            ),
         ],
         mistakes=[
             Mistake(adam_without_correction, "The bias correction is missing: divide by 1 - beta**step."),
-            Mistake(adam_with_coupled_decay, "The decay went into the gradient (Adam with L2). AdamW shrinks the value itself, past the moments."),
-            Mistake(adam_with_eps_inside, "eps stands outside of the root."),
+            Mistake(
+                adam_with_coupled_decay,
+                "The decay went into the gradient (Adam with L2). AdamW shrinks the value itself, past the "
+                "moments.",
+            ),
+            Mistake(adam_with_eps_inside, "eps belongs outside the root."),
             Mistake(adam_with_undamped_decay, "The decay is not multiplied by the learning rate."),
             Mistake(adam_without_decay, "The weight decay is missing."),
-            Mistake(adam_that_decays_biases, "An array with one axis (a bias, LayerNorm's gain) does not decay."),
+            Mistake(
+                adam_that_decays_biases, "An array with one axis (a bias, LayerNorm's gain) does not decay."
+            ),
             Mistake(adam_without_root, "The root of the second moment is missing."),
             Mistake(adam_uphill, "The step goes uphill: subtract it."),
-            Mistake(adam_with_betas_exchanged, "beta and 1 - beta are exchanged: beta is the share of the old moment that is kept."),
+            Mistake(
+                adam_with_betas_exchanged,
+                "beta and 1 - beta are exchanged: beta is the fraction of the old moment that is kept.",
+            ),
             Mistake(adam_with_old_moments, "The step uses the moments from before: update them first."),
-            Mistake(adam_that_keeps_the_corrected, "The value is right. Return the moments themselves, not the corrected ones: those are for this step only."),
+            Mistake(
+                adam_that_keeps_the_corrected,
+                "The value is right. Return the moments themselves, not the corrected ones: those are for "
+                "this step only.",
+            ),
         ],
-        hint="In order: both moments, both corrections, the update m / (sqrt(v) + eps), then value - lr * (update + decay).",
+        hint=(
+            "In order: both moments, both corrections, the update m / (sqrt(v) + eps), then value - lr * "
+            "(update + decay)."
+        ),
     ),
+    # Task: scale all arrays by one factor, so that their joint norm is at most max_norm.
     Function(
-        name="clip_global_norm", points=2,
+        name="clip_global_norm",
+        points=2,
         cases=[((GRADIENTS, 2.0), [grad * 2 / 13 for grad in GRADIENTS]), ((SMALL, 2.0), SMALL)],
         mistakes=[
-            Mistake(clip_each, "Each array is scaled by a norm of its own: the direction of the whole gradient changes. One norm for all."),
-            Mistake(clip_entries, "Each entry is cut by itself: the direction changes. Scale everything by one factor."),
+            Mistake(
+                clip_each,
+                "Each array is scaled by a norm of its own: the direction of the whole gradient changes. "
+                "One norm for all.",
+            ),
+            Mistake(
+                clip_entries,
+                "Each entry is cut by itself: the direction changes. Scale everything by one factor.",
+            ),
             Mistake(clip_always, "A gradient that is short enough stays as it is; here it was made longer."),
             Mistake(clip_to_one, "The new norm is 1; it should be max_norm."),
             Mistake(clip_by_squared_norm, "The root is missing: the norm is the root of the sum of squares."),
             Mistake(clip_by_sum_of_norms, "The norms of the arrays do not add up; their squares do."),
-            Mistake(clip_by_largest, "You divide by the largest entry; the norm is the root of the sum of all squares."),
+            Mistake(
+                clip_by_largest,
+                "You divide by the largest entry; the norm is the root of the sum of all squares.",
+            ),
         ],
-        hint="norm = root of the sum of all squares, over all arrays; if it is above max_norm, multiply every array by max_norm / norm.",
+        hint=(
+            "norm = root of the sum of all squares, over all arrays; if it is above max_norm, multiply every "
+            "array by max_norm / norm."
+        ),
     ),
+    # Task: the losses of models that have learned nothing, or only frequencies, as formulas.
     Value(
-        name="baseline_losses", points=2, expected=BASELINES, tolerance=2e-3, mistakes=BASELINE_MISTAKES,
+        name="baseline_losses",
+        points=2,
+        expected=BASELINES,
+        tolerance=2e-3,
+        mistakes=BASELINE_MISTAKES,
         hint="A loss is the mean of -ln p(right answer). Perplexity is e to the power of the loss.",
     ),
+    # Task: the mean loss over the predicted rows of all parts, and its gradient, as for the whole batch.
     Function(
-        name="micro_batches", points=3, tolerance=1e-5,
+        name="micro_batches",
+        points=3,
+        tolerance=1e-5,
         cases=[((THREE_PARTS, WEIGHT), OF_THREE), ((WITH_AN_EMPTY_PART, WEIGHT), OF_TWO)],
         mistakes=[
-            Mistake(mean_of_means, "This is the mean of the parts' means: a token in a part with few predicted tokens counts more than others."),
+            Mistake(
+                mean_of_means,
+                "This is the mean of the parts' means: a token in a part with few predicted tokens counts "
+                "more than others.",
+            ),
             Mistake(sum_of_means, "The parts' means are added: the result grows with the number of parts."),
-            Mistake(sum_over_everything, "These are sums: divide by the number of predicted tokens of all parts together."),
-            Mistake(mean_over_all_rows, "Rows with the label -100 are counted in the denominator (exhibit averaged-over-all)."),
-            Mistake(means_weighted_by_rows, "The means are weighted by all rows of a part; weight them by its predicted rows."),
-            Mistake(only_the_last_gradient, "The loss is right, the gradient is that of the last part: add (+=), do not overwrite (=)."),
-            Mistake(right_loss_wrong_gradient, "The loss is right; the gradient is still the mean of the parts' means."),
+            Mistake(
+                sum_over_everything,
+                "These are sums: divide by the number of predicted tokens of all parts together.",
+            ),
+            Mistake(
+                mean_over_all_rows,
+                "Rows with the label -100 are counted in the denominator (exhibit averaged-over-all).",
+            ),
+            Mistake(
+                means_weighted_by_rows,
+                "The means are weighted by all rows of a part; weight them by its predicted rows.",
+            ),
+            Mistake(
+                only_the_last_gradient,
+                "The loss is right, the gradient is that of the last part: add (+=), do not overwrite (=).",
+            ),
+            Mistake(
+                right_loss_wrong_gradient,
+                "The loss is right; the gradient is still the mean of the parts' means.",
+            ),
         ],
-        hint="First count the predicted rows of all parts; then add up each part's sum of losses and x.T @ (probs - onehot), both divided by that count.",
+        hint=(
+            "First count the predicted rows of all parts; then add up each part's sum of losses and x.T @ "
+            "(probs - onehot), both divided by that count."
+        ),
     ),
-    Gradients(  # mean over the predicted tokens of -log p + z_weight · (log Z)²
-        name="z_loss", points=(1, 3), inputs=z_loss_inputs, constants={"z_weight": 0.1}, shape=(), values=[2.208736],
+    # Task: mean over the predicted tokens of -log p + z_weight (log Z)².
+    Gradients(
+        name="z_loss",
+        points=(1, 3),
+        inputs=z_loss_inputs,
+        constants={"z_weight": 0.1},
+        shape=(),
+        values=[2.208736],
         mistakes=[
             Mistake(z_loss_forgotten, "This is the cross-entropy; the term with Z is missing."),
             Mistake(z_loss_not_squared, "log Z is not squared."),
             Mistake(z_loss_without_log, "You square Z itself; it is the square of log Z."),
-            Mistake(z_loss_of_shifted_logits, "Your Z is that of the shifted logits. To get log Z itself, add the maximum again."),
-            Mistake(z_loss_that_lost_the_maximum, "Both terms have the log Z of the shifted logits: add the maximum again (log Z = maximum + log of the sum)."),
-            Mistake(z_loss_of_all_tokens, "The term with Z is averaged over all tokens: only the predicted ones count."),
-            Mistake(z_loss_divided_by_all, "The sum is divided by all tokens, not by the predicted ones (exhibit averaged-over-all)."),
+            Mistake(
+                z_loss_of_shifted_logits,
+                "Your Z is that of the shifted logits. To get log Z itself, add the maximum again.",
+            ),
+            Mistake(
+                z_loss_that_lost_the_maximum,
+                "Both terms have the log Z of the shifted logits: add the maximum again (log Z = maximum + "
+                "log of the sum).",
+            ),
+            Mistake(
+                z_loss_of_all_tokens,
+                "The term with Z is averaged over all tokens: only the predicted ones count.",
+            ),
+            Mistake(
+                z_loss_divided_by_all,
+                "The sum is divided by all tokens, not by the predicted ones (exhibit averaged-over-all).",
+            ),
             Mistake(z_loss_summed, "This is the sum over the predicted tokens: divide by their number."),
             Mistake(z_loss_halved, "There is no factor 1/2."),
         ],
-        hint="For each predicted token: log Z = log of the sum of exp(logits); loss = log Z - logit of the label + z_weight * log Z squared.",
+        hint=(
+            "For each predicted token: log Z = log of the sum of exp(logits); loss = log Z - logit of the "
+            "label + z_weight * log Z squared."
+        ),
     ),
-]  # fmt: skip
+]

@@ -1,4 +1,4 @@
-"""Exercises of lesson 16, a real BERT: files, names, layouts, eight-bit weights, sentence vectors and their loss."""
+"""Exercises of lesson 16, a real BERT: files, names, layouts, int8 weights, sentence vectors, their loss."""
 
 import json
 import struct
@@ -7,25 +7,29 @@ import numpy as np
 
 from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 
-# --- tensor_from_bytes: read one tensor of a .safetensors file ---
+# --- tensor_from_bytes ---
 
 
 def safetensors_file(*tensors):
     """(name, dtype as the file says it, shape, bytes) of each tensor → the bytes of the file."""
     header, numbers = {}, b""
     for name, dtype, shape, content in tensors:
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(numbers), len(numbers) + len(content)]}
+        header[name] = {
+            "dtype": dtype,
+            "shape": shape,
+            "data_offsets": [len(numbers), len(numbers) + len(content)],
+        }
         numbers += content
     text = json.dumps(header, separators=(",", ":")).encode()
     return struct.pack("<Q", len(text)) + text + numbers
 
 
-PI = np.array([1.0, -2.5, 3.140625])                                             # exact in bfloat16, too
+PI = np.array([1.0, -2.5, 3.140625])  # exact in bfloat16, too
 GRID = np.array([[0.5, 1.25, -3.0], [7.0, 0.1, 2.0]], np.float32)
 FILE = safetensors_file(
     ("b", "BF16", [3], (PI.astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()),
     ("w", "F32", [2, 3], GRID.astype("<f4").tobytes()),
-)  # fmt: skip
+)
 
 
 def _read(data, name, dtypes, start):
@@ -33,7 +37,9 @@ def _read(data, name, dtypes, start):
     entry = header[name]
     begin, end = entry["data_offsets"]
     kind = dtypes[entry["dtype"]]
-    return np.frombuffer(data, kind, (end - begin) // np.dtype(kind).itemsize, start + begin).reshape(entry["shape"])
+    return np.frombuffer(data, kind, (end - begin) // np.dtype(kind).itemsize, start + begin).reshape(
+        entry["shape"]
+    )
 
 
 def _widened(array):
@@ -83,7 +89,7 @@ def column_by_column(data, name):
     return array.reshape(-1).reshape(array.shape, order="F")
 
 
-# --- our_name: Hugging Face's name of a tensor → ours ---
+# --- our_name ---
 
 PAIRS = {
     "embeddings.word_embeddings.weight": "embeddings.token.weight",
@@ -98,11 +104,20 @@ PAIRS = {
     "pooler.dense.weight": "pooler.dense.weight",
 }
 REPLACEMENTS = [
-    ("encoder.layer.", "encoder."), ("word_embeddings", "token"), ("position_embeddings", "position"), ("token_type_embeddings", "segment"),
-    ("attention.output.LayerNorm", "attention_norm"), ("attention.self", "attention"), ("attention.output.dense", "attention.output"),
-    ("intermediate.dense", "feed_forward.intermediate"), (".output.dense", ".feed_forward.output"), ("output.LayerNorm", "output_norm"),
-    ("LayerNorm", "norm"), ("norm.weight", "norm.gamma"), ("norm.bias", "norm.beta"),
-]  # fmt: skip
+    ("encoder.layer.", "encoder."),
+    ("word_embeddings", "token"),
+    ("position_embeddings", "position"),
+    ("token_type_embeddings", "segment"),
+    ("attention.output.LayerNorm", "attention_norm"),
+    ("attention.self", "attention"),
+    ("attention.output.dense", "attention.output"),
+    ("intermediate.dense", "feed_forward.intermediate"),
+    (".output.dense", ".feed_forward.output"),
+    ("output.LayerNorm", "output_norm"),
+    ("LayerNorm", "norm"),
+    ("norm.weight", "norm.gamma"),
+    ("norm.bias", "norm.beta"),
+]
 
 
 def _replaced(theirs, replacements):
@@ -139,9 +154,11 @@ def pooler_without_dense(theirs):
     return _replaced(theirs, [*REPLACEMENTS, ("pooler.dense", "pooler")])
 
 
-# --- int8_rows: eight bits a weight, a scale for each row ---
+# --- int8_rows ---
 
-WEIGHT = np.array([[0.8, -1.27, 0.333, 0.016], [0.0, 0.0, 0.0, 0.0], [-0.02, 0.0077, 0.0159, -0.0012]], np.float32)
+WEIGHT = np.array(
+    [[0.8, -1.27, 0.333, 0.016], [0.0, 0.0, 0.0, 0.0], [-0.02, 0.0077, 0.0159, -0.0012]], np.float32
+)
 WEIGHT_WIDE = np.array([[3.0, -0.4, 0.25, 1.07, -2.2], [-0.5, 0.49, 0.123, 0.2, -0.31]], np.float32)
 
 
@@ -220,7 +237,7 @@ def scales_kept_in_a_column(weight):
     return _with_bytes(whole, scale[:, np.newaxis])
 
 
-# --- sentence_vector: the mean of the real tokens, with length 1 ---
+# --- sentence_vector ---
 
 MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]])
 
@@ -276,7 +293,7 @@ def first_token(states, attention_mask):
     return _unit(states[:, 0])
 
 
-# --- ranking_loss: the partner among all sentences of the batch ---
+# --- ranking_loss ---
 
 
 def ranking_loss_inputs(rng):
@@ -336,106 +353,238 @@ def _ranking(first, second, temperature):
 
 
 EXERCISES = [
+    # Task: read one F32 or BF16 tensor from the bytes of a .safetensors file.
     Function(
-        name="tensor_from_bytes", points=2, cases=[((FILE, "w"), GRID), ((FILE, "b"), PI.astype(np.float32))],
+        name="tensor_from_bytes",
+        points=2,
+        cases=[((FILE, "w"), GRID), ((FILE, "b"), PI.astype(np.float32))],
         mistakes=[
-            Mistake(lower_half, "The 16 bits of a BF16 are the *upper* half of a float32: shift them left by 16."),
-            Mistake(offsets_from_the_start, "The offsets count from the end of the header, not from the beginning of the file."),
-            Mistake(without_the_first_eight, "The numbers begin behind the header *and* the eight bytes that hold its length."),
+            Mistake(
+                lower_half, "The 16 bits of a BF16 are the *upper* half of a float32: shift them left by 16."
+            ),
+            Mistake(
+                offsets_from_the_start,
+                "The offsets count from the end of the header, not from the beginning of the file.",
+            ),
+            Mistake(
+                without_the_first_eight,
+                "The numbers begin behind the header *and* the eight bytes that hold its length.",
+            ),
             Mistake(big_endian, "The bytes are read in the wrong order: the file is little-endian, '<f4'."),
             Mistake(read_as_float16, "BF16 is not float16: its bits are the upper 16 of a float32."),
-            Mistake(bits_as_numbers, "These are the 16 bits of each BF16, read as an integer. They are the upper half of a float32."),
+            Mistake(
+                bits_as_numbers,
+                "These are the 16 bits of each BF16, read as an integer. They are the upper half of a "
+                "float32.",
+            ),
             Mistake(without_shape, "The numbers are right: give them the shape that the header says."),
             Mistake(transposed_on_reading, "Return the tensor as it lies in the file, without a transpose."),
             Mistake(column_by_column, "Rows lie one after the other (C order), not columns."),
         ],
-        hint="Length of the header: 8 bytes, '<Q'. Its JSON follows, then the numbers; data_offsets count from there.",
+        hint=(
+            "Length of the header: 8 bytes, '<Q'. Its JSON follows, then the numbers; data_offsets count "
+            "from there."
+        ),
     ),
+    # Task: Hugging Face's name of a tensor of BertModel becomes ours.
     Function(
-        name="our_name", points=1, cases=[((theirs,), ours) for theirs, ours in PAIRS.items()],
+        name="our_name",
+        points=1,
+        cases=[((theirs,), ours) for theirs, ours in PAIRS.items()],
         mistakes=[
-            Mistake(layer_left_in, "Ours is encoder.3, without `layer`: the blocks are a list named encoder."),
+            Mistake(
+                layer_left_in, "Ours is encoder.3, without `layer`: the blocks are a list named encoder."
+            ),
             Mistake(gamma_for_beta, "The weight of a LayerNorm is the gain gamma, its bias is beta."),
-            Mistake(weight_for_gamma, "Our LayerNorm calls its parameters gamma (the weight) and beta (the bias)."),
-            Mistake(one_output_for_another, "There are two outputs: attention.output.dense ends the attention, output.dense the feed-forward part. "
-                    "Replace the longer name first."),
-            Mistake(one_norm_for_another, "Two norms: attention.output.LayerNorm is attention_norm, output.LayerNorm is output_norm."),
-            Mistake(no_feed_forward, "The two layers of the feed-forward network stand under feed_forward in minibert."),
+            Mistake(
+                weight_for_gamma, "Our LayerNorm calls its parameters gamma (the weight) and beta (the bias)."
+            ),
+            Mistake(
+                one_output_for_another,
+                "There are two outputs: attention.output.dense ends the attention, output.dense the "
+                "feed-forward part. "
+                "Replace the longer name first.",
+            ),
+            Mistake(
+                one_norm_for_another,
+                "Two norms: attention.output.LayerNorm is attention_norm, output.LayerNorm is output_norm.",
+            ),
+            Mistake(
+                no_feed_forward,
+                "The two layers of the feed-forward network are under feed_forward in minibert.",
+            ),
             Mistake(pooler_without_dense, "The pooler keeps its `dense`, in both."),
         ],
         hint="A list of (old, new), applied one after the other by str.replace; the longer names first.",
     ),
+    # Task: a tensor is copied without its transpose, or config.json is wrong: an error, wrong or right?
     Value(
-        name="silent_loading", points=2,
-        expected={"attention.self.query.weight": "wrong", "attention.self.key.bias": "right", "intermediate.dense.weight": "error",
-                  "attention.output.dense.weight": "wrong", "word_embeddings.weight": "right", "heads 6": "wrong", "heads 10": "error",
-                  "positions 256": "error"},
+        name="silent_loading",
+        points=2,
+        expected={
+            "attention.self.query.weight": "wrong",
+            "attention.self.key.bias": "right",
+            "intermediate.dense.weight": "error",
+            "attention.output.dense.weight": "wrong",
+            "word_embeddings.weight": "right",
+            "heads 6": "wrong",
+            "heads 10": "error",
+            "positions 256": "error",
+        },
         mistakes=[
-            ({"attention.self.query.weight": "error", "attention.output.dense.weight": "error"}, "What shape has it, and its transpose?"),
-            ({"attention.self.query.weight": "right", "attention.output.dense.weight": "right"}, "The shape fits; is it the same matrix?"),
-            ({"attention.self.key.bias": "wrong", "intermediate.dense.weight": "wrong"}, "Compare the shape with that of the transpose."),
+            (
+                {"attention.self.query.weight": "error", "attention.output.dense.weight": "error"},
+                "What shape has it, and its transpose?",
+            ),
+            (
+                {"attention.self.query.weight": "right", "attention.output.dense.weight": "right"},
+                "The shape fits; is it the same matrix?",
+            ),
+            (
+                {"attention.self.key.bias": "wrong", "intermediate.dense.weight": "wrong"},
+                "Compare the shape with that of the transpose.",
+            ),
             ({"attention.self.key.bias": "error"}, "How many axes has a bias?"),
             ({"intermediate.dense.weight": "right"}, "Compare its shape, (1536, 384), with ours."),
-            ({"word_embeddings.weight": "error"}, "Is a table transposed between the two? Look at the table of names."),
-            ({"word_embeddings.weight": "wrong"}, "Is a table transposed between the two? Look at the table of names."),
+            (
+                {"word_embeddings.weight": "error"},
+                "Is a table transposed between the two? Look at the table of names.",
+            ),
+            (
+                {"word_embeddings.weight": "wrong"},
+                "Is a table transposed between the two? Look at the table of names.",
+            ),
             ({"heads 6": "error"}, "Which tensor's shape depends on the number of heads?"),
             ({"heads 6": "right"}, "The weights are the same; which columns make up a head now?"),
-            ({"heads 10": "wrong", "positions 256": "wrong"}, "Does something not fit: a division, or a shape?"),
-            ({"heads 10": "right", "positions 256": "right"}, "Does something not fit: a division, or a shape?"),
+            (
+                {"heads 10": "wrong", "positions 256": "wrong"},
+                "Does something not fit: a division, or a shape?",
+            ),
+            (
+                {"heads 10": "right", "positions 256": "right"},
+                "Does something not fit: a division, or a shape?",
+            ),
         ],
         hint="Write down the shape of each tensor in the file and in the model.",
     ),
+    # Task: quantise a matrix to int8 with one scale for each row.
     Function(
-        name="int8_rows", points=2, tolerance=1e-6,
+        name="int8_rows",
+        points=2,
+        tolerance=1e-6,
         cases=[((WEIGHT_WIDE,), quantised_rows(WEIGHT_WIDE)), ((WEIGHT,), quantised_rows(WEIGHT))],
         mistakes=[
-            Mistake(cut_not_rounded, "astype(np.int8) cuts the fraction off: round first, or every weight moves towards zero."),
-            Mistake(largest_not_absolute, "The largest entry is not the largest in absolute value: np.abs first."),
-            Mistake(scale_of_columns, "You have a scale for each column. A row of the file is an output: one scale for each row."),
+            Mistake(
+                cut_not_rounded,
+                "astype(np.int8) cuts the fraction off: round first, or every weight moves towards zero.",
+            ),
+            Mistake(
+                largest_not_absolute, "The largest entry is not the largest in absolute value: np.abs first."
+            ),
+            Mistake(
+                scale_of_columns,
+                "You have a scale for each column. A row of the file is an output: one scale for each row.",
+            ),
             Mistake(one_scale_as_a_number, "One scale for the whole matrix; each row needs its own."),
             Mistake(one_scale_for_all, "All rows have the same scale: each row needs its own."),
             Mistake(over_128, "Divide by 127: int8 goes from -128 to 127, and 128 does not fit."),
-            Mistake(scale_the_other_way_round, "The scale is upside down: weight = quantised * scale, so scale = largest / 127."),
+            Mistake(
+                scale_the_other_way_round,
+                "The scale is upside down: weight = quantised * scale, so scale = largest / 127.",
+            ),
             Mistake(zero_scale, "A row of zeros has the scale 0, and 0 / 0 is NaN: give it the scale 1."),
-            Mistake(whole_numbers_as_floats, "The values are right, but they still take 4 bytes each: astype(np.int8)."),
-            Mistake(whole_numbers_as_doubles, "The values are right, but they still take 8 bytes each: astype(np.int8)."),
-            Mistake(whole_numbers_as_int64, "The values are right, but they still take 8 bytes each: astype(np.int8)."),
+            Mistake(
+                whole_numbers_as_floats,
+                "The values are right, but they still take 4 bytes each: astype(np.int8).",
+            ),
+            Mistake(
+                whole_numbers_as_doubles,
+                "The values are right, but they still take 8 bytes each: astype(np.int8).",
+            ),
+            Mistake(
+                whole_numbers_as_int64,
+                "The values are right, but they still take 8 bytes each: astype(np.int8).",
+            ),
             Mistake(only_the_whole_numbers_counted, "The scales take bytes, too."),
-            Mistake(scales_kept_in_a_column, "scale has the shape (out,): without the axis that keepdims kept."),
+            Mistake(
+                scales_kept_in_a_column, "scale has the shape (out,): without the axis that keepdims kept."
+            ),
         ],
-        hint="scale = the largest |entry| of each row / 127; quantised = round(weight / scale) as int8; scales as float32.",
+        hint=(
+            "scale = the largest |entry| of each row / 127; quantised = round(weight / scale) as int8; "
+            "scales as float32."
+        ),
     ),
+    # Task: the mean of the real tokens, scaled to length 1.
     Gradients(
-        name="sentence_vector", points=(1, 2), inputs=sentence_vector_inputs, shape=(3, 4),
+        name="sentence_vector",
+        points=(1, 2),
+        inputs=sentence_vector_inputs,
+        shape=(3, 4),
         values=[-0.878851, -0.34665, 0.107429, 0.309698, 0.345078, 0.650349],
         mistakes=[
             Mistake(mean_without_unit, "The mean is right: divide it by its length."),
             Mistake(padding_counted, "The padding is averaged in: only tokens whose mask is 1 count."),
-            Mistake(unit_before_mean, "The tokens have length 1, and not the sentence: first the mean, then divide by its length."),
-            Mistake(unit_before_and_after, "Every token was scaled to length 1 before the mean. Average the states as they are."),
+            Mistake(
+                unit_before_mean,
+                "The tokens have length 1, and not the sentence: first the mean, then divide by its length.",
+            ),
+            Mistake(
+                unit_before_and_after,
+                "Every token was scaled to length 1 before the mean. Average the states as they are.",
+            ),
             Mistake(unit_over_the_batch, "The squares are summed over the sentences: sum over H, axis=-1."),
-            Mistake(one_length_for_all, "One length for the whole batch; each sentence has its own: axis=-1, keepdims=True."),
+            Mistake(
+                one_length_for_all,
+                "One length for the whole batch; each sentence has its own: axis=-1, keepdims=True.",
+            ),
             Mistake(squared_length, "Divided by the squared length: the square root is missing."),
-            Mistake(root_mean_square, "You divide by the root of the *mean* of the squares (RMSNorm). The length is the root of their sum."),
+            Mistake(
+                root_mean_square,
+                "You divide by the root of the *mean* of the squares (RMSNorm). The length is the root of "
+                "their sum.",
+            ),
             Mistake(first_token, "This is the state of [CLS], not the mean."),
         ],
-        hint="mean = sum of the real tokens / their number, (B, H); length = sqrt of the sum of mean * mean over H, (B, 1).",
+        hint=(
+            "mean = sum of the real tokens / their number, (B, H); length = sqrt of the sum of mean * mean "
+            "over H, (B, 1)."
+        ),
     ),
+    # Task: -mean over i of log softmax(first_i · second_j / temperature) at j = i.
     Gradients(
-        name="ranking_loss", points=(1, 3), inputs=ranking_loss_inputs, constants={"temperature": 0.7}, shape=(),
+        name="ranking_loss",
+        points=(1, 3),
+        inputs=ranking_loss_inputs,
+        constants={"temperature": 0.7},
+        shape=(),
         values=[2.38499],
         mistakes=[
             Mistake(no_temperature, "The scores are not divided by the temperature."),
             Mistake(times_temperature, "The scores are multiplied by the temperature; divide."),
-            Mistake(over_the_first, "The softmax runs over the first sentences. A row has one first and every second: sum over the last axis."),
-            Mistake(both_directions, "This is the mean of both directions (as in CLIP). Here only the rows count: first looks for second."),
+            Mistake(
+                over_the_first,
+                "The softmax runs over the first sentences. A row has one first and every second: sum over "
+                "the last axis.",
+            ),
+            Mistake(
+                both_directions,
+                "This is the mean of both directions (as in CLIP). Here only the rows count: first looks "
+                "for second.",
+            ),
             Mistake(summed, "The loss is the mean over the B rows, not the sum."),
             Mistake(over_all_pairs, "One softmax over all B × B pairs; each row has its own."),
-            Mistake(mean_of_all_entries, "The mean runs over all pairs; only the partners, the diagonal, are right answers."),
+            Mistake(
+                mean_of_all_entries,
+                "The mean runs over all pairs; only the partners, the diagonal, are right answers.",
+            ),
             Mistake(sign_forgotten, "The sign: a loss is minus the log of a probability."),
             Mistake(without_the_partner, "The denominator holds all B candidates, the partner included."),
             Mistake(made_unit_first, "The vectors were scaled to length 1. Take them as they are given."),
         ],
-        hint="scores = first @ second.T / temperature; softmax of each row; minus the log of the diagonal; mean.",
+        hint=(
+            "scores = first @ second.T / temperature; softmax of each row; minus the log of the diagonal; "
+            "mean."
+        ),
     ),
-]  # fmt: skip
+]

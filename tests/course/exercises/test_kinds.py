@@ -26,9 +26,15 @@ def inputs(rng):
 
 VALUES = [float(f"{value:.6g}") for value in scaled(*inputs(np.random.default_rng(0)))[0]]
 SCALED = Gradients(
-    name="scaled", points=(1, 3), inputs=inputs, values=VALUES, shape=(3,), constants={"power": 2.0},
-    mistakes=(Mistake(lambda x, gamma, power: (gamma * x).sum(axis=-1), "the power is missing"),), hint="look again",
-)  # fmt: skip
+    name="scaled",
+    points=(1, 3),
+    inputs=inputs,
+    values=VALUES,
+    shape=(3,),
+    constants={"power": 2.0},
+    mistakes=(Mistake(lambda x, gamma, power: (gamma * x).sum(axis=-1), "the power is missing"),),
+    hint="look again",
+)
 
 
 def test_a_right_forward_and_backward_have_all_points():
@@ -48,21 +54,34 @@ def real_part(x, gamma, power):
     return y, cache
 
 
-@pytest.mark.parametrize("forward, backward, points, words", [
-    (scaled, no_gain, 1, ["d_raised", "factor gamma"]),
-    (scaled, lambda d_y, cache: scaled_backward(d_y, cache)[0], 1, ["return a tuple of gradients in argument order"]),
-    (scaled, lambda d_y, cache: scaled_backward(d_y, cache)[::-1], 1, ["WRONG"]),
-    (scaled, lambda d_y, cache: d_y @ cache[0].T, 1, ["stopped with ValueError", "in the line", "d_y @ cache[0].T"]),
-    (scaled, lambda d_y, cache: None, 1, ["in the place of the dots"]),
-    (scaled, lambda d_y, cache: (..., ...), 1, ["in the place of the dots"]),
-    (real_part, scaled_backward, 1, ["not complex-safe"]),
-    (lambda x, gamma, power: ((gamma * x).sum(axis=-1), None), no_gain, 0, ["the power is missing"]),
-    (lambda x, gamma, power: (2 * scaled(x, gamma)[0], None), no_gain, 0, ["look again", "expected ["]),
-    (lambda x, gamma, power: (x, None), no_gain, 0, ["shape (3, 4), expected (3,)"]),
-    (lambda x, gamma, power: (x.tolist(), None), no_gain, 0, ["y should be an array of float64"]),
-    (lambda x, gamma, power: scaled(x, gamma)[0], no_gain, 0, ["(y, cache)"]),
-    (lambda x, gamma: scaled(x, gamma), no_gain, 0, ["stopped with TypeError", "power"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "forward, backward, points, words",
+    [
+        (scaled, no_gain, 1, ["d_raised", "factor gamma"]),
+        (
+            scaled,
+            lambda d_y, cache: scaled_backward(d_y, cache)[0],
+            1,
+            ["return a tuple of gradients in argument order"],
+        ),
+        (scaled, lambda d_y, cache: scaled_backward(d_y, cache)[::-1], 1, ["WRONG"]),
+        (
+            scaled,
+            lambda d_y, cache: d_y @ cache[0].T,
+            1,
+            ["stopped with ValueError", "in the line", "d_y @ cache[0].T"],
+        ),
+        (scaled, lambda d_y, cache: None, 1, ["in the place of the dots"]),
+        (scaled, lambda d_y, cache: (..., ...), 1, ["in the place of the dots"]),
+        (real_part, scaled_backward, 1, ["not complex-safe"]),
+        (lambda x, gamma, power: ((gamma * x).sum(axis=-1), None), no_gain, 0, ["the power is missing"]),
+        (lambda x, gamma, power: (2 * scaled(x, gamma)[0], None), no_gain, 0, ["look again", "expected ["]),
+        (lambda x, gamma, power: (x, None), no_gain, 0, ["shape (3, 4), expected (3,)"]),
+        (lambda x, gamma, power: (x.tolist(), None), no_gain, 0, ["y should be an array of float64"]),
+        (lambda x, gamma, power: scaled(x, gamma)[0], no_gain, 0, ["(y, cache)"]),
+        (lambda x, gamma: scaled(x, gamma), no_gain, 0, ["stopped with TypeError", "power"]),
+    ],
+)
 def test_a_wrong_answer_is_told_what_is_wrong(forward, backward, points, words):
     result = SCALED.grade(forward, backward)
     assert result.points == points and result.done
@@ -102,8 +121,12 @@ def linear_exercise():
     for _, parameter in sorted(layer.parameters().items()):
         parameter.value = 0.5 * rng.standard_normal(parameter.value.shape)
     y, _ = layer.forward(np.random.default_rng(0).standard_normal((3, 4)))
-    return Gradients(name="linear", points=(1, 2), inputs=lambda rng: (rng.standard_normal((3, 4)),),
-                     values=[float(f"{value:.6g}") for value in y.ravel()[:4]])  # fmt: skip
+    return Gradients(
+        name="linear",
+        points=(1, 2),
+        inputs=lambda rng: (rng.standard_normal((3, 4)),),
+        values=[float(f"{value:.6g}") for value in y.ravel()[:4]],
+    )
 
 
 def test_a_layer_is_an_answer_whatever_its_initial_values():
@@ -124,40 +147,68 @@ def test_a_layer_is_an_answer_whatever_its_initial_values():
 
 
 DOUBLE = Function(
-    name="double", points=2, cases=[((np.arange(3.0),), np.array([0.0, 2, 4])), (("ab",), ["ab", "ab"]), ((3,), {"is": 6})],
-    mistakes=(Mistake(lambda x: x, "nothing was doubled"),), hint="twice",
-)  # fmt: skip
+    name="double",
+    points=2,
+    cases=[((np.arange(3.0),), np.array([0.0, 2, 4])), (("ab",), ["ab", "ab"]), ((3,), {"is": 6})],
+    mistakes=(Mistake(lambda x: x, "nothing was doubled"),),
+    hint="twice",
+)
 
 
-@pytest.mark.parametrize("function, points, words", [
-    (lambda x: {"is": 6} if isinstance(x, int) else 2 * x if not isinstance(x, str) else [x, x], 2, ["right in all 3 cases"]),
-    (lambda x: x, 0, ["nothing was doubled", "expected [0., 2., 4.]", "The numbers differ"]),
-    (lambda x: 3 * x, 0, ["twice"]),
-    (lambda x: (2 * x)[:2], 0, ["the shape is (2,), expected (3,)"]),
-    (lambda x: 2 * x if not isinstance(x, str) else ["ab"], 0, ["expected 2 items"]),
-    (lambda x: 2 * x if not isinstance(x, str) else ["ab", "ba"], 0, ["item 1"]),
-    (lambda x: 1 / 0, 0, ["ZeroDivisionError"]),
-    (lambda x: np.full(3, np.nan), 0, ["The numbers differ"]),
-    (empty, 0, ["not done yet"]),
-    (5, 0, ["takes one function"]),
-])  # fmt: skip
+def doubled(x):
+    if isinstance(x, str):
+        return [x, x]
+    return {"is": 6} if isinstance(x, int) else 2 * x
+
+
+@pytest.mark.parametrize(
+    "function, points, words",
+    [
+        (
+            doubled,
+            2,
+            ["right in all 3 cases"],
+        ),
+        (lambda x: x, 0, ["nothing was doubled", "expected [0., 2., 4.]", "The numbers differ"]),
+        (lambda x: 3 * x, 0, ["twice"]),
+        (lambda x: (2 * x)[:2], 0, ["the shape is (2,), expected (3,)"]),
+        (lambda x: 2 * x if not isinstance(x, str) else ["ab"], 0, ["expected 2 items"]),
+        (lambda x: 2 * x if not isinstance(x, str) else ["ab", "ba"], 0, ["item 1"]),
+        (lambda x: 1 / 0, 0, ["ZeroDivisionError"]),
+        (lambda x: np.full(3, np.nan), 0, ["The numbers differ"]),
+        (empty, 0, ["not done yet"]),
+        (5, 0, ["takes one function"]),
+    ],
+)
 def test_a_function_is_compared_case_by_case(function, points, words):
     result = DOUBLE.grade(function)
     assert result.points == points
     assert all(word in str(result) for word in words), str(result)
 
 
-SHAPES = Value(name="shapes", points=1, expected={"d_x": (2, 3), "d_bias": (3,)}, mistakes=(({"d_bias": (2,)}, "that is the batch"),))
+SHAPES = Value(
+    name="shapes",
+    points=1,
+    expected={"d_x": (2, 3), "d_bias": (3,)},
+    mistakes=(({"d_bias": (2,)}, "that is the batch"),),
+)
 
 
-@pytest.mark.parametrize("answer, points, words", [
-    ({"d_x": (2, 3), "d_bias": (3,)}, 1, ["all 2 right"]),
-    ({"d_x": (2, 3), "d_bias": (2,)}, 0, ["1 of 2 right", "d_bias: (2,) is not right. that is the batch"]),
-    ({"d_x": (2, 3), "d_bias": ...}, 0, ["d_bias: not done yet"]),
-    ({"d_x": ..., "d_bias": ...}, 0, ["not done yet (1 point)"]),
-    ({"d_x": (2, 3)}, 0, ["keys d_x, d_bias"]),
-    (7, 0, ["keys d_x, d_bias"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "answer, points, words",
+    [
+        ({"d_x": (2, 3), "d_bias": (3,)}, 1, ["all 2 right"]),
+        (
+            {"d_x": (2, 3), "d_bias": (2,)},
+            0,
+            ["1 of 2 right", "d_bias: (2,) is not right. that is the batch"],
+        ),
+        ({"d_x": (2, 3), "d_bias": ...}, 0, ["d_bias: not done yet"]),
+        ({"d_x": ..., "d_bias": ...}, 0, ["not done yet (1 point)"]),
+        ({"d_x": (2, 3)}, 0, ["keys d_x, d_bias"]),
+        (7, 0, ["keys d_x, d_bias"]),
+    ],
+)
 def test_a_dict_is_compared_key_by_key_and_the_answer_is_not_given_away(answer, points, words):
     result = SHAPES.grade(answer)
     assert result.points == points
@@ -165,10 +216,18 @@ def test_a_dict_is_compared_key_by_key_and_the_answer_is_not_given_away(answer, 
     assert "(3,)" not in str(result)
 
 
-@pytest.mark.parametrize("expected, right, wrong", [
-    (0.5, 0.5 + 1e-12, 0.51), ("b", "b", "a"), (True, True, 1), ((2, 3), [2, 3], (3, 2)), (np.eye(2), np.eye(2), np.ones((2, 2))),
-    (4, 4.0, "4"), (["a", 1], ["a", 1], ["a", 2]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "expected, right, wrong",
+    [
+        (0.5, 0.5 + 1e-12, 0.51),
+        ("b", "b", "a"),
+        (True, True, 1),
+        ((2, 3), [2, 3], (3, 2)),
+        (np.eye(2), np.eye(2), np.ones((2, 2))),
+        (4, 4.0, "4"),
+        (["a", 1], ["a", 1], ["a", 2]),
+    ],
+)
 def test_values_of_every_kind(expected, right, wrong):
     exercise = Value(name="value", points=1, expected=expected, hint="think")
     assert exercise.grade(right).points == 1

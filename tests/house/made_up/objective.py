@@ -5,8 +5,8 @@ import json
 from typing import NamedTuple
 
 import numpy as np
-from made_up.model import MadeUpConfig, MadeUpModel
 
+from made_up.model import MadeUpConfig, MadeUpModel
 from minibert.training.recipe import Recipe
 
 STREAM = 3  # batches in a row

@@ -1,16 +1,17 @@
-"""Make the files that let plain `pytest` hold WordPieceTokenizer against transformers' BertTokenizer, without transformers.
+"""Make the files by which plain `pytest` compares WordPieceTokenizer with transformers' BertTokenizer.
 
-    python tests/reference/tokenizer/make_tokenizer_reference.py [DIR]    (needs transformers; DIR: default: this one)
+    python tests/reference/tokenizer/make_tokenizer_reference.py [DIR]    (needs transformers; default: here)
 
 What it writes (plain ASCII, so that no editor or version control changes an invisible character):
 
-    code_points.txt   what BertTokenizer makes of every code point, in "a" + character + "b"; see `code_point_lines`
-    texts.json        the ids of texts generated here, of one sentence in many languages, of texts under other options, and
-                      of truncated pairs; their vocabulary is `vocabulary_of` this file
+    code_points.txt   the words of "a" + character + "b" for every code point; see `code_point_lines`
+    texts.json        the ids of texts generated here, of one sentence in many languages, of texts under other
+                      options, and of truncated pairs; their vocabulary is `vocabulary_of` this file
     saved/            what transformers saves: tokenizer.json and tokenizer_config.json, no vocab.txt
 """
 
 import collections
+import functools
 import itertools
 import json
 import os
@@ -23,7 +24,10 @@ from minibert.text.basic_tokenizer import SPECIAL_TOKENS
 
 HERE = pathlib.Path(__file__).parent
 NUM_GENERATED, NUM_OF_OPTIONS = 70, 7
-LENGTHS, MAX_LENGTHS = [(6, 6), (7, 9), (9, 7), (12, 3), (3, 12), (0, 9), (9, 0)], [3, 8, 9, 12, 15]  # of pairs, in tokens
+LENGTHS, MAX_LENGTHS = (
+    [(6, 6), (7, 9), (9, 7), (12, 3), (3, 12), (0, 9), (9, 0)],
+    [3, 8, 9, 12, 15],
+)  # of pairs, in tokens
 STEM = "\U0001d165"
 SURROGATES = range(0xD800, 0xE000)
 HANGUL = range(0xAC00, 0xD7A4)
@@ -35,8 +39,8 @@ OTHER_OPTIONS = [
     {"do_lower_case": False, "tokenize_chinese_chars": False},
 ]
 
-# U+1B44 goes before the stem, also where a character that is dropped before NFD stands between them (U+200B), but not where
-# one that is dropped after it does (U+034F).
+# U+1B44 goes before the stem, even with a character between them that is dropped before NFD (U+200B), but not
+# with one that is dropped after it does (U+034F).
 HARD_TEXTS = [f"a{STEM}\u1b44b", f"a{STEM}\u200b\u1b44b", f"a{STEM}\u034f\u1b44b", f"a{STEM}[MASK]\u1b44b"]
 SAVED_TEXTS = ["aÀb É", "中文", "中 文 ab", "a[E1]b[MASK]", "[e1] A"]
 # Article 1 of the Universal Declaration of Human Rights, its first sentence.
@@ -68,40 +72,112 @@ LANGUAGES = {
 }
 
 
+@functools.cache
 def code_points():
     """The code points that this Python's Unicode assigns, without surrogates."""
-    return [number for number in range(sys.maxunicode + 1) if unicodedata.category(chr(number)) not in ("Cn", "Cs")]
+    return [
+        number
+        for number in range(sys.maxunicode + 1)
+        if unicodedata.category(chr(number)) not in ("Cn", "Cs")
+    ]
 
 
 class TextGenerator:
-    """Random texts made of the assigned code points, crowded with what is hard: most draws are from small sets of those.
+    """Random texts of assigned code points, most of them drawn from small sets of hard ones.
 
     Args:
         seed: the same seed and the same Unicode give the same texts.
     """
 
     FRAGMENTS = [
-        *SPECIAL_TOKENS, "a[MASK]b", "[mask]", "[MASK", "[[MASK]]", "[ MASK ]", "[SEP][SEP]", "[UNK]x", "\u0301[CLS]\u0301",
-        "[MA\u200bSK]", "[unused1]", "##a", "#", "x" * 99, "y" * 100, "z" * 101, "e\u0301" * 60, "\u00e9" * 100,
+        *SPECIAL_TOKENS,
+        "a[MASK]b",
+        "[mask]",
+        "[MASK",
+        "[[MASK]]",
+        "[ MASK ]",
+        "[SEP][SEP]",
+        "[UNK]x",
+        "\u0301[CLS]\u0301",
+        "[MA\u200bSK]",
+        "[unused1]",
+        "##a",
+        "#",
+        "x" * 99,
+        "y" * 100,
+        "z" * 101,
+        "e\u0301" * 60,
+        "\u00e9" * 100,
         "\u1e69" * 101,
-        "\u0130", "\u03a3\u03b1\u03c2", "\ufb01", "\u01c5", "\u1e9e", "\ud55c\uad6d", "\U0001f469\u200d\U0001f467",
-        "1\ufe0f\u20e3", "\U0001f1eb\U0001f1f7", "\u0644\u0627\u064e", "\u05e9\u05c1\u05b8", "\u4e2d\u6587", "\u2b820",
-        "\U0002b820", "\uf900", "\U0002f800", "\u30c6\u309a", "a\u0323\u0307", "a\u0307\u0323", "\u2126", "\u212b", "\u037e",
+        "\u0130",
+        "\u03a3\u03b1\u03c2",
+        "\ufb01",
+        "\u01c5",
+        "\u1e9e",
+        "\ud55c\uad6d",
+        "\U0001f469\u200d\U0001f467",
+        "1\ufe0f\u20e3",
+        "\U0001f1eb\U0001f1f7",
+        "\u0644\u0627\u064e",
+        "\u05e9\u05c1\u05b8",
+        "\u4e2d\u6587",
+        "\u2b820",
+        "\U0002b820",
+        "\uf900",
+        "\U0002f800",
+        "\u30c6\u309a",
+        "a\u0323\u0307",
+        "a\u0307\u0323",
+        "\u2126",
+        "\u212b",
+        "\u037e",
     ]
-    CONTROLS = [*range(32), *range(0x7F, 0xA1), 0xAD, 0x61C, 0x115F, 0x180E, *range(0x2000, 0x2010), *range(0x2028, 0x2030),
-                0x205F, *range(0x2060, 0x206A), 0x3000, 0xFE0F, 0xFEFF, *range(0xFFF9, 0xFFFE), 0xE000, 0xE0001, 0xE0041]
+    CONTROLS = [
+        *range(32),
+        *range(0x7F, 0xA1),
+        0xAD,
+        0x61C,
+        0x115F,
+        0x180E,
+        *range(0x2000, 0x2010),
+        *range(0x2028, 0x2030),
+        0x205F,
+        *range(0x2060, 0x206A),
+        0x3000,
+        0xFE0F,
+        0xFEFF,
+        *range(0xFFF9, 0xFFFE),
+        0xE000,
+        0xE0001,
+        0xE0041,
+    ]
 
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.assigned = [number for number in code_points() if unicodedata.category(chr(number)) != "Co"]
         self.marks = [number for number in self.assigned if unicodedata.category(chr(number))[0] == "M"]
         self.ordered_marks = [number for number in self.assigned if unicodedata.combining(chr(number))]
-        self.punctuation = [number for number in self.assigned if unicodedata.category(chr(number))[0] in "PS"]
+        self.punctuation = [
+            number for number in self.assigned if unicodedata.category(chr(number))[0] in "PS"
+        ]
         self.cased = [number for number in self.assigned if chr(number).lower() != chr(number)]
         self.composed = [number for number in self.assigned if unicodedata.decomposition(chr(number))]
-        self.right_to_left = [number for number in self.assigned if unicodedata.bidirectional(chr(number)) in ("R", "AL")]
-        self.sets = [self.assigned, self.marks, self.ordered_marks, self.punctuation, self.cased, self.composed,
-                     self.right_to_left, self.CONTROLS, range(0x20, 0x7F), range(0x4E00, 0x4F00), range(0x1F300, 0x1F700)]
+        self.right_to_left = [
+            number for number in self.assigned if unicodedata.bidirectional(chr(number)) in ("R", "AL")
+        ]
+        self.sets = [
+            self.assigned,
+            self.marks,
+            self.ordered_marks,
+            self.punctuation,
+            self.cased,
+            self.composed,
+            self.right_to_left,
+            self.CONTROLS,
+            range(0x20, 0x7F),
+            range(0x4E00, 0x4F00),
+            range(0x1F300, 0x1F700),
+        ]
 
     def text(self, max_parts=12):
         """One text: up to `max_parts` words of one or two kinds of characters, with spaces or without."""
@@ -111,7 +187,9 @@ class TextGenerator:
                 parts.append(self.random.choice(self.FRAGMENTS))
             else:
                 kinds = self.random.choices(self.sets, k=2)
-                numbers = [self.random.choice(self.random.choice(kinds)) for _ in range(self.random.randint(1, 5))]
+                numbers = [
+                    self.random.choice(self.random.choice(kinds)) for _ in range(self.random.randint(1, 5))
+                ]
                 parts.append("".join(map(chr, numbers)))
             if self.random.random() < 0.4:
                 parts.append(" ")
@@ -132,7 +210,7 @@ def ids_of(tokenizer, texts):
 
 
 def small_tokenizer():
-    """A BertTokenizer with few tokens, none of whose options is the usual one, and with a special token of its own."""
+    """A BertTokenizer with few tokens, unusual options and a special token of its own."""
     vocab = full_vocabulary("abÀÉ中文[]", pieces=["ab", "##É"])
     tokenizer = reference(vocab, do_lower_case=False, strip_accents=True, tokenize_chinese_chars=False)
     tokenizer.add_special_tokens({"additional_special_tokens": ["[E1]"]})
@@ -141,7 +219,9 @@ def small_tokenizer():
 
 def encoded_pair(tokenizer, text, pair, max_length):
     """input_ids and token_type_ids of a pair by BertTokenizer, truncated longest first."""
-    encoding = tokenizer([text], [pair], truncation=True, max_length=max_length)  # not as a list, "" would mean no pair
+    encoding = tokenizer(
+        [text], [pair], truncation=True, max_length=max_length
+    )  # not as a list, "" would mean no pair
     return encoding["input_ids"][0], encoding["token_type_ids"][0]
 
 
@@ -155,17 +235,22 @@ def characters_of(texts):
 
 
 def frequent_pieces(texts, min_count=3):
-    """Groups of two to four letters that are frequent in these texts, as beginnings of words and as continuations."""
+    """Frequent groups of two to four letters of these texts, as beginnings of words and as continuations."""
     counts = collections.Counter()
     for word in " ".join(texts).split():
         for start in range(len(word) - 1):
-            counts.update("##" * (start > 0) + word[start:end] for end in range(start + 2, min(len(word), start + 4) + 1))
+            counts.update(
+                "##" * (start > 0) + word[start:end]
+                for end in range(start + 2, min(len(word), start + 4) + 1)
+            )
     return sorted(piece for piece, count in counts.items() if count >= min_count)
 
 
 def full_vocabulary(characters, pieces=()):
-    """A vocabulary in which no character is unknown, so that a wrong one always shows in the ids: {token: id}."""
-    tokens = dict.fromkeys([*SPECIAL_TOKENS, *pieces, *characters, *("##" + character for character in characters)])
+    """A vocabulary in which no character is unknown, so that a wrong one shows in the ids: {token: id}."""
+    tokens = dict.fromkeys(
+        [*SPECIAL_TOKENS, *pieces, *characters, *("##" + character for character in characters)]
+    )
     return {token: index for index, token in enumerate(tokens)}
 
 
@@ -176,10 +261,10 @@ def vocabulary_of(content):
 
 
 def code_point_lines():
-    """What BertTokenizer makes of each code point, uncased and cased: lines "first-last uncased cased".
+    """The words that BertTokenizer makes of each code point: lines "first-last uncased cased".
 
-        =  kept       -  dropped       _  splits a word, as a space does       |  kept, and a word of its own
-        +N, -N  replaced by the character N code points further on             %  decomposed, a Hangul syllable
+        =  kept       -  dropped       _  splits a word, as a space does      |  kept, and a word of its own
+        +N, -N  replaced by the character N code points further on            %  decomposed, a Hangul syllable
         otherwise the hexadecimal code points that replace it, joined by "."; "20" in these splits
 
     Code points that are kept in both ways are left out.
@@ -258,9 +343,15 @@ def make_texts():
         "made_with": {"transformers": transformers.__version__, "tokenizers": tokenizers.__version__},
         "pieces": [pieces],
         "generated": list(zip(generated, ids_of(uncased, generated), ids_of(cased, generated))),
-        "languages": [[text, *ids_of(uncased, [text]), *ids_of(cased, [text])] for text in LANGUAGES.values()],
-        "options": [[text, *ids] for text, *ids in zip(of_options, *(ids_of(reference(vocab, **options), of_options)
-                                                                    for options in OTHER_OPTIONS))],
+        "languages": [
+            [text, *ids_of(uncased, [text]), *ids_of(cased, [text])] for text in LANGUAGES.values()
+        ],
+        "options": [
+            [text, *ids]
+            for text, *ids in zip(
+                of_options, *(ids_of(reference(vocab, **options), of_options) for options in OTHER_OPTIONS)
+            )
+        ],
         "pairs": pairs,
         "moving_marks": [moving_marks()],
         "saved": list(zip(SAVED_TEXTS, ids_of(small_tokenizer(), SAVED_TEXTS))),
@@ -271,7 +362,9 @@ def write_texts(path, content):
     """Write JSON with one entry a line."""
     parts = []
     for name, value in content.items():
-        lines = [json.dumps(entry, separators=(",", ":")) for entry in value] if isinstance(value, list) else None
+        lines = (
+            [json.dumps(entry, separators=(",", ":")) for entry in value] if isinstance(value, list) else None
+        )
         parts.append(f'"{name}": ' + ("[\n" + ",\n".join(lines) + "\n]" if lines else json.dumps(value)))
     path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="ascii", newline="\n")
 
@@ -279,7 +372,9 @@ def write_texts(path, content):
 def main(directory=HERE):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "code_points.txt").write_text("\n".join(code_point_lines()) + "\n", encoding="ascii", newline="\n")
+    (directory / "code_points.txt").write_text(
+        "\n".join(code_point_lines()) + "\n", encoding="ascii", newline="\n"
+    )
     write_texts(directory / "texts.json", make_texts())
     small_tokenizer().save_pretrained(directory / "saved")
 

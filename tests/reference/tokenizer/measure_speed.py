@@ -1,10 +1,10 @@
-"""How long WordPieceTokenizer, transformers' BertTokenizer (Rust) and its older Python tokenizer take for a text.
+"""The time of WordPieceTokenizer, of transformers' BertTokenizer (Rust) and of its older Python tokenizer.
 
     python tests/reference/tokenizer/measure_speed.py DIR [TEXT_FILE]
 
-DIR: holds a vocab.txt. TEXT_FILE: UTF-8; default: python-docs. The first megabyte is taken, each line (sentence) is encoded
-by itself, on one thread, and the best of three times counts. Ours is a new one each time, with an empty cache. Needs
-transformers.
+DIR: holds a vocab.txt. TEXT_FILE: UTF-8; default: python-docs. Each line (sentence) of the first megabyte is
+encoded by itself, on one thread, and the best of three times counts. Ours is a new one each time, with an
+empty cache. Needs transformers.
 """
 
 import os
@@ -32,7 +32,10 @@ def main(directory, text_file=None):
     from transformers import BertTokenizer
     from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
-    sentences = pathlib.Path(text_file).read_text(encoding="utf-8").splitlines() if text_file else python_docs().sentences
+    if text_file:
+        sentences = pathlib.Path(text_file).read_text(encoding="utf-8").splitlines()
+    else:
+        sentences = python_docs().sentences
     sentences = list(first_megabyte(sentences))
     vocab = WordPieceTokenizer.from_pretrained(directory).vocab
     theirs = BertTokenizer(vocab=vocab)
@@ -44,7 +47,9 @@ def main(directory, text_file=None):
         "Rust, encode_batch": lambda: [each.ids for each in rust.encode_batch(sentences)],
         "Rust, encode_batch_fast": lambda: [each.ids for each in rust.encode_batch_fast(sentences)],
         "BertTokenizer(sentences)": lambda: theirs(sentences, add_special_tokens=False)["input_ids"],
-        "BertTokenizerLegacy": lambda: [older.convert_tokens_to_ids(older.tokenize(sentence)) for sentence in sentences],
+        "BertTokenizerLegacy": lambda: [
+            older.convert_tokens_to_ids(older.tokenize(sentence)) for sentence in sentences
+        ],
     }
     for name, encode in ways.items():
         times = []

@@ -1,4 +1,4 @@
-"""WordPieceTokenizer beside transformers' BertTokenizer: `pip install -e ".[test,reference]" && pytest tests/reference`."""
+"""WordPieceTokenizer beside transformers' BertTokenizer; needs `pip install -e ".[test,reference]"`."""
 
 import itertools
 import json
@@ -27,7 +27,9 @@ from minibert.text.corpora import python_docs
 from minibert.text.tokenizer import WordPieceTokenizer
 
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-transformers = pytest.importorskip("transformers", reason="needs transformers: pip install minibert[reference]")
+transformers = pytest.importorskip(
+    "transformers", reason="needs transformers: pip install minibert[reference]"
+)
 
 NUM_TEXTS = 100_000
 NUM_PAIRS = 2000
@@ -56,14 +58,19 @@ def test_the_stored_ids_are_those_of_the_transformers_installed(options):
     column = [UNCASED, CASED].index(options)
     theirs = reference(vocabulary_of(stored), **options)
     for name in ("generated", "languages"):
-        assert ids_of(theirs, [entry[0] for entry in stored[name]]) == [entry[1 + column] for entry in stored[name]]
+        assert ids_of(theirs, [entry[0] for entry in stored[name]]) == [
+            entry[1 + column] for entry in stored[name]
+        ]
 
 
 @pytest.mark.parametrize("options", [UNCASED, CASED, *OTHER_OPTIONS], ids=str)
 def test_every_assigned_code_point(everything, options):
     ours, theirs = WordPieceTokenizer(everything, **options), reference(everything, **options)
     numbers = [number for number in code_points() if number not in EXCEPTIONS]
-    lines = [" ".join(f"a{chr(number)}b" for number in numbers[start:start + 100]) for start in range(0, len(numbers), 100)]
+    lines = [
+        " ".join(f"a{chr(number)}b" for number in numbers[start : start + 100])
+        for start in range(0, len(numbers), 100)
+    ]
     assert_same_ids(ours, theirs, lines)
 
 
@@ -87,7 +94,7 @@ def test_truncated_pairs(everything, options):
 
 @pytest.fixture(scope="module")
 def real_text():
-    """One megabyte: the sentence in all languages, English documentation, and source lines that are not plain ASCII."""
+    """One megabyte: the sentence in all languages, English documentation, and source lines beyond ASCII."""
     texts = list(LANGUAGES.values())
     size = 0
     for sentence in python_docs().sentences:

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from minibert.objectives.masked_lm import score_pairs
 from minibert.models.bert import BertConfig, BertForPreTraining
+from minibert.objectives.masked_lm import score_pairs
 from minibert.text import toy
 from minibert.text.corpora import load_corpus
 from minibert.text.examples import Batch

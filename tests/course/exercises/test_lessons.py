@@ -1,6 +1,8 @@
 """Every wrong answer that an exercise of the course foresees is told its own sentence."""
 
 import copy
+import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -17,23 +19,38 @@ def no_backward(d_y, cache):
 
 
 def answers(exercise, mistake):
-    """What a student hands in who makes this mistake, and what should be said."""
+    """The answer of a student who makes this mistake, and the sentence for it."""
     if isinstance(exercise, Function):
         return (mistake.function,), mistake.text
     if isinstance(exercise, Gradients):
-        return (lambda *inputs, **constants: (mistake.function(*inputs, **constants), None), no_backward), mistake.text
+
+        def forward(*inputs, **constants):
+            return mistake.function(*inputs, **constants), None
+
+        return (forward, no_backward), mistake.text
     wrong, text = mistake
     if isinstance(wrong, dict):
         return (copy.deepcopy(exercise.expected) | wrong,), text
     return (wrong,), text
 
 
-@pytest.mark.parametrize("exercise, number", FORESEEN, ids=[f"{exercise.name}-{number}" for exercise, number in FORESEEN])
+@pytest.mark.parametrize(
+    "exercise, number", FORESEEN, ids=[f"{exercise.name}-{number}" for exercise, number in FORESEEN]
+)
 def test_a_foreseen_mistake_is_told_by_its_own_sentence(exercise, number):
     given, text = answers(exercise, exercise.mistakes[number])
     result = exercise.grade(*given)
     assert result.points == 0 and result.done
     assert text in result.message
+
+
+@pytest.mark.parametrize("number", exercises.lessons())
+def test_a_lesson_file_can_be_read_without_its_notebook(number):
+    """Above each exercise a comment gives its task."""
+    path = pathlib.Path(exercises.__file__).with_name(f"lesson_{number}.py")
+    pattern = r"^ +# Task: .{20,}(?:\n +# .*)*\n +\w+\(\n +name=\"(\w+)\""
+    tasks = re.findall(pattern, path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert tasks == [exercise.name for exercise in exercises.lessons()[number]]
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
@@ -42,7 +59,11 @@ def test_an_exercise_helps_whoever_is_wrong_in_another_way(exercise):
     assert exercise.mistakes or isinstance(exercise, Gradients), "no wrong answer is foreseen"
 
 
-@pytest.mark.parametrize("exercise", [item for item in EXERCISES if isinstance(item, Gradients)], ids=lambda exercise: exercise.name)
+@pytest.mark.parametrize(
+    "exercise",
+    [item for item in EXERCISES if isinstance(item, Gradients)],
+    ids=lambda exercise: exercise.name,
+)
 def test_inputs_are_drawn_again_alike(exercise):
     first, second = exercise.inputs(np.random.default_rng(0)), exercise.inputs(np.random.default_rng(0))
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))

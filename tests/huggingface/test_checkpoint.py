@@ -1,55 +1,74 @@
 """Our weights <-> the ecosystem's checkpoint directories."""
 
-import contextlib
 import json
 import math
-import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
+from helpers import assert_same, memory_below, safetensors_bytes, values
 
 import minibert
 from minibert import files, huggingface
 from minibert.huggingface import CheckpointError, CheckpointWarning, checkpoint
 
 CONFIG = minibert.BertConfig(
-    vocab_size=11, hidden_size=6, num_hidden_layers=2, num_attention_heads=3, intermediate_size=10,
-    max_position_embeddings=5, type_vocab_size=2,
-)  # fmt: skip
+    vocab_size=11,
+    hidden_size=6,
+    num_hidden_layers=2,
+    num_attention_heads=3,
+    intermediate_size=10,
+    max_position_embeddings=5,
+    type_vocab_size=2,
+)
 MODELS = [minibert.BertForPreTraining, minibert.BertModel]
 
-# What `BertForPreTraining(config).state_dict()` of the transformers library holds for one layer, the decoder's tied
-# copies left out; written down from its source, with the shapes for CONFIG.
+# The tensors of `BertForPreTraining(config).state_dict()` in the transformers library, without the decoder's
+# tied copies; written down from its source, with the shapes for CONFIG.
 ENCODER_TENSORS = {
     "embeddings.word_embeddings.weight": (11, 6),
     "embeddings.position_embeddings.weight": (5, 6),
     "embeddings.token_type_embeddings.weight": (2, 6),
-    "embeddings.LayerNorm.weight": (6,), "embeddings.LayerNorm.bias": (6,),
-    "pooler.dense.weight": (6, 6), "pooler.dense.bias": (6,),
-}  # fmt: skip
+    "embeddings.LayerNorm.weight": (6,),
+    "embeddings.LayerNorm.bias": (6,),
+    "pooler.dense.weight": (6, 6),
+    "pooler.dense.bias": (6,),
+}
 LAYER_TENSORS = {
-    "attention.self.query.weight": (6, 6), "attention.self.query.bias": (6,),
-    "attention.self.key.weight": (6, 6), "attention.self.key.bias": (6,),
-    "attention.self.value.weight": (6, 6), "attention.self.value.bias": (6,),
-    "attention.output.dense.weight": (6, 6), "attention.output.dense.bias": (6,),
-    "attention.output.LayerNorm.weight": (6,), "attention.output.LayerNorm.bias": (6,),
-    "intermediate.dense.weight": (10, 6), "intermediate.dense.bias": (10,),
-    "output.dense.weight": (6, 10), "output.dense.bias": (6,),
-    "output.LayerNorm.weight": (6,), "output.LayerNorm.bias": (6,),
-}  # fmt: skip
+    "attention.self.query.weight": (6, 6),
+    "attention.self.query.bias": (6,),
+    "attention.self.key.weight": (6, 6),
+    "attention.self.key.bias": (6,),
+    "attention.self.value.weight": (6, 6),
+    "attention.self.value.bias": (6,),
+    "attention.output.dense.weight": (6, 6),
+    "attention.output.dense.bias": (6,),
+    "attention.output.LayerNorm.weight": (6,),
+    "attention.output.LayerNorm.bias": (6,),
+    "intermediate.dense.weight": (10, 6),
+    "intermediate.dense.bias": (10,),
+    "output.dense.weight": (6, 10),
+    "output.dense.bias": (6,),
+    "output.LayerNorm.weight": (6,),
+    "output.LayerNorm.bias": (6,),
+}
 HEAD_TENSORS = {
     "cls.predictions.bias": (11,),
-    "cls.predictions.transform.dense.weight": (6, 6), "cls.predictions.transform.dense.bias": (6,),
-    "cls.predictions.transform.LayerNorm.weight": (6,), "cls.predictions.transform.LayerNorm.bias": (6,),
-    "cls.seq_relationship.weight": (2, 6), "cls.seq_relationship.bias": (2,),
-}  # fmt: skip
+    "cls.predictions.transform.dense.weight": (6, 6),
+    "cls.predictions.transform.dense.bias": (6,),
+    "cls.predictions.transform.LayerNorm.weight": (6,),
+    "cls.predictions.transform.LayerNorm.bias": (6,),
+    "cls.seq_relationship.weight": (2, 6),
+    "cls.seq_relationship.bias": (2,),
+}
 
 
 def expected_shapes(model_class):
-    encoder = ENCODER_TENSORS | {f"encoder.layer.{k}.{name}": shape for k in range(2) for name, shape in LAYER_TENSORS.items()}
+    encoder = ENCODER_TENSORS | {
+        f"encoder.layer.{k}.{name}": shape for k in range(2) for name, shape in LAYER_TENSORS.items()
+    }
     if model_class is minibert.BertModel:
         return encoder
     return {f"bert.{name}": shape for name, shape in encoder.items()} | HEAD_TENSORS
@@ -77,12 +96,6 @@ def from_pretrained_in_silence(model_class, directory):
         return model_class.from_pretrained(directory)
 
 
-def assert_same(loaded, model):
-    assert loaded.parameters().keys() == model.parameters().keys()
-    for name, parameter in loaded.parameters().items():
-        assert np.array_equal(parameter.value, model.parameters()[name].value), name
-
-
 @pytest.mark.parametrize("model_class", MODELS)
 def test_every_parameter_has_one_name_and_every_name_one_parameter(model_class):
     model = make_model(model_class)
@@ -102,7 +115,9 @@ def test_state_dict_holds_values_or_gradients_transposed_where_dense(model_class
         parameter = model.parameters()[our_name]
         ours = parameter.grad if grads else parameter.value
         assert np.array_equal(arrays[their_name], ours.T if transposed else ours), our_name
-        is_vector_or_table = "LayerNorm" in their_name or "embeddings" in their_name or their_name.endswith("bias")
+        is_vector_or_table = (
+            "LayerNorm" in their_name or "embeddings" in their_name or their_name.endswith("bias")
+        )
         assert transposed == (not is_vector_or_table), our_name
 
 
@@ -110,16 +125,27 @@ def test_some_tensors_by_hand():
     model = make_model(minibert.BertForPreTraining)
     arrays = huggingface.state_dict(model)
     layer = model.bert.encoder[1]
-    assert np.array_equal(arrays["bert.encoder.layer.1.attention.self.key.weight"], layer.attention.key.weight.value.T)
-    assert np.array_equal(arrays["bert.encoder.layer.1.attention.output.LayerNorm.bias"], layer.attention_norm.beta.value)
-    assert np.array_equal(arrays["bert.encoder.layer.1.output.LayerNorm.weight"], layer.output_norm.gamma.value)
-    assert np.array_equal(arrays["bert.encoder.layer.1.output.dense.weight"], layer.feed_forward.output.weight.value.T)
-    assert np.array_equal(arrays["bert.embeddings.token_type_embeddings.weight"], model.bert.embeddings.segment.weight.value)
+    assert np.array_equal(
+        arrays["bert.encoder.layer.1.attention.self.key.weight"], layer.attention.key.weight.value.T
+    )
+    assert np.array_equal(
+        arrays["bert.encoder.layer.1.attention.output.LayerNorm.bias"], layer.attention_norm.beta.value
+    )
+    assert np.array_equal(
+        arrays["bert.encoder.layer.1.output.LayerNorm.weight"], layer.output_norm.gamma.value
+    )
+    assert np.array_equal(
+        arrays["bert.encoder.layer.1.output.dense.weight"], layer.feed_forward.output.weight.value.T
+    )
+    assert np.array_equal(
+        arrays["bert.embeddings.token_type_embeddings.weight"], model.bert.embeddings.segment.weight.value
+    )
     assert np.array_equal(arrays["cls.predictions.bias"], model.mlm_head.decoder_bias.value)
     assert np.array_equal(arrays["cls.seq_relationship.weight"], model.nsp_head.weight.value.T)
 
 
 # --- files ---
+
 
 @pytest.mark.parametrize("model_class", MODELS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -151,9 +177,15 @@ def test_the_decoder_stays_tied(tmp_path):
     assert loaded.mlm_head.decoder_weight is loaded.bert.embeddings.token.weight
 
 
-@pytest.mark.parametrize("view", [
-    np.asfortranarray, lambda array: np.repeat(array, 2, axis=-1)[..., ::2], lambda array: array[::-1],
-], ids=["fortran", "strided", "reversed"])  # fmt: skip
+@pytest.mark.parametrize(
+    "view",
+    [
+        np.asfortranarray,
+        lambda array: np.repeat(array, 2, axis=-1)[..., ::2],
+        lambda array: array[::-1],
+    ],
+    ids=["fortran", "strided", "reversed"],
+)
 def test_values_that_are_not_contiguous_are_saved_as_they_read(view, tmp_path):
     """safetensors writes memory as it lies there, whatever the strides say."""
     model = make_model(minibert.BertForPreTraining)
@@ -180,23 +212,29 @@ def test_what_the_ecosystem_expects_in_the_files(tmp_path):
 def test_foreign_keys_and_position_ids_are_passed_over_in_silence(model_class, tmp_path):
     model = make_model(model_class)
     model.save_pretrained(tmp_path)
-    change_config(tmp_path, transformers_version="4.40.0", classifier_dropout=None, use_cache=True, is_decoder=False)
+    change_config(
+        tmp_path, transformers_version="4.40.0", classifier_dropout=None, use_cache=True, is_decoder=False
+    )
     prefix = "bert." if model_class is minibert.BertForPreTraining else ""
     positions = {f"{prefix}embeddings.position_ids": np.arange(5)[np.newaxis]}
     safetensors.numpy.save_file(huggingface.state_dict(model) | positions, tmp_path / "model.safetensors")
-    assert_same(from_pretrained_in_silence(model_class, tmp_path), model)
+    assert_same(values(from_pretrained_in_silence(model_class, tmp_path)), values(model))
 
 
 def test_the_names_of_the_first_checkpoints(tmp_path):
     """bert-base-uncased calls LayerNorm's parameters gamma and beta to this day."""
     model = make_model(minibert.BertForPreTraining)
     model.save_pretrained(tmp_path)
-    old = {name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): array
-           for name, array in huggingface.state_dict(model).items()}
+    old = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): array
+        for name, array in huggingface.state_dict(model).items()
+    }
     assert "bert.embeddings.LayerNorm.gamma" in old
     safetensors.numpy.save_file(old, tmp_path / "model.safetensors")
     loaded = minibert.BertForPreTraining.from_pretrained(tmp_path)
-    assert all(np.array_equal(p.value, model.parameters()[name].value) for name, p in loaded.parameters().items())
+    assert all(
+        np.array_equal(p.value, model.parameters()[name].value) for name, p in loaded.parameters().items()
+    )
 
 
 @pytest.mark.parametrize("broken", ["model.safetensors", "config.json"])
@@ -237,10 +275,10 @@ def test_an_encoder_with_new_heads(tmp_path):
         loaded = minibert.BertForPreTraining.from_pretrained(tmp_path)
     assert len(caught) == 1 and caught[0].filename == __file__
     assert str(caught[0].message) == (
-        f"{tmp_path / 'model.safetensors'}: newly initialised, because the checkpoint has none, and to be trained before use: "
-        "mlm_head, nsp_head"
+        f"{tmp_path / 'model.safetensors'}: newly initialised, because the checkpoint has none, and to be "
+        "trained before use: mlm_head, nsp_head"
     )
-    assert_same(loaded.bert, encoder)
+    assert_same(values(loaded.bert), values(encoder))
     fresh = minibert.BertForPreTraining(CONFIG, seed=0)
     assert np.array_equal(loaded.mlm_head.dense.weight.value, fresh.mlm_head.dense.weight.value)
     assert np.array_equal(loaded.nsp_head.weight.value, fresh.nsp_head.weight.value)
@@ -249,49 +287,72 @@ def test_an_encoder_with_new_heads(tmp_path):
 def test_the_encoder_of_a_model_with_heads(tmp_path):
     model = make_model(minibert.BertForPreTraining)
     model.save_pretrained(tmp_path)
-    with pytest.warns(CheckpointWarning, match=r"not used, because the model has no place for it: cls\..* and 3 more$"):
+    with pytest.warns(
+        CheckpointWarning, match=r"not used, because the model has no place for it: cls\..* and 3 more$"
+    ):
         encoder = minibert.BertModel.from_pretrained(tmp_path)
-    assert_same(encoder, model.bert)
+    assert_same(values(encoder), values(model.bert))
 
 
 @pytest.mark.parametrize("prefix", ["bert.", ""])
 def test_a_classifier(prefix, tmp_path):
     encoder = make_model(minibert.BertModel)
     arrays = {prefix + name: array for name, array in huggingface.state_dict(encoder).items()}
-    arrays["classifier.weight"], arrays["classifier.bias"] = np.ones((3, 6), np.float32), np.ones(3, np.float32)
+    arrays["classifier.weight"], arrays["classifier.bias"] = (
+        np.ones((3, 6), np.float32),
+        np.ones(3, np.float32),
+    )
     save_tensors(tmp_path, arrays)
-    with pytest.warns(CheckpointWarning, match="mlm_head, nsp_head; not used, .*: classifier.bias, classifier.weight$"):
-        assert_same(minibert.BertForPreTraining.from_pretrained(tmp_path).bert, encoder)
+    with pytest.warns(
+        CheckpointWarning, match="mlm_head, nsp_head; not used, .*: classifier.bias, classifier.weight$"
+    ):
+        assert_same(values(minibert.BertForPreTraining.from_pretrained(tmp_path).bert), values(encoder))
     loaded, info = minibert.BertModel.from_pretrained(tmp_path, output_loading_info=True)
-    assert_same(loaded, encoder)
+    assert_same(values(loaded), values(encoder))
     assert (info.missing_keys, sorted(info.unexpected_keys)) == ([], ["classifier.bias", "classifier.weight"])
 
 
 def test_a_masked_language_model_has_no_pooler(tmp_path):
     model = make_model(minibert.BertForPreTraining)
-    arrays = {name: array for name, array in huggingface.state_dict(model).items()
-              if "pooler" not in name and "seq_relationship" not in name}  # fmt: skip
+    arrays = {
+        name: array
+        for name, array in huggingface.state_dict(model).items()
+        if "pooler" not in name and "seq_relationship" not in name
+    }
     save_tensors(tmp_path, arrays)
     with pytest.warns(CheckpointWarning, match="newly initialised, .*: pooler, nsp_head$"):
         loaded = minibert.BertForPreTraining.from_pretrained(tmp_path)
     assert np.array_equal(loaded.mlm_head.dense.weight.value, model.mlm_head.dense.weight.value)
     _, info = minibert.BertForPreTraining.from_pretrained(tmp_path, output_loading_info=True)
     assert info.missing_keys == [
-        "bert.pooler.dense.weight", "bert.pooler.dense.bias", "cls.seq_relationship.weight", "cls.seq_relationship.bias",
-    ]  # fmt: skip
+        "bert.pooler.dense.weight",
+        "bert.pooler.dense.bias",
+        "cls.seq_relationship.weight",
+        "cls.seq_relationship.bias",
+    ]
     _, info = minibert.BertModel.from_pretrained(tmp_path, output_loading_info=True)
-    assert info.missing_keys == ["pooler.dense.weight", "pooler.dense.bias"] and len(info.unexpected_keys) == 5
+    assert (
+        info.missing_keys == ["pooler.dense.weight", "pooler.dense.bias"] and len(info.unexpected_keys) == 5
+    )
 
 
-@pytest.mark.parametrize("name", [
-    "cls.predictions.bias", "cls.seq_relationship.weight", "bert.pooler.dense.weight", "bert.embeddings.LayerNorm.bias",
-    "bert.encoder.layer.1.output.dense.weight",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cls.predictions.bias",
+        "cls.seq_relationship.weight",
+        "bert.pooler.dense.weight",
+        "bert.embeddings.LayerNorm.bias",
+        "bert.encoder.layer.1.output.dense.weight",
+    ],
+)
 def test_a_part_that_is_there_in_part_is_an_error(name, tmp_path):
     arrays = huggingface.state_dict(make_model(minibert.BertForPreTraining))
     del arrays[name]
     save_tensors(tmp_path, arrays)
-    with pytest.raises(CheckpointError, match=f"has no tensor '{name}': it is no BertForPreTraining checkpoint"):
+    with pytest.raises(
+        CheckpointError, match=f"has no tensor '{name}': it is no BertForPreTraining checkpoint"
+    ):
         minibert.BertForPreTraining.from_pretrained(tmp_path)
 
 
@@ -311,7 +372,7 @@ def test_stored_copies_of_the_tied_decoder(tmp_path):
     model = make_model(minibert.BertForPreTraining)
     arrays = huggingface.state_dict(model)
     save_tensors(tmp_path, arrays | {copy: arrays[original] for copy, original in TIED.items()})
-    assert_same(from_pretrained_in_silence(minibert.BertForPreTraining, tmp_path), model)
+    assert_same(values(from_pretrained_in_silence(minibert.BertForPreTraining, tmp_path)), values(model))
 
 
 def test_copies_of_the_tied_decoder_without_the_originals(tmp_path):
@@ -320,8 +381,9 @@ def test_copies_of_the_tied_decoder_without_the_originals(tmp_path):
     for copy, original in TIED.items():
         arrays[copy] = arrays.pop(original)
     save_tensors(tmp_path, arrays)
-    assert_same(from_pretrained_in_silence(minibert.BertForPreTraining, tmp_path), model)
-    assert_same(minibert.BertModel.from_pretrained(tmp_path, output_loading_info=True)[0], model.bert)
+    assert_same(values(from_pretrained_in_silence(minibert.BertForPreTraining, tmp_path)), values(model))
+    encoder, _ = minibert.BertModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert_same(values(encoder), values(model.bert))
 
 
 @pytest.mark.parametrize("copy", TIED)
@@ -331,13 +393,16 @@ def test_a_decoder_that_is_not_tied_is_refused(copy, tmp_path):
     save_tensors(tmp_path, arrays | {copy: arrays[TIED[copy]] + 1})
     with pytest.raises(CheckpointError, match=f"'{copy}' differs from '{TIED[copy]}'"):
         minibert.BertForPreTraining.from_pretrained(tmp_path)
-    assert_same(minibert.BertModel.from_pretrained(tmp_path, output_loading_info=True)[0], model.bert)
+    encoder, _ = minibert.BertModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert_same(values(encoder), values(model.bert))
 
 
 def test_one_tensor_under_two_names(tmp_path):
     arrays = huggingface.state_dict(make_model(minibert.BertModel))
     save_tensors(tmp_path, arrays | {"embeddings.LayerNorm.gamma": arrays["embeddings.LayerNorm.weight"]})
-    with pytest.raises(CheckpointError, match="'embeddings.LayerNorm.gamma' and 'embeddings.LayerNorm.weight'"):
+    with pytest.raises(
+        CheckpointError, match="'embeddings.LayerNorm.gamma' and 'embeddings.LayerNorm.weight'"
+    ):
         minibert.BertModel.from_pretrained(tmp_path)
 
 
@@ -351,34 +416,17 @@ def bits_of(array, dtype):
     return array.astype({"F64": "<f8", "F32": "<f4", "F16": "<f2"}[dtype]).tobytes()
 
 
-def safetensors_bytes(entries):
-    """A .safetensors file of {name: (dtype, shape, bytes)}, put together here by hand."""
-    header, data = {}, b""
-    for name, (dtype, shape, content) in entries.items():
-        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [len(data), len(data) + len(content)]}
-        data += content
-    return with_header(json.dumps(header).encode(), data)
-
-
-def with_header(header, data=b""):
-    return len(header).to_bytes(8, "little") + header + data
-
-
-def test_bfloat16_bit_by_bit(tmp_path):
-    bits = np.array([0x3F80, 0xC000, 0x3EAB, 0x7F7F, 0x0001, 0x8000, 0x7F80, 0xFF80, 0x7FC0], "<u2")
-    (tmp_path / "x").write_bytes(safetensors_bytes({"x": ("BF16", (3, 3), bits.tobytes()), "n": ("I16", (), b"\2\0")}))
-    arrays = files.read_tensors(tmp_path / "x")
-    expected = [1, -2, 0.333984375, (2 - 2**-7) * 2.0**127, 2.0**-133, -0.0, np.inf, -np.inf, np.nan]
-    assert arrays["x"].dtype == np.float32 and arrays["x"].shape == (3, 3)
-    assert np.array_equal(arrays["x"].ravel(), np.array(expected, np.float32), equal_nan=True)
-    assert np.signbit(arrays["x"].ravel()[5])
-    assert arrays["n"] == 2 and arrays["n"].shape == () and arrays["n"].dtype == np.int16
-
-
-@pytest.mark.parametrize("dtypes, expected", [
-    (["F16"], np.float32), (["BF16"], np.float32), (["F32"], np.float32), (["F64"], np.float64),
-    (["F16", "F32"], np.float32), (["BF16", "F64"], np.float64),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "dtypes, expected",
+    [
+        (["F16"], np.float32),
+        (["BF16"], np.float32),
+        (["F32"], np.float32),
+        (["F64"], np.float64),
+        (["F16", "F32"], np.float32),
+        (["BF16", "F64"], np.float64),
+    ],
+)
 def test_every_number_type(dtypes, expected, tmp_path):
     model = make_model(minibert.BertForPreTraining)
     entries = {}
@@ -392,7 +440,9 @@ def test_every_number_type(dtypes, expected, tmp_path):
         assert parameter.value.dtype == parameter.grad.dtype == expected
         stored = entries[huggingface.tensor_names(model)[name][0]][0]
         precision = {"F64": 0, "F32": 0, "F16": 2**-10, "BF16": 2**-7}[stored]
-        assert np.allclose(parameter.value, model.parameters()[name].value, rtol=precision, atol=1e-7 if precision else 0)
+        assert np.allclose(
+            parameter.value, model.parameters()[name].value, rtol=precision, atol=1e-7 if precision else 0
+        )
     for dtype in (np.float32, np.float64, np.complex128):
         loaded = minibert.BertForPreTraining.from_pretrained(tmp_path, dtype=dtype)
         assert {parameter.value.dtype for parameter in loaded.parameters().values()} == {np.dtype(dtype)}
@@ -401,18 +451,24 @@ def test_every_number_type(dtypes, expected, tmp_path):
 @pytest.mark.parametrize("dtype", [np.int32, bool])
 def test_a_model_of_whole_numbers(dtype, tmp_path):
     make_model(minibert.BertModel).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="dtype must be a type of floating-point numbers such as np.float32, got"):
+    with pytest.raises(
+        ValueError, match="dtype must be a type of floating-point numbers such as np.float32, got"
+    ):
         minibert.BertModel.from_pretrained(tmp_path, dtype=dtype)
 
 
 @pytest.mark.parametrize("dtype, name", [("I8", "int8"), ("BOOL", "bool"), ("F8_E4M3", "F8_E4M3")])
 def test_weights_that_are_not_floats(dtype, name, tmp_path):
     model = make_model(minibert.BertModel)
-    entries = {key: ("F32", array.shape, array.tobytes()) for key, array in huggingface.state_dict(model).items()}
+    entries = {
+        key: ("F32", array.shape, array.tobytes()) for key, array in huggingface.state_dict(model).items()
+    }
     entries["pooler.dense.weight"] = (dtype, (6, 6), bytes(36))
     model.save_pretrained(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(safetensors_bytes(entries))
-    with pytest.raises(CheckpointError, match=f"tensor 'pooler.dense.weight' in .*model.safetensors holds {name}, not floats"):
+    with pytest.raises(
+        CheckpointError, match=f"tensor 'pooler.dense.weight' in .*model.safetensors holds {name}, not floats"
+    ):
         minibert.BertModel.from_pretrained(tmp_path)
 
 
@@ -428,7 +484,9 @@ def sharded(tmp_path):
     arrays = huggingface.state_dict(model)
     weight_map = {name: f"model-{k % 3 + 1:05d}-of-00003.safetensors" for k, name in enumerate(arrays)}
     for file in set(weight_map.values()):
-        safetensors.numpy.save_file({name: arrays[name] for name in arrays if weight_map[name] == file}, tmp_path / file)
+        safetensors.numpy.save_file(
+            {name: arrays[name] for name in arrays if weight_map[name] == file}, tmp_path / file
+        )
     write_index(tmp_path, weight_map)
     return tmp_path, model, weight_map
 
@@ -440,16 +498,21 @@ def write_index(directory, weight_map):
 
 def test_a_checkpoint_in_several_files(sharded):
     directory, model, _ = sharded
-    assert_same(from_pretrained_in_silence(minibert.BertForPreTraining, directory), model)
-    minibert.BertForPreTraining(CONFIG, seed=9).save_pretrained(directory)  # one file goes first, as in transformers
-    assert_same(minibert.BertForPreTraining.from_pretrained(directory), minibert.BertForPreTraining(CONFIG, seed=9))
+    assert_same(values(from_pretrained_in_silence(minibert.BertForPreTraining, directory)), values(model))
+    other = minibert.BertForPreTraining(CONFIG, seed=9)
+    other.save_pretrained(directory)  # a single file takes precedence, as in transformers
+    assert_same(values(minibert.BertForPreTraining.from_pretrained(directory)), values(other))
 
 
-@pytest.mark.parametrize("file", ["../model-1.safetensors", "/etc/passwd", "a/b", r"..\x", "C:x", "..", ".", "", "x" * 5000])
+@pytest.mark.parametrize(
+    "file", ["../model-1.safetensors", "/etc/passwd", "a/b", r"..\x", "C:x", "..", ".", "", "x" * 5000]
+)
 def test_an_index_that_leads_elsewhere(file, sharded):
     directory, _, weight_map = sharded
     write_index(directory, {**weight_map, "cls.predictions.bias": file})
-    with pytest.raises(CheckpointError, match="index.json names the file .*: the files of a checkpoint lie in its own folder"):
+    with pytest.raises(
+        CheckpointError, match="index.json names the file .*: the files of a checkpoint lie in its own folder"
+    ):
         minibert.BertForPreTraining.from_pretrained(directory)
 
 
@@ -458,7 +521,9 @@ def test_an_index_that_does_not_fit(sharded):
     file = weight_map["cls.predictions.bias"]
     other = next(name for name in weight_map.values() if name != file)
     write_index(directory, {**weight_map, "cls.predictions.bias": other})
-    with pytest.raises(CheckpointError, match=f"{other} has no tensor 'cls.predictions.bias', though model.safetensors.index"):
+    with pytest.raises(
+        CheckpointError, match=f"{other} has no tensor 'cls.predictions.bias', though model.safetensors.index"
+    ):
         minibert.BertForPreTraining.from_pretrained(directory)
     for broken in ({"weight_map": 3}, {"weight_map": {"x": 3}}, {}):
         (directory / "model.safetensors.index.json").write_text(json.dumps(broken), encoding="utf-8")
@@ -483,122 +548,47 @@ def test_pickles_are_refused_with_the_way_to_convert_them(file, tmp_path):
         minibert.BertModel.from_pretrained(tmp_path)
     message = str(refusal.value)
     assert f"as a pickle ({file}), and to read a pickle is to run whatever program it contains" in message
-    assert 'python -c "import glob, torch, safetensors.torch as s; ' in message and "weights_only=True" in message
+    assert (
+        'python -c "import glob, torch, safetensors.torch as s; ' in message
+        and "weights_only=True" in message
+    )
     assert "'model.safetensors', {'format': 'pt'})\"" in message
 
 
-# --- broken and hostile files: a message at once, and little memory ---
+# --- broken and hostile configurations: a message at once, and little memory ---
 
 
-@contextlib.contextmanager
-def memory_below(limit):
-    """Fail where more bytes than that are taken at any time; NumPy's arrays are counted."""
-    tracemalloc.start()
-    try:
-        yield
-        assert tracemalloc.get_traced_memory()[1] < limit
-    finally:
-        tracemalloc.stop()
-
-
-def entry(shape=(2,), offsets=(0, 8), dtype="F32"):
-    return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
-
-
-TEN_TERABYTES = 10 * 2**40
-HOSTILE = {
-    "empty": (b"", "its header has 0 bytes; the file has 0"),
-    "half a length": (b"\1\2", "the file has 2,"),
-    "header of 10 TB": (TEN_TERABYTES.to_bytes(8, "little") + b"{}", "header has 10,995,116,277,760 bytes; the file has 10,"),
-    "header of 2**64 - 1": (b"\xff" * 8 + b"{}", "header has 18,446,744,073,709,551,615 bytes"),
-    "header as long as a film": (with_header(b" " * (5 << 20)), "has 5,242,880 bytes; .* a header at most 4,194,304"),
-    "tensor of 10 TB": ({"x": entry((TEN_TERABYTES // 4,), (0, TEN_TERABYTES))}, "take 10,995,116,277,760 bytes, and there are 8"),
-    "sizes that overflow": ({"x": entry((2**32, 2**32, 4), (0, 0))}, "'x' claims 0 bytes for .* of F32"),
-    "negative size": ({"x": entry((-2,), (0, 8))}, "impossible dtype, shape or offset: .*-2"),
-    "two negative sizes": ({"x": entry((-2, -1), (0, 8))}, "impossible"),
-    "negative offset": ({"x": entry((2,), (-8, 0))}, "impossible"),
-    "offsets backwards": ({"x": entry((2,), (8, 0))}, "'x' claims -8 bytes"),
-    "a size that is no number": ({"x": entry(("2",))}, "impossible"),
-    "a size that is true": ({"x": entry((True, 2))}, "impossible"),
-    "a size with a point": ({"x": entry((2.0,))}, "impossible"),
-    "an enormous size": ({"x": entry((10**400,))}, "impossible"),
-    "a dtype that is no name": ({"x": entry(dtype=["F32"])}, "impossible"),
-    "many axes": ({"x": entry([1] * 100_000)}, "impossible"),
-    "a shape that is no list": ({"x": entry(shape=2)}, "needs dtype, shape and data_offsets"),
-    "three offsets": ({"x": entry(offsets=(0, 4, 8))}, "needs dtype, shape and data_offsets"),
-    "no offsets": ({"x": {"dtype": "F32", "shape": [2]}}, "needs dtype, shape and data_offsets"),
-    "a tensor that is a number": ({"x": 3}, "needs dtype, shape and data_offsets, got 3"),
-    "many names for the same bytes": ({f"x{k}": entry() for k in range(9)}, "begins at byte 0 of the numbers, and 8 comes next"),
-    "a gap": ({"x": entry((1,), (0, 4)), "y": entry((0,), (8, 8))}, "'y' begins at byte 8 of the numbers, and 4 comes next"),
-    "bytes left over": ({"x": entry((1,), (0, 4))}, "its tensors take 4 bytes, and there are 8"),
-    "a list": ([1, 2], "its header is no JSON object"),
-    "no JSON": (with_header(b"{]"), "Expecting property name"),
-    "no UTF-8": (with_header(b'{"\xff": 1}'), "can't decode byte 0xff"),
-    "nested without end": (with_header(b"[" * 200_000), "recursion"),
-    "a zip archive": (b"PK\3\4" + bytes(500), "a zip file or a pickle, as torch.save writes"),
-    "a Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer, .*git lfs pull"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_tensor_files(name, tmp_path):
-    content, message = HOSTILE[name]
-    content = content if isinstance(content, bytes) else with_header(json.dumps(content).encode(), bytes(8))
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(content)
-    with (
-        memory_below(10_000_000),
-        pytest.raises(CheckpointError, match=f"{path.name} cannot be read.*{message}") as refusal,
-    ):
-        files.read_tensors(path)
-    assert len(str(refusal.value)) < 600
-
-
-def test_a_file_cut_short_anywhere(tmp_path):
-    content = safetensors_bytes({"x": ("F32", (3,), bytes(12)), "y": ("BF16", (2, 1), bytes(4))})
-    (tmp_path / "x").write_bytes(content)
-    assert files.read_tensors(tmp_path / "x").keys() == {"x", "y"}
-    for length in range(len(content)):
-        (tmp_path / "x").write_bytes(content[:length])
-        with pytest.raises(CheckpointError, match="was it cut short when it was copied"):
-            files.read_tensors(tmp_path / "x")
-
-
-def test_what_safetensors_writes_is_read(tmp_path):
-    """Every type that its NumPy part can write, empty arrays and single numbers too."""
-    rng = np.random.default_rng(0)
-    names = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool")
-    arrays = {f"{name} {shape}": (100 * rng.standard_normal(shape)).astype("int8").astype(name)
-              for name in names for shape in [(), (3,), (0, 4), (2, 3, 5)]}  # fmt: skip
-    files.write_tensors(tmp_path / "x", arrays, {"about": "nothing"})
-    read = files.read_tensors(tmp_path / "x")
-    assert read.keys() == arrays.keys()
-    for name, array in arrays.items():
-        assert read[name].dtype == array.dtype and read[name].shape == array.shape and np.array_equal(read[name], array)
-
-
-@pytest.mark.parametrize("changes, message", [
-    ({"vocab_size": -11}, "vocab_size must be a positive integer, got -11"),
-    ({"hidden_size": 0}, "hidden_size must be a positive integer, got 0"),
-    ({"hidden_size": 6.0}, "hidden_size must be a positive integer, got 6.0"),
-    ({"vocab_size": 10**12}, r"'embeddings.word_embeddings.weight' .* \(11, 6\), but by config.json it must be \(1000000000000, 6\)"),
-    ({"hidden_size": 3 * 2**70}, r"shape \(11, 6\), but by config.json it must be"),
-    ({"num_hidden_layers": 10**15}, "has no tensor 'encoder.layer.2.attention.self.query.weight'"),
-    ({"hidden_act": "relu"}, "hidden_act 'relu' is not supported: choose one of"),
-    ({"hidden_act": ["gelu"]}, "hidden_act must be a name, got"),
-    ({"position_embedding_type": "relative_key_query"}, "position_embedding_type 'relative_key_query' is not supported, only"),
-    ({"is_decoder": True}, "is_decoder True is not supported"),
-    ({"add_cross_attention": True}, "add_cross_attention True is not supported"),
-    ({"model_type": "distilbert"}, "describes a 'distilbert' model"),
-    ({"model_type": ["bert"] * 10_000}, "describes a .* model; [A-Za-z]* reads 'bert'"),
-    ({"hidden_dropout_prob": -0.1}, "hidden_dropout_prob must be at least 0"),
-    ({"hidden_dropout_prob": "0.1"}, "hidden_dropout_prob must be a number, got '0.1'"),
-    ({"attention_probs_dropout_prob": None}, "attention_probs_dropout_prob must be a number, got None"),
-    ({"layer_norm_eps": math.inf}, "layer_norm_eps must be a number, got inf"),
-    ({"layer_norm_eps": math.nan}, "layer_norm_eps must be a number, got nan"),
-    ({"layer_norm_eps": 0}, "layer_norm_eps must be above 0"),
-    ({"type_vocab_size": True}, "type_vocab_size must be a positive integer, got True"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"vocab_size": -11}, "vocab_size must be a positive integer, got -11"),
+        ({"hidden_size": 0}, "hidden_size must be a positive integer, got 0"),
+        ({"hidden_size": 6.0}, "hidden_size must be a positive integer, got 6.0"),
+        (
+            {"vocab_size": 10**12},
+            r"'embeddings.word_embeddings.weight' .* \(11, 6\), but by config.json it must be \(10{12}, 6\)",
+        ),
+        ({"hidden_size": 3 * 2**70}, r"shape \(11, 6\), but by config.json it must be"),
+        ({"num_hidden_layers": 10**15}, "has no tensor 'encoder.layer.2.attention.self.query.weight'"),
+        ({"hidden_act": "relu"}, "hidden_act 'relu' is not supported: choose one of"),
+        ({"hidden_act": ["gelu"]}, "hidden_act must be a name, got"),
+        (
+            {"position_embedding_type": "relative_key_query"},
+            "position_embedding_type 'relative_key_query' is not supported, only",
+        ),
+        ({"is_decoder": True}, "is_decoder True is not supported"),
+        ({"add_cross_attention": True}, "add_cross_attention True is not supported"),
+        ({"model_type": "distilbert"}, "describes a 'distilbert' model"),
+        ({"model_type": ["bert"] * 10_000}, "describes a .* model; [A-Za-z]* reads 'bert'"),
+        ({"hidden_dropout_prob": -0.1}, "hidden_dropout_prob must be at least 0"),
+        ({"hidden_dropout_prob": "0.1"}, "hidden_dropout_prob must be a number, got '0.1'"),
+        ({"attention_probs_dropout_prob": None}, "attention_probs_dropout_prob must be a number, got None"),
+        ({"layer_norm_eps": math.inf}, "layer_norm_eps must be a number, got inf"),
+        ({"layer_norm_eps": math.nan}, "layer_norm_eps must be a number, got nan"),
+        ({"layer_norm_eps": 0}, "layer_norm_eps must be above 0"),
+        ({"type_vocab_size": True}, "type_vocab_size must be a positive integer, got True"),
+    ],
+)
 def test_hostile_configurations(changes, message, tmp_path):
     make_model(minibert.BertModel).save_pretrained(tmp_path)
     change_config(tmp_path, **changes)
@@ -607,11 +597,17 @@ def test_hostile_configurations(changes, message, tmp_path):
     assert len(str(refusal.value)) < 600
 
 
-@pytest.mark.parametrize("content, message", [
-    (b"", "is not valid JSON"), (b"[" * 200_000, "is not valid JSON: .*recursion"), (b"null", "must hold a JSON object"),
-    (b" " * (5 << 20), "is not valid JSON: 5,242,880 bytes, and at most 4,194,304 are read"),
-    (b'{"vocab_size": 1' + b"0" * 5000 + b"}", "is not valid JSON"),
-], ids=["empty", "nested", "null", "long", "digits"])  # fmt: skip
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "is not valid JSON"),
+        (b"[" * 200_000, "is not valid JSON: .*recursion"),
+        (b"null", "must hold a JSON object"),
+        (b" " * (5 << 20), "is not valid JSON: 5,242,880 bytes, and at most 4,194,304 are read"),
+        (b'{"vocab_size": 1' + b"0" * 5000 + b"}", "is not valid JSON"),
+    ],
+    ids=["empty", "nested", "null", "long", "digits"],
+)
 def test_configurations_that_are_no_object(content, message, tmp_path):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
@@ -619,14 +615,25 @@ def test_configurations_that_are_no_object(content, message, tmp_path):
 
 
 def test_what_a_configuration_leaves_out_is_what_transformers_assumes(tmp_path):
-    """BERT-base, and not the small BERT of our own defaults: with 2 heads instead of 12 it would load and be wrong."""
-    (tmp_path / "config.json").write_text('{"vocab_size": 100, "position_embedding_type": null}', encoding="utf-8")
+    """BERT-base, not our own defaults: with 2 heads instead of 12 it would load and be wrong."""
+    (tmp_path / "config.json").write_text(
+        '{"vocab_size": 100, "position_embedding_type": null}', encoding="utf-8"
+    )
     assert checkpoint.read_config(minibert.BertModel, tmp_path) == minibert.BertConfig(
-        vocab_size=100, hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072,
-        max_position_embeddings=512, type_vocab_size=2, hidden_act="gelu", layer_norm_eps=1e-12,
-    )  # fmt: skip
+        vocab_size=100,
+        hidden_size=768,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        intermediate_size=3072,
+        max_position_embeddings=512,
+        type_vocab_size=2,
+        hidden_act="gelu",
+        layer_norm_eps=1e-12,
+    )
 
 
 def test_a_name_from_the_hub_is_no_folder():
-    with pytest.raises(CheckpointError, match="bert-base-uncased is no checkpoint directory .minibert downloads nothing"):
+    with pytest.raises(
+        CheckpointError, match="bert-base-uncased is no checkpoint directory .minibert downloads nothing"
+    ):
         minibert.BertModel.from_pretrained("bert-base-uncased")
