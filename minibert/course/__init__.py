@@ -1,3 +1,3 @@
-"""What the notebooks import: the exercises, the source that they show, and the figures of the lessons."""
+"""For the notebooks: the exercises, the source that they show, and the numbers behind their figures."""
 
 from minibert.course.sources import source

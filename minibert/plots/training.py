@@ -1,0 +1,140 @@
+"""Losses, accuracies and learning rates over the steps of a run, as its log.jsonl holds them."""
+
+import numpy as np
+
+from minibert.plots.style import BLUE, GREEN, GREY, ORANGE, STYLES, new_figure
+
+COLUMNS = 5  # of the grid of phenomena
+
+
+def loss_curves(log, limits=None, figure=None):
+    """Draw a pretraining run: the MLM loss and the NSP accuracy, each beside its baseline.
+
+    Args:
+        log: list of dictionaries, the lines of a run's log.jsonl.
+        limits: {"mlm_loss": the lowest possible loss, "nsp_accuracy": the highest possible accuracy}, or one
+            of the two, if the language is known well enough; None draws no limit.
+        figure: where to draw; None makes one.
+
+    Returns:
+        two Axes.
+
+    Raises:
+        ValueError: the log holds no training step, or lacks its first line.
+    """
+    if not any("mlm_loss" in line for line in log) or not any("baselines" in line for line in log):
+        raise ValueError(
+            f"a log of {len(log)} lines has no losses to draw: "
+            "it needs a first line with the baselines, and a training step"
+        )
+    limits = limits or {}
+    figure = figure or new_figure(9, 3.6)
+    left, right = figure.subplots(1, 2)
+    steps = np.array([line["step"] for line in log if "mlm_loss" in line])
+    losses = np.array([line["mlm_loss"] for line in log if "mlm_loss" in line])
+    evaluated = [line for line in log if "held_out" in line]
+    held_out_steps = [line["step"] for line in evaluated]
+    held_out_losses = [line["held_out"]["mlm_loss"] for line in evaluated]
+    accuracies = [line["held_out"]["nsp_accuracy"] for line in evaluated]
+    baselines = next(line["baselines"] for line in log if "baselines" in line)
+
+    window = max(1, len(losses) // 50)
+    smooth = np.convolve(losses, np.ones(window) / window, mode="valid")
+    left.plot(steps[window - 1 :], smooth, color=BLUE, alpha=0.5, label=f"training (mean of {window} steps)")
+    left.plot(held_out_steps, held_out_losses, "o-", color=ORANGE, label="held out")
+    left.axhline(baselines["unigram_loss"], color=GREY, linestyle="--", label="unigram model")
+    if "mlm_loss" in limits:
+        left.axhline(limits["mlm_loss"], color=GREEN, linestyle=":", linewidth=2, label="best possible")
+    left.set(xlabel="step", ylabel="nats per masked word piece", title="Masked language model: loss")
+    left.legend(frameon=False, loc="center right")
+
+    right.plot(held_out_steps, accuracies, "o-", color=ORANGE, label="held out")
+    right.axhline(baselines["majority_accuracy"], color=GREY, linestyle="--", label="always the same answer")
+    if "nsp_accuracy" in limits:
+        right.axhline(limits["nsp_accuracy"], color=GREEN, linestyle=":", linewidth=2, label="best possible")
+    right.set(xlabel="step", ylabel="accuracy", title="Next sentence prediction: accuracy")
+    right.set_ylim(min(0.4, *accuracies), 1)
+    right.legend(framealpha=0.9, edgecolor="none")  # the baseline may run behind it
+    return left, right
+
+
+def phenomena(log, figure=None):
+    """Draw a run on the toy language: the accuracy on the tokens that each phenomenon decides, and its limit.
+
+    Args:
+        log: list of dictionaries, the lines of a run's log.jsonl.
+        figure: where to draw; None makes one.
+
+    Returns:
+        a list of Axes, one for each phenomenon.
+
+    Raises:
+        ValueError: the log is not that of a run on the toy language.
+    """
+    limits = next((line["limits"]["phenomena"] for line in log if "limits" in line), None)
+    if limits is None:
+        raise ValueError(
+            f"a log of {len(log)} lines holds no limits: only a run on the toy language has them "
+            "(minibert pretrain --corpus toy)"
+        )
+    figure = figure or new_figure(12, 6.5)
+    num_rows = -(-len(limits) // COLUMNS)
+    grid = figure.subplots(num_rows, COLUMNS, sharex=True, sharey=True)
+    evaluated = [line for line in log if "held_out" in line]
+    steps = [line["step"] for line in evaluated]
+    for number, (axes, name) in enumerate(zip(grid.flat, limits)):
+        accuracies = [line["held_out"]["phenomena"][name][1] for line in evaluated]
+        axes.axhline(limits[name][1], color=GREEN, linestyle="--", label="best possible")
+        axes.plot(steps, accuracies, "o-", color=ORANGE, markersize=3, label="held out")
+        axes.set(title=name, ylim=(0, 1.04))
+        if number % COLUMNS == 0:
+            axes.set_ylabel("accuracy")
+        if number + COLUMNS >= len(limits):
+            axes.set_xlabel("step")
+            axes.tick_params(labelbottom=True)
+    for axes in grid.flat[len(limits) :]:
+        axes.set_axis_off()
+    grid.flat[0].legend(frameon=False, loc="lower right")
+    return list(grid.flat[: len(limits)])
+
+
+def learning_rates(rates, figure=None):
+    """Draw learning rates over the steps of a run.
+
+    Args:
+        rates: {name: (S,) rates of the steps 0 to S − 1}, or the log of a run.
+        figure: where to draw; None makes one.
+
+    Returns:
+        the Axes.
+
+    Raises:
+        ValueError: a log without a learning rate.
+
+    Example:
+        >>> axes = learning_rates({"falling": [1e-3 / (step + 1) for step in range(100)]})
+        >>> float(axes.get_lines()[0].get_ydata().max())
+        0.001
+    """
+    if isinstance(rates, dict):
+        curves = {name: (np.arange(len(values)), np.array(values)) for name, values in rates.items()}
+    else:
+        lines = [line for line in rates if "learning_rate" in line]
+        if not lines:
+            raise ValueError(f"a log of {len(rates)} lines has no learning_rate: it needs a training step")
+        steps, values = ([line[key] for line in lines] for key in ("step", "learning_rate"))
+        curves = {"": (np.array(steps), np.array(values))}
+    figure = figure or new_figure(8, 4)
+    axes = figure.subplots()
+    for number, (name, (steps, values)) in enumerate(curves.items()):
+        color, marker = STYLES[number % len(STYLES)]
+        axes.plot(
+            steps, values, color=color, marker=marker if len(curves) > 1 else None,
+            markevery=max(1, len(steps) // 8), linewidth=2, label=name or None,
+        )
+    axes.set(xlabel="step", ylabel="learning rate", title="Learning rate")
+    axes.set_ylim(bottom=0)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
+    if len(curves) > 1:
+        axes.legend(frameon=False)
+    return axes

@@ -1,0 +1,98 @@
+"""Losses, accuracies and learning rates over a run: what is drawn, and what is written beside it."""
+
+import numpy as np
+import pytest
+from drawn import legend, line
+from matplotlib.figure import Figure
+
+from minibert import plots
+
+NUM_STEPS = 120
+
+
+@pytest.fixture
+def log():
+    baselines = {"unigram_loss": 4.5, "majority_accuracy": 0.55}
+    lines = [{"step": 0, "held_out": {"mlm_loss": 5.0, "nsp_accuracy": 0.45}, "baselines": baselines}]
+    for step in range(1, NUM_STEPS + 1):
+        mlm_loss = 5 - step / 100 + 0.1 * (-1) ** step
+        lines.append({"step": step, "loss": 9.0, "mlm_loss": mlm_loss, "nsp_loss": 0.7})
+        if step % 40 == 0:
+            held_out = {"mlm_loss": 5 - step / 100, "nsp_accuracy": 0.5 + step / 400}
+            lines.append({"step": step, "held_out": held_out})
+    return lines
+
+
+def test_loss_curves(log):
+    left, right = plots.loss_curves(log)
+    assert (left.get_xlabel(), left.get_ylabel()) == ("step", "nats per masked word piece")
+    assert (right.get_xlabel(), right.get_ylabel()) == ("step", "accuracy")
+    assert left.get_title() == "Masked language model: loss"
+    assert right.get_title() == "Next sentence prediction: accuracy"
+    assert legend(left) == ["training (mean of 2 steps)", "held out", "unigram model"]
+    assert legend(right) == ["held out", "always the same answer"]
+
+    steps, losses = line(left, "training (mean of 2 steps)")
+    assert steps == list(range(2, NUM_STEPS + 1))  # the mean of the step and the one before it
+    np.testing.assert_allclose(losses, [5 - (step - 0.5) / 100 for step in steps], rtol=1e-12)
+    assert line(left, "held out") == [[0, 40, 80, 120], [5.0, 4.6, 4.2, 3.8]]
+    assert line(left, "unigram model")[1] == [4.5, 4.5]
+    assert line(right, "held out") == [[0, 40, 80, 120], [0.45, 0.6, 0.7, 0.8]]
+    assert line(right, "always the same answer")[1] == [0.55, 0.55]
+
+
+def test_every_accuracy_is_inside_the_picture(log):
+    log[0]["held_out"]["nsp_accuracy"] = 0.2
+    _, right = plots.loss_curves(log)
+    assert right.get_ylim() == (0.2, 1.0)
+
+
+def test_a_run_of_one_step(log):
+    left, _ = plots.loss_curves(log[:2])
+    assert line(left, "training (mean of 1 steps)")[0] == [1]
+
+
+@pytest.mark.parametrize(
+    "part", [slice(0), slice(0, 1), slice(1, None)], ids=["nothing", "no step", "no baselines"]
+)
+def test_a_log_without_losses(log, part):
+    with pytest.raises(ValueError, match="has no losses to draw"):
+        plots.loss_curves(log[part])
+
+
+def test_it_draws_on_the_figure_it_is_given(log):
+    figure = Figure()
+    left, right = plots.loss_curves(log, figure=figure)
+    assert figure.axes == [left, right]
+
+
+def test_loss_curves_with_limits(log):
+    left, right = plots.loss_curves(log, limits={"mlm_loss": 2.5, "nsp_accuracy": 0.9})
+    assert line(left, "best possible")[1] == [2.5, 2.5] and line(right, "best possible")[1] == [0.9, 0.9]
+    left, right = plots.loss_curves(log, limits={"mlm_loss": 2.5})
+    assert "best possible" not in legend(right)
+
+
+def test_save_writes_a_png_and_leaves_no_settings_behind(log, tmp_path):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    plots.save(plots.loss_curves, tmp_path / "loss.png", log, size=(4, 2))
+    content = (tmp_path / "loss.png").read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n") and content.rstrip().endswith(b"IEND\xaeB`\x82")
+    assert int.from_bytes(content[16:20], "big") == 4 * 120  # pixels wide
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_learning_rates():
+    rates = {"falling": [1e-3 / (step + 1) for step in range(4)], "still": [5e-4] * 4}
+    axes = plots.learning_rates(rates)
+    assert line(axes, "falling") == [[0, 1, 2, 3], [1e-3, 5e-4, pytest.approx(1e-3 / 3), 2.5e-4]]
+    assert line(axes, "still") == [[0, 1, 2, 3], [5e-4] * 4]
+    assert legend(axes) == ["falling", "still"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "learning rate")
+    log = [{"step": 0, "held_out": {}}, {"step": 1, "learning_rate": 0.1}, {"step": 2, "learning_rate": 0.2}]
+    [drawn] = plots.learning_rates(log).get_lines()
+    assert drawn.get_xdata().tolist() == [1, 2] and drawn.get_ydata().tolist() == [0.1, 0.2]
+    with pytest.raises(ValueError, match="has no learning_rate"):
+        plots.learning_rates(log[:1])
