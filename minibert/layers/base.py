@@ -108,7 +108,7 @@ class Layer:
         """Return a copy that shares the values and owns its gradients (for threads and data parallelism)."""
         parameters = self.parameters().values()
         shared = {id(array): array for parameter in parameters for array in (parameter.value, parameter.grad)}
-        duplicate = copy.deepcopy(self, shared)  # deepcopy takes what it finds in `shared` as it is
+        duplicate = copy.deepcopy(self, shared)  # deepcopy does not copy what `shared` holds
         for parameter in duplicate.parameters().values():
             parameter.grad = np.zeros(parameter.value.shape, parameter.value.dtype)
         return duplicate

@@ -18,7 +18,7 @@ SIMPLE = (str, bytes, bool, int, float, complex, type(None))  # exactly: NumPy's
 
 
 def dotted(path, holder, key):
-    """Return the path of what `holder`, itself at `path`, holds under `key`: "bert.encoder.1"."""
+    """Return the path of a child from its holder's path and its key: "bert.encoder.1"."""
     return f"{path}.{key}" if path else str(key)
 
 
@@ -28,7 +28,7 @@ def typed(path, holder, key):
     return dotted(path, holder, key) if is_attribute else f"{path}[{key!r}]"
 
 
-# --- what holds what ----------------------------------------------------------------------------------------
+# --- who holds whom -----------------------------------------------------------------------------------------
 
 
 def parts(item):
