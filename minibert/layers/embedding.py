@@ -53,8 +53,8 @@ class Embedding(Layer):
 def add_rows(table, ids, rows):
     """table[ids[n]] += rows[n] for every n, in place; ids may repeat.
 
-    (`table[ids] += rows` would add only one row of each id.) The result is that of np.add.at(table, ids, rows),
-    which is fast only with flat arrays.
+    (`table[ids] += rows` would add only one row of each id.) The same as np.add.at(table, ids, rows), and
+    faster, because np.add.at is fast only with flat arrays.
     """
     num_columns = table.shape[1]
     row_starts = ids.astype(np.intp) * num_columns  # small integer types would overflow

@@ -121,9 +121,9 @@ def is_closed(item):
 # --- the arrays of a pass -----------------------------------------------------------------------------------
 
 
-def tensors(cache):
+def tensors(cache, path="cache"):
     """Yield (path, array) for every array in a cache, in the order of its fields; the path can be typed."""
-    return walk(cache, is_array, "cache", typed, within=parts)
+    return walk(cache, is_array, path, typed, within=parts)
 
 
 def first_non_finite(model, cache):
