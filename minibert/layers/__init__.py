@@ -16,6 +16,6 @@ from minibert.layers.layer_norm import LayerNorm
 from minibert.layers.linear import Linear
 
 __all__ = [
-    "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm", "Linear",
-    "MultiHeadAttention", "Parameter", "TanhGELU",
-]  # fmt: skip
+    "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
+    "Linear", "MultiHeadAttention", "Parameter", "TanhGELU",
+]

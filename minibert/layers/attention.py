@@ -21,24 +21,24 @@ class MultiHeadAttentionCache(NamedTuple):
     mask: np.ndarray | None
     probs: np.ndarray  # (B, A, T_query, T_key): row = query, column = key; each row sums to one
     dropout: DropoutCache
-    dropped_probs: np.ndarray  # (B, A, T_query, T_key): what the values were weighted with
+    dropped_probs: np.ndarray  # (B, A, T_query, T_key): the weights of the values
     output_projection: LinearCache
     is_self_attention: bool
     __repr__ = describe_cache
 
 
 class MultiHeadAttention(Layer):
-    """output = concat_heads(softmax(Q Kᵀ / √D) V) W_output + b_output (Vaswani et al. 2017, section 3.2; BERT's attention).
+    """output = concat_heads(softmax(Q Kᵀ / √D) V) W_output + b_output (Vaswani et al. 2017, section 3.2).
 
-    Q, K and V are linear projections of the inputs, cut into A heads of D = H/A columns each.
+    BERT's attention. Q, K and V are linear projections of the inputs, cut into A heads of D = H/A columns.
 
     Args:
         hidden_size: H.  num_heads: A, a divisor of H.
         dropout_prob: of the attention probabilities, after the softmax.
         rng, initializer_range, dtype: as in Linear.
 
-    Derivation, for one head. scores = Q Kᵀ/√D, probs = softmax(scores), weighted_value = probs V, and by the rule for a
-    matrix product Y = A B (d_A = d_Y Bᵀ, d_B = Aᵀ d_Y):
+    Derivation, for one head. scores = Q Kᵀ/√D, probs = softmax(scores), weighted_value = probs V, and by the
+    rule for a matrix product Y = A B (d_A = d_Y Bᵀ, d_B = Aᵀ d_Y):
 
         d_probs = d_weighted_value Vᵀ                                    (T_query, T_key)
         d_V     = probsᵀ d_weighted_value                                (T_key, D)
@@ -47,10 +47,12 @@ class MultiHeadAttention(Layer):
         d_K = d_scoresᵀ Q / √D                                           (T_key, D)
 
     d_K needs the transpose of d_scores: Qᵀ d_scores has a shape that can be reshaped to fit, and is wrong.
-    The key bias adds the same number to a whole row of scores, which softmax ignores: its gradient is exactly zero.
+    The key bias adds the same number to a whole row of scores, and softmax ignores that: its gradient is 0.
     """
 
-    def __init__(self, hidden_size, num_heads, dropout_prob=0.0, rng=None, initializer_range=0.02, dtype=np.float32):
+    def __init__(
+        self, hidden_size, num_heads, dropout_prob=0.0, rng=None, initializer_range=0.02, dtype=np.float32
+    ):
         if num_heads < 1 or hidden_size % num_heads != 0:
             raise ValueError(f"hidden_size {hidden_size} is not divisible by num_attention_heads {num_heads}")
         rng = np.random.default_rng(0) if rng is None else rng
@@ -67,8 +69,8 @@ class MultiHeadAttention(Layer):
         Args:
             query_input: (B, T_query, H).
             key_value_input: (B, T_key, H); None for self-attention, where it is query_input.
-            mask: booleans that broadcast to (B, A, T_query, T_key), False where a query must not look; a query
-                that may look nowhere looks everywhere alike.
+            mask: booleans that broadcast to (B, A, T_query, T_key), False where a query must not look. A
+                query with no key to look at weighs all keys equally.
             rng: for dropout.
 
         Returns:
@@ -97,11 +99,11 @@ class MultiHeadAttention(Layer):
         cache = MultiHeadAttentionCache(
             query_projection, key_projection, value_projection, query, key, value,
             mask, probs, dropout, dropped_probs, output_projection, is_self_attention,
-        )  # fmt: skip
+        )
         return output, cache
 
     def backward(self, d_output, cache):
-        """d_output (B, T_query, H) → d_query_input, or (d_query_input, d_key_value_input) if forward was given both."""
+        """d_output (B, T_query, H) → d_query_input, or (d_query_input, d_key_value_input) of two inputs."""
         query, key, value = cache.query, cache.key, cache.value
         probs, dropped_probs, mask = cache.probs, cache.dropped_probs, cache.mask
         scale = 1 / math.sqrt(query.shape[-1])
@@ -117,7 +119,7 @@ class MultiHeadAttention(Layer):
         d_by_query = self.query.backward(self._join_heads(d_query), cache.query_projection)  # (B, T_query, H)
         d_by_key = self.key.backward(self._join_heads(d_key), cache.key_projection)          # (B, T_key, H)
         d_by_value = self.value.backward(self._join_heads(d_value), cache.value_projection)  # (B, T_key, H)
-        if cache.is_self_attention:  # one input on three ways
+        if cache.is_self_attention:  # one input along three paths
             return d_by_query + d_by_key + d_by_value
         return d_by_query, d_by_key + d_by_value
 

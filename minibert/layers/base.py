@@ -4,6 +4,8 @@ import copy
 
 import numpy as np
 
+from minibert.layers.walk import contents, is_closed, walk
+
 
 class Parameter:
     """An array that is learned, and the gradient of the loss with respect to it.
@@ -36,9 +38,10 @@ class Parameter:
         self._grad_is_stale = True
 
     def add_product(self, left, right):
-        """grad += left @ right, for gradients that are large: after zero_grad the product is written where the old gradient stood.
+        """grad += left @ right, for large gradients: after zero_grad the product overwrites the old gradient.
 
-        So a step moves such a gradient through memory once; zeros, the product in an array of its own and the sum would be five times.
+        A step then moves it through memory once, and not five times: for the zeros, for the product
+        in an array of its own, and for the sum.
         """
         if self._grad_is_stale:
             np.matmul(left, right, out=self._grad)
@@ -58,17 +61,35 @@ class Layer:
         y, cache = layer.forward(x)              # cache: a NamedTuple, the record of this forward pass
         d_x      = layer.backward(d_y, cache)    # adds to each parameter's .grad, returns the gradient of x
 
-    and keeps nothing between the two: parameters and sublayers are its only state. They are found as attributes
-    (or in lists that are attributes), and an attribute's name is its name in `parameters()`.
+    and keeps nothing between the two: parameters and sublayers are its only state. They are found as
+    attributes, and in lists, tuples and dicts that are attributes; the path is the name: "blocks.0.weight".
     """
 
     def parameters(self):
-        """Return {dotted name: Parameter}; a shared Parameter is listed once, under its first name."""
-        names = {}
-        for name, parameter in _walk(self, prefix=""):
-            if parameter not in names:
-                names[parameter] = name
-        return {name: parameter for parameter, name in names.items()}
+        """Return {dotted name: Parameter}; a shared Parameter is listed once, under its first name.
+
+        Raises:
+            TypeError: a set, an array of objects or a plain object holds a layer or Parameter.
+            ValueError: two Parameters have the same name, as under the keys 1 and "1" of a dict.
+        """
+        parameters, known, closed = {}, set(), []
+        for name, item in walk(self, _is_learned_or_closed):
+            if _is_learned(item):
+                known.add(id(item))
+            else:
+                closed.append((name, item))
+            if isinstance(item, Parameter) and parameters.setdefault(name, item) is not item:
+                owner = type(self).__name__
+                raise ValueError(f"two Parameters of {owner} are named {name!r}: rename one of them")
+        for name, holder in closed:
+            for _, item in walk(holder, _is_learned, within=contents):
+                if id(item) not in known:
+                    raise TypeError(
+                        f"{type(self).__name__}.{name} ({type(holder).__name__}) holds a layer or Parameter "
+                        f"({type(item).__name__}) that parameters() would miss: it looks into layers, lists, "
+                        "tuples and dicts only; use one of these"
+                    )
+        return parameters
 
     def zero_grad(self):
         """Set every gradient to zero."""
@@ -87,28 +108,24 @@ class Layer:
         """Return a copy that shares the values and owns its gradients (for threads and data parallelism)."""
         parameters = self.parameters().values()
         shared = {id(array): array for parameter in parameters for array in (parameter.value, parameter.grad)}
-        duplicate = copy.deepcopy(self, shared)  # deepcopy takes what it finds in `shared` as it is
+        duplicate = copy.deepcopy(self, shared)  # deepcopy does not copy what `shared` holds
         for parameter in duplicate.parameters().values():
             parameter.grad = np.zeros(parameter.value.shape, parameter.value.dtype)
         return duplicate
 
 
-def _walk(item, prefix):
-    """Yield (dotted name, Parameter) for everything that can be reached from `item`."""
-    if isinstance(item, Parameter):
-        yield prefix, item
-    elif isinstance(item, Layer):
-        for name, attribute in vars(item).items():
-            yield from _walk(attribute, f"{prefix}.{name}" if prefix else name)
-    elif isinstance(item, list):
-        for index, element in enumerate(item):
-            yield from _walk(element, f"{prefix}.{index}")
+def _is_learned(item):
+    return isinstance(item, (Layer, Parameter))
+
+
+def _is_learned_or_closed(item):
+    return _is_learned(item) or is_closed(item)
 
 
 def describe_cache(cache):
     """Return a cache as text, one line a field: names, dtypes and shapes, never numbers.
 
-    Every cache class sets `__repr__ = describe_cache`, so that typing its name at a breakpoint shows what it holds.
+    Every cache class sets `__repr__ = describe_cache`, so that its name at a breakpoint shows its fields.
     Caches within it are named but not opened: type the longer path to see more.
     """
     width = max(map(len, cache._fields), default=0)

@@ -28,35 +28,37 @@ class CrossEntropy(Layer):
     """
 
     def forward(self, logits, labels):
-        """logits (..., V), labels (...) integers in 0..V−1 or -100 → loss, a scalar of the logits' dtype, cache."""
+        """logits (..., V), labels (...) in 0..V−1 or -100 → loss, a scalar of the logits' dtype, cache."""
         num_classes = logits.shape[-1]
         if labels.shape != logits.shape[:-1]:
             raise ValueError(f"labels of shape {labels.shape} do not fit logits of shape {logits.shape}")
-        rows = logits.reshape(-1, num_classes)                                          # (N, V)
-        row_labels = labels.reshape(-1)                                                 # (N,)
+        rows = logits.reshape(-1, num_classes)                                      # (N, V)
+        row_labels = labels.reshape(-1)                                             # (N,)
         outside = (row_labels >= num_classes) | ((row_labels < 0) & (row_labels != IGNORE_INDEX))
         if outside.any():
-            raise ValueError(f"label {row_labels[outside][0]} is not a class (0 to {num_classes - 1}) nor {IGNORE_INDEX}")
-        counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
-        shifted = rows - rows.real.max(axis=-1, keepdims=True)                          # (N, V)
-        label_scores = shifted[counted, row_labels[counted]]                            # (M,)
-        exponentials = np.exp(shifted, out=shifted)                                     # (N, V)
-        del shifted                                                                     # dropped where its memory is used again
-        totals = exponentials.sum(axis=-1)                                              # (N,)
-        log_probs = label_scores - np.log(totals[counted])                              # (M,)
-        probs = np.divide(exponentials, totals[:, np.newaxis], out=exponentials)        # (N, V)
+            raise ValueError(
+                f"label {row_labels[outside][0]} is not a class (0 to {num_classes - 1}) nor {IGNORE_INDEX}"
+            )
+        counted = np.flatnonzero(row_labels != IGNORE_INDEX)                        # (M,)
+        shifted = rows - rows.real.max(axis=-1, keepdims=True)                      # (N, V)
+        label_scores = shifted[counted, row_labels[counted]]                        # (M,)
+        exponentials = np.exp(shifted, out=shifted)                                 # (N, V)
+        del shifted                                                                 # its memory is used again
+        totals = exponentials.sum(axis=-1)                                          # (N,)
+        log_probs = label_scores - np.log(totals[counted])                          # (M,)
+        probs = np.divide(exponentials, totals[:, np.newaxis], out=exponentials)    # (N, V)
         del exponentials
-        loss = 0 - log_probs.sum() / logits.dtype.type(max(counted.size, 1))            # 0 - x: an empty sum gives no -0.0
+        loss = 0 - log_probs.sum() / logits.dtype.type(max(counted.size, 1))        # 0 - 0.0 is 0, not -0.0
         return loss, CrossEntropyCache(probs, labels)
 
     def backward(self, d_loss, cache):
         """d_loss, a scalar → (d_logits (..., V), None): labels are integers and have no gradient."""
         probs, labels = cache.probs, cache.labels
         row_labels = labels.reshape(-1)
-        counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
-        d_log_probs = np.zeros((len(probs), 1), probs.dtype)                            # (N, 1): −d_loss/M where counted, else 0
+        counted = np.flatnonzero(row_labels != IGNORE_INDEX)                        # (M,)
+        d_log_probs = np.zeros((len(probs), 1), probs.dtype)                        # (N, 1): −d_loss/M or 0
         d_log_probs[counted] = -d_loss / max(counted.size, 1)
-        d_rows = probs * -d_log_probs                                                   # (N, V)
-        d_rows[counted, row_labels[counted]] += d_log_probs[counted, 0]                 # probs − onehot(labels)
+        d_rows = probs * -d_log_probs                                               # (N, V)
+        d_rows[counted, row_labels[counted]] += d_log_probs[counted, 0]             # probs − onehot(labels)
         d_logits = d_rows.reshape(*labels.shape, probs.shape[-1])
         return d_logits, None

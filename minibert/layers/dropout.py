@@ -15,9 +15,10 @@ class DropoutCache(NamedTuple):
 class Dropout(Layer):
     """Set each element to zero with probability p and divide the others by 1 − p (Srivastava et al. 2014).
 
-    y = x · keep/(1 − p) with keep ∈ {0, 1}, so that the mean of y is x; hence d_x = d_y · keep/(1 − p), with the same keep.
+    y = x · keep/(1 − p) with keep ∈ {0, 1}, so that the mean of y is x. Hence d_x = d_y · keep/(1 − p), with
+    the same keep.
 
-    Randomness is an argument: forward(x, rng) drops, forward(x) does not. There is no training or evaluation mode.
+    Randomness is an argument: forward(x, rng) drops, forward(x) does not. There is no training mode.
     """
 
     def __init__(self, probability):
@@ -29,7 +30,7 @@ class Dropout(Layer):
         """x, any shape; rng a np.random.Generator or None → y, cache."""
         if rng is None or self.probability == 0:
             return x, DropoutCache(None)
-        keep = rng.random(x.shape, np.float32) >= self.probability  # float32 draws in every dtype: the same mask in every dtype
+        keep = rng.random(x.shape, np.float32) >= self.probability  # float32: the same mask in every dtype
         y = x * keep * (1 / (1 - self.probability))
         return y, DropoutCache(keep)
 

@@ -21,14 +21,15 @@ class Embedding(Layer):
         embedding_dim: columns (H).
         rng, initializer_range, dtype: as in Linear.
 
-    Derivation. Looking up row k is multiplying the one-hot vector of k by W: y = onehot(ids) W. By the rule for a
-    matrix product, d_W = onehot(ids)ᵀ d_y: row k of d_W is the *sum* of d_y over all places where k was looked up.
-    An id that stands twice in the batch receives both gradients. The ids are integers and have no gradient.
+    Derivation. Looking up row k is multiplying the one-hot vector of k by W: y = onehot(ids) W. By the rule
+    for a matrix product, d_W = onehot(ids)ᵀ d_y: row k of d_W is the *sum* of d_y over all places with the
+    id k. An id that occurs twice receives both gradients. The ids are integers and have no gradient.
     """
 
     def __init__(self, num_embeddings, embedding_dim, rng=None, initializer_range=0.02, dtype=np.float32):
         rng = np.random.default_rng(0) if rng is None else rng
-        self.weight = Parameter(truncated_normal(rng, (num_embeddings, embedding_dim), initializer_range, dtype))
+        shape = (num_embeddings, embedding_dim)
+        self.weight = Parameter(truncated_normal(rng, shape, initializer_range, dtype))
 
     def forward(self, ids):
         """ids (...) integers → y (..., H), cache. ValueError for an id that has no row."""
@@ -37,22 +38,23 @@ class Embedding(Layer):
         if outside.any():
             place = tuple(int(index) for index in np.argwhere(outside)[0])
             raise ValueError(
-                f"id {ids[place]} at {place} is outside the table of {num_embeddings} rows (0 to {num_embeddings - 1});"
-                " was the text encoded with another vocabulary?"
+                f"id {ids[place]} at {place} is outside the table of {num_embeddings} rows "
+                f"(0 to {num_embeddings - 1}); was the text encoded with another vocabulary?"
             )
         y = self.weight.value[ids]                                  # (..., H)
         return y, EmbeddingCache(ids)
 
     def backward(self, d_y, cache):
-        """Add d_y (..., H) to the looked-up rows of weight.grad; returns None, since integers have no gradient."""
+        """Add d_y (..., H) to the rows that were looked up; returns None: integers have no gradient."""
         ids = cache.ids
         add_rows(self.weight.grad, ids.reshape(-1), d_y.reshape(-1, d_y.shape[-1]))
 
 
 def add_rows(table, ids, rows):
-    """table[ids[n]] += rows[n] for every n, in place, where ids may repeat (`table[ids] += rows` would keep one of them).
+    """table[ids[n]] += rows[n] for every n, in place; ids may repeat.
 
-    The same as np.add.at(table, ids, rows), which is quick when it is given flat arrays.
+    (`table[ids] += rows` would add only one row of each id.) The same as np.add.at(table, ids, rows), and
+    faster, because np.add.at is fast only with flat arrays.
     """
     num_columns = table.shape[1]
     row_starts = ids.astype(np.intp) * num_columns  # small integer types would overflow

@@ -22,33 +22,35 @@ class EncoderLayerCache(NamedTuple):
 
 
 class EncoderLayer(Layer):
-    """Self-attention, then feed-forward; around each a residual connection, and LayerNorm *after* the sum (post-norm).
+    """Self-attention, then feed-forward; each with a residual connection, and LayerNorm *after* the sum.
 
         attended = LayerNorm(x + dropout(attention(x)))
         y        = LayerNorm(attended + dropout(feed_forward(attended)))
 
-    (Vaswani et al. 2017, section 3.1; Devlin et al. 2018.)
+    This is post-norm (Vaswani et al. 2017, section 3.1; Devlin et al. 2018).
 
     Args:
         hidden_size, num_heads, intermediate_size, hidden_act: H, A, F and the activation.
         dropout_prob: of the two sublayers' outputs.  attention_dropout_prob: of the attention probabilities.
         layer_norm_eps, rng, initializer_range, dtype: as in LayerNorm and Linear.
 
-    Derivation: x reaches the sum on two ways, unchanged and through the sublayer. What flows into the sum flows out on
-    both ways, and where the two ways began their gradients are added: d_x = d_sum + sublayer.backward(d_sum).
+    Derivation: x reaches the sum along two paths, unchanged and through the sublayer. The gradient of the sum
+    goes back along both, and they add up where the paths began: d_x = d_sum + sublayer.backward(d_sum).
     """
 
     def __init__(
         self, hidden_size, num_heads, intermediate_size, hidden_act="gelu", dropout_prob=0.0,
         attention_dropout_prob=0.0, layer_norm_eps=1e-12, rng=None, initializer_range=0.02, dtype=np.float32,
-    ):  # fmt: skip
+    ):
         rng = np.random.default_rng(0) if rng is None else rng
         self.attention = MultiHeadAttention(
             hidden_size, num_heads, attention_dropout_prob, rng, initializer_range, dtype
         )
         self.attention_dropout = Dropout(dropout_prob)
         self.attention_norm = LayerNorm(hidden_size, layer_norm_eps, dtype)
-        self.feed_forward = FeedForward(hidden_size, intermediate_size, hidden_act, rng, initializer_range, dtype)
+        self.feed_forward = FeedForward(
+            hidden_size, intermediate_size, hidden_act, rng, initializer_range, dtype
+        )
         self.output_dropout = Dropout(dropout_prob)
         self.output_norm = LayerNorm(hidden_size, layer_norm_eps, dtype)
 
@@ -65,7 +67,7 @@ class EncoderLayer(Layer):
         cache = EncoderLayerCache(
             attention_cache, attention_dropout_cache, attention_norm_cache,
             feed_forward_cache, output_dropout_cache, output_norm_cache,
-        )  # fmt: skip
+        )
         return y, cache
 
     def backward(self, d_y, cache):

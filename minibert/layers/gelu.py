@@ -7,25 +7,27 @@ import numpy as np
 
 from minibert.layers.base import Layer, describe_cache
 
-# Φ(x) = ½ + x P(x²)/Q(x²), lowest power first, for |x| ≤ limit: erf(x/√2)/2, whose coefficients were fitted to the least
-# relative error (weighted least squares with Lawson's weights in 60 digits; 2.5e-8 and 2.6e-17 before rounding). Beyond the
-# limit Φ is 0 or 1 to rounding.
+# Φ(x) = ½ + x P(x²)/Q(x²) for |x| ≤ limit, lowest power first. The second term is erf(x/√2)/2; the fit has
+# the least relative error (weighted least squares with Lawson's weights in 60 digits; 2.5e-8 and 2.6e-17
+# before rounding). Beyond the limit Φ is 0 or 1 to rounding.
 NORMAL_CDF_FLOAT32 = (
     5.656854249492381,
-    (0.39894227116883446, 0.03420351048544386, 0.004692850511654938, 0.00017150345203565615, 6.286543475522863e-06,
-     2.1954914158479076e-08),
-    (1.0, 0.2524017739132135, 0.02883117865916483, 0.0019002428974299907, 7.405664863181523e-05, 1.1693797374868886e-06),
-)  # fmt: skip
+    (0.39894227116883446, 0.03420351048544386, 0.004692850511654938, 0.00017150345203565615,
+     6.286543475522863e-06, 2.1954914158479076e-08),
+    (1.0, 0.2524017739132135, 0.02883117865916483, 0.0019002428974299907,
+     7.405664863181523e-05, 1.1693797374868886e-06),
+)
 NORMAL_CDF_FLOAT64 = (
     8.343860018001262,
-    (0.39894228040143265, 0.03882940874080792, 0.005836345219977994, 0.00030323497952320917, 1.8852419998408324e-05,
-     6.256792444667156e-07, 2.1455937788428415e-08, 4.6516560574187236e-10, 9.295808752495265e-12,
-     1.1814450672434443e-13, 1.1545345375246752e-15, 3.888119301911684e-18, 1.3810529074781075e-21),
+    (0.39894228040143265, 0.03882940874080792, 0.005836345219977994, 0.00030323497952320917,
+     1.8852419998408324e-05, 6.256792444667156e-07, 2.1455937788428415e-08, 4.6516560574187236e-10,
+     9.295808752495265e-12, 1.1814450672434443e-13, 1.1545345375246752e-15, 3.888119301911684e-18,
+     1.3810529074781075e-21),
     (1.0, 0.2639975605035789, 0.03362914136617426, 0.002741205731475473, 0.00015975027025294153,
      7.036036683404096e-06, 2.4099879774898844e-07, 6.489155944392123e-09, 1.3658606910716558e-10,
      2.1859989162696793e-12, 2.4831626023831514e-14, 1.6322612152621228e-16, 2.193360298404872e-19),
-)  # fmt: skip
-BLOCK = 65536  # elements worked on at a time, so that the dozens of passes over them run within the processor's cache
+)
+BLOCK = 65536  # elements at a time, so that dozens of passes over them stay within the processor's cache
 
 
 def normal_cdf(x):
@@ -60,7 +62,7 @@ def _empty_like(x):
 
 
 def _blocks(x, y):
-    """Yield the same BLOCK elements of both arrays, run after run; those of y, which must be contiguous, can be written."""
+    """Yield the same BLOCK elements of both arrays, block by block; y is contiguous and can be written."""
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
     for start in range(0, flat_x.size, BLOCK):
         yield flat_x[start : start + BLOCK], flat_y[start : start + BLOCK]
@@ -110,7 +112,7 @@ class TanhGELUCache(NamedTuple):
 
 
 class TanhGELU(Layer):
-    """y = ½ x (1 + tanh(u)) with u = √(2/π) (x + 0.044715 x³): the tanh form of GELU, Hugging Face's "gelu_new".
+    """y = ½ x (1 + tanh(u)) with u = √(2/π) (x + 0.044715 x³): GELU's tanh form, Hugging Face's "gelu_new".
 
     (Hendrycks & Gimpel 2016, section 2; the later BERT reference code.) With tanh′ = 1 − tanh²,
 

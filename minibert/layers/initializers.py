@@ -6,8 +6,8 @@ import numpy as np
 def truncated_normal(rng, shape, standard_deviation, dtype=np.float32):
     """Normal values redrawn until they lie within two standard deviations, as BERT's weights are initialised.
 
-    (Devlin et al. 2018, reference code: `tf.truncated_normal_initializer(stddev=0.02)`.) The cut lowers the standard
-    deviation of what is returned to 0.88 of `standard_deviation`.
+    (Devlin et al. 2018, reference code: `tf.truncated_normal_initializer(stddev=0.02)`.) The cut lowers the
+    standard deviation of the values to 0.88 of `standard_deviation`.
     """
     values = rng.standard_normal(shape, np.float32)
     outside = np.abs(values) > 2

@@ -8,7 +8,7 @@ from minibert.layers.base import Layer, Parameter, describe_cache
 
 
 def mean_product(left, right):
-    """(left * right).mean(axis=-1, keepdims=True), but the products are never written to memory, which takes a third of the time."""
+    """(left * right).mean(axis=-1, keepdims=True) in a third of the time: no product is written to memory."""
     return np.einsum("...h,...h->...", left, right)[..., np.newaxis] / left.shape[-1]
 
 
@@ -27,14 +27,14 @@ class LayerNorm(Layer):
         hidden_size: H, the size of the last axis.
         eps: added to the variance (1e-12 in BERT).
 
-    Derivation. With d_x̂ = γ · d_y and s = 1/sqrt(var + eps), x̂_i = s (x_i − mean). A change of x_j acts on x̂_i
-    directly (s δ_ij), through the mean (−s/H) and through the variance (s = (var + eps)^-½, ∂var/∂x_j = 2 (x_j − mean)/H,
-    so ∂s/∂x_j = −s² x̂_j / H):
+    Derivation. With d_x̂ = γ · d_y and s = 1/sqrt(var + eps), x̂_i = s (x_i − mean). A change of x_j acts on
+    x̂_i directly (s δ_ij), through the mean (−s/H) and through the variance (s = (var + eps)^-½ and
+    ∂var/∂x_j = 2 (x_j − mean)/H, so ∂s/∂x_j = −s² x̂_j / H):
 
         ∂x̂_i / ∂x_j = s (δ_ij − 1/H − x̂_i x̂_j / H)
         d_x = s (d_x̂ − mean(d_x̂) − x̂ · mean(d_x̂ · x̂))
 
-    The two means are what LayerNorm takes out of the gradient: its part along 1 and its part along x̂.
+    The two means are the parts of the gradient that LayerNorm removes: along 1 and along x̂.
     An all-ones d_y with γ = 1 comes back as zero, which is why a gradient check needs a random one.
     """
 
@@ -46,13 +46,15 @@ class LayerNorm(Layer):
     def forward(self, x):
         """x (..., H) → y (..., H), cache. ValueError when the last axis of x is not H."""
         if x.shape[-1] != self.gamma.value.size:
-            raise ValueError(f"LayerNorm expects a last axis of {self.gamma.value.size}, got x of shape {x.shape}")
+            raise ValueError(
+                f"LayerNorm expects a last axis of {self.gamma.value.size}, got x of shape {x.shape}"
+            )
         mean = x.mean(axis=-1, keepdims=True)                                   # (..., 1)
         centred = x - mean                                                      # (..., H)
         variance = mean_product(centred, centred)                               # (..., 1)
         inverse_std = 1 / np.sqrt(variance + self.eps)                          # (..., 1)
         normalized = np.multiply(centred, inverse_std, out=centred)             # (..., H)
-        del centred                                                             # its memory now holds normalized
+        del centred                                                             # normalized has its memory
         y = self.gamma.value * normalized + self.beta.value                     # (..., H)
         return y, LayerNormCache(normalized, inverse_std)
 

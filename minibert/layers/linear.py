@@ -38,7 +38,9 @@ class Linear(Layer):
         """x (..., in) → y (..., out), cache. ValueError when the last axis of x is not in_features."""
         in_features, out_features = self.weight.value.shape
         if x.shape[-1] != in_features:
-            raise ValueError(f"Linear expects a last axis of {in_features} (in_features), got x of shape {x.shape}")
+            raise ValueError(
+                f"Linear expects a last axis of {in_features} (in_features), got x of shape {x.shape}"
+            )
         rows = x.reshape(-1, in_features)                           # (N, in)
         product = rows @ self.weight.value                          # (N, out)
         y_rows = np.add(product, self.bias.value, out=product)      # (N, out)
@@ -51,7 +53,7 @@ class Linear(Layer):
         in_features, out_features = self.weight.value.shape
         rows = x.reshape(-1, in_features)                           # (N, in)
         d_rows_out = d_y.reshape(-1, out_features)                  # (N, out)
-        self.weight.add_product(rows.T, d_rows_out)                 # (in, out): weight.grad += rows.T @ d_rows_out
+        self.weight.add_product(rows.T, d_rows_out)                 # weight.grad += rows.T @ d_rows_out
         self.bias.grad += d_rows_out.sum(axis=0)                    # (out,)
         d_x = (d_rows_out @ self.weight.value.T).reshape(x.shape)   # (..., in)
         return d_x

@@ -20,7 +20,7 @@ def softmax(scores):
 def softmax_backward(d_probs, probs):
     """d_scores_k = probs_k (d_probs_k − Σ_j probs_j d_probs_j); the same shape.
 
-    From ∂probs_j / ∂scores_k = probs_j (δ_jk − probs_k): raising one score takes probability from all the others.
+    From ∂probs_j / ∂scores_k = probs_j (δ_jk − probs_k): raising one score takes probability from all others.
     """
     mean = np.einsum("...j,...j->...", probs, d_probs)[..., np.newaxis]  # Σ_j probs_j d_probs_j
     d_scores = probs * (d_probs - mean)

@@ -50,13 +50,14 @@ class BertConfig:
         for name in (
             "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
             "max_position_embeddings", "type_vocab_size",
-        ):  # fmt: skip
+        ):
             size = getattr(self, name)
             if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
                 raise ValueError(f"{name} must be a positive integer, got {size!r}")
         if self.hidden_size % self.num_attention_heads != 0:
             raise ValueError(
-                f"hidden_size {self.hidden_size} is not divisible by num_attention_heads {self.num_attention_heads}"
+                f"hidden_size {self.hidden_size} is not divisible by "
+                f"num_attention_heads {self.num_attention_heads}"
             )
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             if not 0 <= getattr(self, name) < 1:
@@ -65,7 +66,9 @@ class BertConfig:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
         if self.hidden_act not in ACTIVATIONS:
-            raise ValueError(f"hidden_act {self.hidden_act!r} is not supported: choose one of {sorted(ACTIVATIONS)}")
+            raise ValueError(
+                f"hidden_act {self.hidden_act!r} is not supported: choose one of {sorted(ACTIVATIONS)}"
+            )
 
 
 class BertEmbeddingsCache(NamedTuple):
@@ -80,8 +83,8 @@ class BertEmbeddingsCache(NamedTuple):
 class BertEmbeddings(Layer):
     """dropout(LayerNorm(token + position + segment embedding)) (Devlin et al. 2018, figure 2).
 
-    Derivation: a sum passes its gradient unchanged to each term; the position embedding is the same for every sequence
-    of the batch, so its gradient is summed over them.
+    Derivation: a sum passes its gradient unchanged to each term. All sequences of the batch share the
+    position embedding, so its gradient is summed over them.
     """
 
     def __init__(self, config, rng, dtype=np.float32):
@@ -120,7 +123,7 @@ class PoolerCache(NamedTuple):
 
 
 class Pooler(Layer):
-    """pooled = tanh(x_[CLS] W + b): the first token's state stands for the sequence.
+    """pooled = tanh(x_[CLS] W + b): the first token's state represents the sequence.
 
     Derivation: tanh′ = 1 − tanh²; every token but the first receives a zero gradient.
     """
@@ -154,8 +157,8 @@ class MLMHeadCache(NamedTuple):
 class MLMHead(Layer):
     """logits = LayerNorm(act(x W + b)) Eᵀ + decoder_bias, with E the token embedding table, shared ("tied").
 
-    Derivation of the decoder, for rows t (M, H) of the transformed states: logits = t Eᵀ + b_dec, so d_t = d_logits E,
-    d_E = d_logitsᵀ t. E is also looked up at the input; both uses add to the one gradient of E.
+    Derivation of the decoder, for rows t (M, H) of the transformed states: logits = t Eᵀ + b_dec, so
+    d_t = d_logits E and d_E = d_logitsᵀ t. E is also looked up at the input; both uses add to its gradient.
     """
 
     def __init__(self, config, token_embedding, rng, dtype=np.float32):
@@ -180,7 +183,8 @@ class MLMHead(Layer):
         transformed = cache.transformed
         d_logit_rows = d_logits.reshape(-1, d_logits.shape[-1])             # (M, V)
         transformed_rows = transformed.reshape(-1, transformed.shape[-1])   # (M, H)
-        self.decoder_weight.add_product(d_logit_rows.T, transformed_rows)   # (V, H): grad += d_logit_rows.T @ transformed_rows
+        # decoder_weight.grad += d_logit_rows.T @ transformed_rows
+        self.decoder_weight.add_product(d_logit_rows.T, transformed_rows)   # (V, H)
         self.decoder_bias.grad += d_logit_rows.sum(axis=0)                  # (V,)
         d_transformed = d_logits @ self.decoder_weight.value                # (..., H)
         d_activated = self.norm.backward(d_transformed, cache.norm)
@@ -222,7 +226,7 @@ class BertModel(Layer):
                 rng, config.initializer_range, dtype,
             )
             for _ in range(config.num_hidden_layers)
-        ]  # fmt: skip
+        ]
         self.pooler = Pooler(config, rng, dtype)
 
     def forward(self, input_ids, token_type_ids=None, attention_mask=None, rng=None):
@@ -238,7 +242,7 @@ class BertModel(Layer):
             BertModelOutput(last_hidden_state (B, T, H), pooler_output (B, H)), cache.
 
         Raises:
-            ValueError: a wrong shape, an id without an embedding, or more tokens than max_position_embeddings.
+            ValueError: a shape is wrong, an id has no embedding, or T is above max_position_embeddings.
         """
         input_ids = _integers("input_ids", input_ids)
         token_type_ids = np.zeros_like(input_ids) if token_type_ids is None else token_type_ids
@@ -246,17 +250,18 @@ class BertModel(Layer):
         if input_ids.shape[1] > self.config.max_position_embeddings:
             raise ValueError(
                 f"a sequence of {input_ids.shape[1]} tokens is longer than max_position_embeddings "
-                f"{self.config.max_position_embeddings}: truncate it (encode(..., max_length=...)) or train a longer model"
-            )
+                f"{self.config.max_position_embeddings}: truncate it, as encode(..., max_length=...) does")
         mask = None
         if attention_mask is not None:
             attention_mask = np.asarray(attention_mask)
             if attention_mask.shape != input_ids.shape:
-                raise ValueError(f"attention_mask {attention_mask.shape} must have the shape of input_ids {input_ids.shape}")
+                raise ValueError(
+                    f"attention_mask {attention_mask.shape} must have the shape of input_ids "
+                    f"{input_ids.shape}")
             if not ((attention_mask == 0) | (attention_mask == 1)).all():
                 raise ValueError("attention_mask must hold 1 for tokens and 0 for padding and nothing else")
             if not attention_mask.all():
-                mask = attention_mask.astype(bool)[:, np.newaxis, np.newaxis, :]         # (B, 1, 1, T): columns are keys
+                mask = attention_mask.astype(bool)[:, np.newaxis, np.newaxis, :]            # (B, 1, 1, T)
         hidden, embeddings_cache = self.embeddings.forward(input_ids, token_type_ids, rng)  # (B, T, H)
         encoder_caches = []
         for layer in self.encoder:
@@ -273,7 +278,7 @@ class BertModel(Layer):
             d_last_hidden += d_last_hidden_state
         if d_pooler_output is not None:
             d_last_hidden += self.pooler.backward(d_pooler_output, cache.pooler)
-        d_hidden = d_last_hidden                                                            # changes layer by layer
+        d_hidden = d_last_hidden  # changes layer by layer
         for layer, layer_cache in zip(reversed(self.encoder), reversed(cache.encoder)):
             d_hidden = layer.backward(d_hidden, layer_cache)
         d_embeddings = self.embeddings.backward(d_hidden, cache.embeddings)
@@ -307,7 +312,7 @@ class BertForPreTraining(Layer):
     """BERT with the masked-language-model head and the next-sentence head.
 
     loss = mlm_loss + nsp_loss, the mean cross-entropy over the predicted tokens plus that over the sequences
-    (Devlin et al. 2018, section A.2). The MLM head is computed on the predicted positions only when labels are given.
+    (Devlin et al. 2018, section A.2). With labels, the MLM head is computed on the predicted positions only.
 
     Args:
         config: a BertConfig.
@@ -323,9 +328,8 @@ class BertForPreTraining(Layer):
         self.nsp_head = Linear(config.hidden_size, 2, rng, config.initializer_range, dtype)
         self.cross_entropy = CrossEntropy()
 
-    def forward(
-        self, input_ids, token_type_ids=None, attention_mask=None, labels=None, next_sentence_label=None, rng=None
-    ):
+    def forward(self, input_ids, token_type_ids=None, attention_mask=None,
+                labels=None, next_sentence_label=None, rng=None):
         """Run the model, and the losses for which labels are given.
 
         Args:
@@ -334,38 +338,41 @@ class BertForPreTraining(Layer):
             next_sentence_label: (B,), 0 = the second segment follows the first, 1 = it does not.
 
         Returns:
-            BertForPreTrainingOutput, cache. A loss without labels is None; loss is the sum of those there are.
+            BertForPreTrainingOutput, cache. A loss without labels is None; loss is the sum of the others.
         """
         bert_output, bert_cache = self.bert.forward(input_ids, token_type_ids, attention_mask, rng)
-        states, pooled = bert_output.last_hidden_state, bert_output.pooler_output               # (B, T, H), (B, H)
+        states, pooled = bert_output.last_hidden_state, bert_output.pooler_output       # (B, T, H), (B, H)
         predicted = None
         if labels is not None:
             labels = _integers("labels", labels, states.shape[:2])
-            predicted = np.flatnonzero(labels != IGNORE_INDEX)                                  # (M,)
-        predicted_states = states if predicted is None else states.reshape(-1, states.shape[-1])[predicted]  # (M, H)
-        prediction_logits, mlm_head_cache = self.mlm_head.forward(predicted_states)             # (M, V) or (B, T, V)
+            predicted = np.flatnonzero(labels != IGNORE_INDEX)                          # (M,)
+        predicted_states = (
+            states if predicted is None else states.reshape(-1, states.shape[-1])[predicted]  # (M, H)
+        )
+        prediction_logits, mlm_head_cache = self.mlm_head.forward(predicted_states)     # (M, V) or (B, T, V)
         seq_relationship_logits, nsp_head_cache = self.nsp_head.forward(pooled)         # (B, 2)
         mlm_loss = nsp_loss = mlm_loss_cache = nsp_loss_cache = None
         counts = {}
         if labels is not None:
             counts["mlm"] = predicted.size
-            mlm_loss, mlm_loss_cache = self.cross_entropy.forward(prediction_logits, labels.reshape(-1)[predicted])
+            mlm_loss, mlm_loss_cache = self.cross_entropy.forward(
+                prediction_logits, labels.reshape(-1)[predicted])
         if next_sentence_label is not None:
             next_sentence_label = _integers("next_sentence_label", next_sentence_label, pooled.shape[:1])
             counts["nsp"] = int(np.count_nonzero(next_sentence_label != IGNORE_INDEX))
-            nsp_loss, nsp_loss_cache = self.cross_entropy.forward(seq_relationship_logits, next_sentence_label)
+            nsp_loss, nsp_loss_cache = self.cross_entropy.forward(
+                seq_relationship_logits, next_sentence_label)
         losses = [loss for loss in (mlm_loss, nsp_loss) if loss is not None]
         loss = sum(losses[1:], start=losses[0]) if losses else None
         output = BertForPreTrainingOutput(
-            loss, mlm_loss, nsp_loss, prediction_logits, seq_relationship_logits, counts
-        )
+            loss, mlm_loss, nsp_loss, prediction_logits, seq_relationship_logits, counts)
         cache = BertForPreTrainingCache(
             bert_cache, predicted, mlm_head_cache, nsp_head_cache, mlm_loss_cache, nsp_loss_cache
         )
         return output, cache
 
     def backward(self, cache, d_loss=1.0):
-        """Add d loss / d parameter to every gradient; the loss is the root, so there is no incoming gradient but d_loss.
+        """Add d_loss times the gradient of the loss to every parameter's gradient.
 
         Args:
             cache: of forward.
@@ -378,7 +385,9 @@ class BertForPreTraining(Layer):
             ValueError: forward was given no labels, so there is no loss.
         """
         if cache.mlm_loss is None and cache.nsp_loss is None:
-            raise ValueError("there is no loss to go back from: give forward labels, next_sentence_label or both")
+            raise ValueError(
+                "there is no loss to go back from: give forward labels, next_sentence_label or both"
+            )
         d_last_hidden_state = d_pooler_output = None
         if cache.mlm_loss is not None:
             d_mlm_loss = d_loss["mlm"] if isinstance(d_loss, dict) else d_loss
@@ -386,7 +395,7 @@ class BertForPreTraining(Layer):
             d_predicted_states = self.mlm_head.backward(d_prediction_logits, cache.mlm_head)    # (M, H)
             batch_size, num_tokens, hidden_size = cache.bert.pooler.shape
             d_states = np.zeros((batch_size * num_tokens, hidden_size), d_predicted_states.dtype)
-            d_states[cache.predicted] = d_predicted_states                                      # each position once
+            d_states[cache.predicted] = d_predicted_states                                      # each once
             d_last_hidden_state = d_states.reshape(batch_size, num_tokens, hidden_size)
         if cache.nsp_loss is not None:
             d_nsp_loss = d_loss["nsp"] if isinstance(d_loss, dict) else d_loss
@@ -400,12 +409,14 @@ class BertForPreTraining(Layer):
 
 
 def _integers(name, array, shape=None):
-    """Return `array` as integers of that shape ((B, T) when None), or say what is wrong with it."""
+    """Return `array` as integers of that shape, (B, T) if None; ValueError if it has others."""
     array = np.asarray(array)
     if not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"{name} must be integers, got {array.dtype}")
     if shape is None and (array.ndim != 2 or array.size == 0):
-        raise ValueError(f"{name} must have the shape (batch, tokens) and hold at least one token, got {array.shape}")
+        raise ValueError(
+            f"{name} must have the shape (batch, tokens) and hold at least one token, got {array.shape}"
+        )
     if shape is not None and array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
     return array

@@ -1,4 +1,4 @@
-"""What `minibert trace` runs: a tiny BERT and a sentence pair, or a model and a text of the reader's."""
+"""The model and input of `minibert trace`: a BERT to check by hand, or the reader's own model and text."""
 
 from typing import NamedTuple
 
@@ -11,12 +11,12 @@ from minibert.text.tokenizer import MASK, SPECIAL_TOKENS, WordPieceTokenizer
 FIRST, SECOND = "the dog chased the cat", "it ran up a tree"
 MASKED = (2, 8, 11)  # places of dog, ran and tree
 NUM_TOKENS = 15  # T: the last two are [PAD]
-OTHER_WORDS = ["bird", "saw"]  # words that the sentences do not hold, so that something can be guessed wrong
+OTHER_WORDS = ["bird", "saw"]  # in the vocabulary but not in the sentences: wrong answers
 MLM_PROBABILITY = 0.15  # share of the tokens masked in a reader's text
 
 
 class Example(NamedTuple):
-    """A model, its input, and the words that the input stands for.
+    """A model, its input, and the words of the input.
 
     Attributes:
         model: a BertForPreTraining.
@@ -31,26 +31,32 @@ class Example(NamedTuple):
     answers: dict
 
 
-def tiny(seed=0):
-    """Return the Example whose numbers are small enough to read and to check by hand.
+def by_hand(seed=0):
+    """Return the Example whose numbers are small enough to read and to check by hand, in float64.
 
-    All letters have sizes of their own, so that a shape tells its axes: B 1, T 15, H 8, A 2, D 4, F 16, V 20, M 3.
-    Weights have a standard deviation of 0.5 (BERT: 0.02), so that attention is not the same everywhere; float64.
+    Letters have different sizes, so that a shape tells its axes: B 1, T 15, H 8, A 2, D 4, F 16, V 20, M 3.
+    Weights have a standard deviation of 0.5 (BERT: 0.02): with small ones attention is almost uniform.
     """
     words = dict.fromkeys(f"{FIRST} {SECOND}".split())
     tokenizer = WordPieceTokenizer([*SPECIAL_TOKENS, *words, *OTHER_WORDS, ".", "##s", "##ed", "##ing"])
-    model = BertForPreTraining(BertConfig(
-        vocab_size=tokenizer.vocab_size, hidden_size=8, num_hidden_layers=3, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=17, initializer_range=0.5,
-    ), seed, np.float64)  # fmt: skip
+    config = BertConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=8,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=17,
+        initializer_range=0.5,
+    )
+    model = BertForPreTraining(config, seed, np.float64)
     return _example(model, tokenizer, tokenizer.encode(FIRST, SECOND), MASKED, 0, NUM_TOKENS)
 
 
 def from_text(model, tokenizer, first=FIRST, second=None, seed=0):
     """Return the Example of a text, or a pair of texts, for a model.
 
-    Where the text has [MASK], the word to be predicted is the one that the model thinks likeliest; where it has none,
-    15 % of its tokens are masked, one at least. A pair counts as one that belongs together.
+    Where the text has [MASK], the answer is the word that the model thinks likeliest. If it has none, 15 % of
+    its tokens are masked, at least one. A pair is labelled as one that belongs together.
 
     Raises:
         ValueError: there is nothing between the special tokens.

@@ -1,4 +1,4 @@
-"""What the source of a layer says about its values: formulas are read from the code that ran, so they cannot go out of date."""
+"""Formulas of a layer's values, read from the source of the code that ran: they cannot go out of date."""
 
 import ast
 import functools
@@ -43,22 +43,30 @@ def _assignments(code):
         else:
             continue
         line = first_line + statement.lineno
+        adds = isinstance(statement, ast.AugAssign)
         for target in targets:
-            names = target.elts if isinstance(target, ast.Tuple) else [target]
-            values = value.elts if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) else [value] * len(names)
-            for name, own in zip(names, values):
+            for name, own in _pairs(target, value):
                 if isinstance(name, ast.Subscript):  # d_x[:, 0] = …: a part of d_x
-                    found.append(Assignment(ast.unparse(name.value), f"… {_text(source, statement)}", line, own, True))
-                elif isinstance(name, ast.Name) and isinstance(statement, ast.AugAssign):
+                    whole, formula = ast.unparse(name.value), f"… {_text(source, statement)}"
+                    found.append(Assignment(whole, formula, line, own, True))
+                elif isinstance(name, ast.Name) and adds:
                     found.append(Assignment(name.id, f"… + {_text(source, own)}", line, own, True))
                 else:
-                    found.append(Assignment(ast.unparse(name), _text(source, own), line, own, isinstance(statement, ast.AugAssign)))
+                    found.append(Assignment(ast.unparse(name), _text(source, own), line, own, adds))
     return sorted(found, key=lambda assignment: assignment.line)
+
+
+def _pairs(target, value):
+    """Return [(name, value)] of an assignment: one for each name of a tuple."""
+    if not isinstance(target, ast.Tuple):
+        return [(target, value)]
+    values = value.elts if isinstance(value, ast.Tuple) else [value] * len(target.elts)
+    return list(zip(target.elts, values))
 
 
 @functools.lru_cache(maxsize=None)
 def _parse(code):
-    """Return (source, syntax tree of the function, lines above it); (None, None, 0) where there is no source."""
+    """Return (source, syntax tree of the function, lines above it); (None, None, 0) if there is no source."""
     try:
         source = textwrap.dedent(inspect.getsource(code))
     except (OSError, TypeError):
@@ -84,9 +92,10 @@ def first_line(function):
 
 
 def mention(function, name):
-    """Return the Assignment to a name, or the first call that changes it; None where there is neither.
+    """Return the Assignment to a name, or the first call that changes it; None if there is neither.
 
-    self.weight.grad is changed by a call that is given it, and by self.weight.add_product(left, right), which adds left @ right.
+    self.weight.grad is changed by a call with it as an argument, and by self.weight.add_product(left, right),
+    which adds left @ right.
     """
     source, tree, first_line = _parse(inspect.unwrap(function).__code__)
     found = assignment_of(function, name)
@@ -106,25 +115,26 @@ def has_several_values(function, name):
     _, tree, first_line = _parse(inspect.unwrap(function).__code__)
     loops = [node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.While))] if tree else []
     in_loop = {line for loop in loops for line in range(loop.lineno, loop.end_lineno + 1)}
-    found = [item for item in assignments(function) if item.name == name and item.formula != "None" and not item.adds]
+    found = [item for item in assignments(function) if item.name == name and not item.adds]
+    found = [item for item in found if item.formula != "None"]
     is_argument = name in inspect.signature(function).parameters
     return len(found) + is_argument > 1 or any(item.line - first_line in in_loop for item in found)
 
 
 def layer_class(cache):
-    """Return the class whose forward makes such a cache (XCache and X stand in one module), or None."""
+    """Return the class whose forward makes such a cache (XCache and X share a module), or None."""
     module = sys.modules.get(type(cache).__module__)
     return getattr(module, type(cache).__name__.removesuffix("Cache"), None)
 
 
 def headline(owner):
-    """Return the first line of a class's docstring: what it computes."""
+    """Return the first line of a class's docstring, which is its formula."""
     return (inspect.getdoc(owner) or "").partition("\n")[0].rstrip(".")
 
 
 @functools.lru_cache(maxsize=None)
 def fields(forward, cache_class):
-    """Return {field of the cache: what forward put there, as it is written}: usually the name of a local."""
+    """Return {field of the cache: forward's expression for it, as text}: usually the name of a local."""
     source, tree, _ = _parse(inspect.unwrap(forward).__code__)
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Call) and ast.unparse(node.func) == cache_class.__name__:
@@ -135,17 +145,17 @@ def fields(forward, cache_class):
 
 @functools.lru_cache(maxsize=None)
 def call_of(function, local):
-    """Return the call that made the local of that name in a forward, or the elements of that list: an Assignment, or None."""
+    """Return the Assignment of the call that made a local of a forward, or that list's elements; or None."""
     source, tree, _ = _parse(inspect.unwrap(function).__code__)
     for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"{local}.append":  # one cache a layer, in a loop
-            local = _text(source, node.args[0])
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"{local}.append":
+            local = _text(source, node.args[0])  # one cache a layer, in a loop
     found = assignment_of(function, local)
     return found if found is not None and isinstance(found.value, ast.Call) else None
 
 
 def bindings(call, function):
-    """Return {argument of function: what is given for it, as it is written} for a call in the source."""
+    """Return {argument of the function: the expression for it, as text} for a call in the source."""
     names = [name for name in inspect.signature(function).parameters if name != "self"]
     given = dict(zip(names, map(ast.unparse, call.args)))
     return given | {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
@@ -153,9 +163,8 @@ def bindings(call, function):
 
 @functools.lru_cache(maxsize=None)
 def called_on(function, line):
-    """Return the calls on one line of a function, [(text of what is called, call)], as the file counts lines."""
+    """Return the calls on one line of a function, [(name of the called, call)], as the file counts lines."""
     _, tree, first_line = _parse(inspect.unwrap(function).__code__)
-    return [
-        (ast.unparse(node.func), node) for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and node.lineno + first_line <= line <= node.end_lineno + first_line
-    ] if tree else []  # fmt: skip
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
+    on_line = [node for node in found if node.lineno <= line - first_line <= node.end_lineno]
+    return [(ast.unparse(node.func), node) for node in on_line]

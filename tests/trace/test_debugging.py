@@ -1,4 +1,4 @@
-"""Stepping through the library with real debuggers: the sessions of the guide, in pdb, in VS Code's and in a notebook's."""
+"""Stepping through the library with real debuggers: pdb in the guide's sessions, VS Code's, a notebook's."""
 
 import functools
 import json
@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 import minibert
-from minibert import trace
+from minibert import cli, trace
 from minibert.gradcheck import museum
 from minibert.layers.softmax import softmax
+from minibert.layers.walk import is_layer, walk
 from minibert.trace import example
 from minibert.trace.stop import cache_names, find_places
 
@@ -27,8 +28,18 @@ DONE = "Both passes are done: loss 5.2924 = MLM 4.0687 + NSP 1.2237"
 
 
 def environment(**changes):
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONBREAKPOINT", "COV_", "PYDEVD"))}
-    return {**inherited, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", **changes}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHONBREAKPOINT", "COV_", "PYDEVD"))
+    }
+    return {
+        **inherited,
+        "PYTHONPATH": str(ROOT),
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONIOENCODING": "utf-8",
+        **changes,
+    }
 
 
 @functools.lru_cache(maxsize=None)
@@ -39,9 +50,15 @@ def debug(arguments, commands, **changes):
         what was printed before the first prompt, and a list with what each command printed.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "minibert", "trace", *arguments.split()], input="".join(f"{line}\n" for line in commands),
-        capture_output=True, text=True, encoding="utf-8", env=environment(**changes), cwd=ROOT, timeout=60,
-    )  # fmt: skip
+        [sys.executable, "-m", "minibert", "trace", *arguments.split()],
+        input="".join(f"{line}\n" for line in commands),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=environment(**changes),
+        cwd=ROOT,
+        timeout=60,
+    )
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stdout + done.stderr
     before, *answers = done.stdout.split("(Pdb) ")
     assert len(answers) == len(commands), done.stdout
@@ -56,7 +73,7 @@ def arrow(answer):
 
 @pytest.fixture(scope="module")
 def seen():
-    subject = example.tiny()
+    subject = example.by_hand()
     return trace.watch(subject.model, **subject.batch)
 
 
@@ -65,71 +82,100 @@ def locals_of(seen, path, method="backward"):
     return found
 
 
-# --- the sessions of the guide: what is typed, and what it must show ---------------------------------------------------
+# --- the sessions of the guide: what is typed, and what it must show ----------------------------------------
 
 SESSIONS = {
-    "why √D": [("--stop-at encoder.0.attention.masked_scores", (
-        "query.shape[-1]",
-        "(query @ key.swapaxes(-1, -2)).std().round(3)",
-        "scores.std().round(3)",
-        "softmax(scores)[0, 0].max(axis=-1).round(2)",
-        "softmax(2 * scores)[0, 0].max(axis=-1).round(2)",
-        "big = np.random.default_rng(0).standard_normal((2, 1000, 64))",
-        "(big[0] * big[1]).sum(axis=-1).std().round(2)",
-        "c"))],
+    "why √D": [
+        (
+            "--stop-at encoder.0.attention.masked_scores",
+            (
+                "query.shape[-1]",
+                "(query @ key.swapaxes(-1, -2)).std().round(3)",
+                "scores.std().round(3)",
+                "softmax(scores)[0, 0].max(axis=-1).round(2)",
+                "softmax(2 * scores)[0, 0].max(axis=-1).round(2)",
+                "big = np.random.default_rng(0).standard_normal((2, 1000, 64))",
+                "(big[0] * big[1]).sum(axis=-1).std().round(2)",
+                "c",
+            ),
+        )
+    ],
     "where [PAD] goes": [
-        ("--stop-at encoder.0.attention.probs", (
-            "mask[0, 0, 0]",
-            "masked_scores[0, 0, 0, -3:]",
-            "n",
-            "probs[0, 0, 0, -3:].round(3)",
-            "probs[..., -2:].max()",
-            "probs[0, 0, -1].round(2)",
-            "c")),
-        ("--stop-at encoder.0.attention.d_query", (
-            "abs(d_scores[..., -2:]).max()",
-            "abs(d_output[0]).sum(axis=-1).round(2)",
-            "c"))],
-    "one masked token": [("--stop-at model.d_last_hidden_state", (
-        "cache.predicted",
-        "cache.mlm_loss.labels",
-        "(cache.mlm_loss.probs[0] / 3).round(3)",
-        "d_prediction_logits[0].round(3)",
-        "n",
-        "abs(d_last_hidden_state[0]).sum(axis=-1).round(2)",
-        "tbreak self.bert.embeddings.backward",
-        "c",
-        "n",
-        "n",
-        "abs(d_embeddings[0]).sum(axis=-1).round(2)",
-        "cache.token.ids[0, 2]",
-        "d_embeddings[0, 2].round(2)",
-        "c"))],
-    "the tied decoder": [("--stop-at mlm_head.d_transformed", (
-        "(abs(self.decoder_weight.grad).sum(axis=-1) > 0).all()",
-        "u",
-        "self.bert.embeddings.token.weight is self.mlm_head.decoder_weight",
-        "tbreak self.bert.embeddings.token.backward",
-        "c",
-        "before = self.weight.grad.copy()",
-        "n",
-        "n",
-        "share = self.weight.grad - before",
-        "ids[0]",
-        "np.flatnonzero(abs(share).sum(axis=-1))",
-        "abs(share[4] - d_y[ids == 4].sum(axis=0)).max() < 1e-12",
-        "c"))],
-    "a bug": [("--exhibit transposed-key --stop-at attention.d_key", (
-        "abs(d_scores.sum(axis=-1)).max() < 1e-12",
-        "n",
-        "abs(d_key.sum(axis=-2)).max().round(3)",
-        "right = (d_scores.swapaxes(-1, -2) @ query) * scale",
-        "right.shape == d_key.shape",
-        "abs(right.sum(axis=-2)).max() < 1e-12",
-        "d_key[0, 0, :2].round(3)",
-        "right[0, 0, :2].round(3)",
-        "c"))],
-}  # fmt: skip
+        (
+            "--stop-at encoder.0.attention.probs",
+            (
+                "mask[0, 0, 0]",
+                "masked_scores[0, 0, 0, -3:]",
+                "n",
+                "probs[0, 0, 0, -3:].round(3)",
+                "probs[..., -2:].max()",
+                "probs[0, 0, -1].round(2)",
+                "c",
+            ),
+        ),
+        (
+            "--stop-at encoder.0.attention.d_query",
+            ("abs(d_scores[..., -2:]).max()", "abs(d_output[0]).sum(axis=-1).round(2)", "c"),
+        ),
+    ],
+    "one masked token": [
+        (
+            "--stop-at model.d_last_hidden_state",
+            (
+                "cache.predicted",
+                "cache.mlm_loss.labels",
+                "(cache.mlm_loss.probs[0] / 3).round(3)",
+                "d_prediction_logits[0].round(3)",
+                "n",
+                "abs(d_last_hidden_state[0]).sum(axis=-1).round(2)",
+                "tbreak self.bert.embeddings.backward",
+                "c",
+                "n",
+                "n",
+                "abs(d_embeddings[0]).sum(axis=-1).round(2)",
+                "cache.token.ids[0, 2]",
+                "d_embeddings[0, 2].round(2)",
+                "c",
+            ),
+        )
+    ],
+    "the tied decoder": [
+        (
+            "--stop-at mlm_head.d_transformed",
+            (
+                "(abs(self.decoder_weight.grad).sum(axis=-1) > 0).all()",
+                "u",
+                "self.bert.embeddings.token.weight is self.mlm_head.decoder_weight",
+                "tbreak self.bert.embeddings.token.backward",
+                "c",
+                "before = self.weight.grad.copy()",
+                "n",
+                "n",
+                "share = self.weight.grad - before",
+                "ids[0]",
+                "np.flatnonzero(abs(share).sum(axis=-1))",
+                "abs(share[4] - d_y[ids == 4].sum(axis=0)).max() < 1e-12",
+                "c",
+            ),
+        )
+    ],
+    "a bug": [
+        (
+            "--exhibit transposed-key --stop-at attention.d_key",
+            (
+                "abs(d_scores.sum(axis=-1)).max() < 1e-12",
+                "n",
+                "abs(d_key.sum(axis=-2)).max().round(3)",
+                "right = (d_scores.swapaxes(-1, -2) @ query) * scale",
+                "right.shape == d_key.shape",
+                "abs(right.sum(axis=-2)).max() < 1e-12",
+                "d_key[0, 0, :2].round(3)",
+                "right[0, 0, :2].round(3)",
+                "c",
+            ),
+        )
+    ],
+}
 
 
 def play(name, number=0):
@@ -152,7 +198,8 @@ def test_why_the_scores_are_divided_by_the_root_of_the_head_size(seen):
     assert answers["softmax(scores)[0, 0].max(axis=-1).round(2)"] == repr(divided.round(2))
     assert answers["softmax(2 * scores)[0, 0].max(axis=-1).round(2)"] == repr(plain.round(2))
     assert (plain > divided).all()
-    assert answers["(big[0] * big[1]).sum(axis=-1).std().round(2)"] == "np.float64(8.09)"  # √64, but for chance
+    spread = answers["(big[0] * big[1]).sum(axis=-1).std().round(2)"]
+    assert spread == "np.float64(8.09)"  # √64, but for chance
 
 
 def test_where_padding_goes(seen):
@@ -163,7 +210,8 @@ def test_where_padding_goes(seen):
     probs = seen.cache.bert.encoder[0].attention.probs
     assert answers["probs[0, 0, 0, -3:].round(3)"] == repr(probs[0, 0, 0, -3:].round(3))
     assert answers["probs[..., -2:].max()"] == "np.float64(0.0)"
-    assert answers["probs[0, 0, -1].round(2)"] == repr(probs[0, 0, -1].round(2)) and probs[0, 0, -1].sum() == pytest.approx(1)
+    assert answers["probs[0, 0, -1].round(2)"] == repr(probs[0, 0, -1].round(2))
+    assert probs[0, 0, -1].sum() == pytest.approx(1)
     answers = play("where [PAD] goes", 1)
     assert answers["abs(d_scores[..., -2:]).max()"] == "np.float64(0.0)"
     d_output = locals_of(seen, "bert.encoder[0].attention")["d_output"]
@@ -174,27 +222,34 @@ def test_where_padding_goes(seen):
 
 def test_one_masked_token_back_to_its_embedding(seen):
     answers = play("one masked token")
-    assert answers["cache.predicted"] == repr(np.array([2, 8, 11])) and answers["cache.mlm_loss.labels"] == repr(np.array([6, 10, 13]))
+    assert answers["cache.predicted"] == repr(np.array([2, 8, 11]))
+    assert answers["cache.mlm_loss.labels"] == repr(np.array([6, 10, 13]))
     probs = seen.cache.mlm_loss.probs[0]
     assert answers["(cache.mlm_loss.probs[0] / 3).round(3)"] == repr((probs / 3).round(3))
     assert answers["d_prediction_logits[0].round(3)"] == repr(((probs - np.eye(20)[6]) / 3).round(3))
     where = locals_of(seen, "")["d_last_hidden_state"]
-    assert answers["abs(d_last_hidden_state[0]).sum(axis=-1).round(2)"] == repr(abs(where[0]).sum(axis=-1).round(2))
+    norms = abs(where[0]).sum(axis=-1)
+    assert answers["abs(d_last_hidden_state[0]).sum(axis=-1).round(2)"] == repr(norms.round(2))
     assert np.flatnonzero(where.any(axis=-1)).tolist() == [2, 8, 11]  # the loss sees three tokens …
     assert arrow(answers["n"]) == "self.token.backward(d_embeddings, cache.token)"
     d_embeddings = locals_of(seen, "bert.embeddings")["d_embeddings"]
-    assert answers["abs(d_embeddings[0]).sum(axis=-1).round(2)"] == repr(abs(d_embeddings[0]).sum(axis=-1).round(2))
-    assert np.flatnonzero(d_embeddings.any(axis=-1)).tolist() == list(range(13))  # … and attention brings it to all but [PAD]
+    norms = abs(d_embeddings[0]).sum(axis=-1)
+    assert answers["abs(d_embeddings[0]).sum(axis=-1).round(2)"] == repr(norms.round(2))
+    reached = np.flatnonzero(d_embeddings.any(axis=-1))
+    assert reached.tolist() == list(range(13))  # … and attention brings it to all but [PAD]
     assert answers["cache.token.ids[0, 2]"] == "np.int64(4)"  # the row of [MASK]
     assert answers["d_embeddings[0, 2].round(2)"] == repr(d_embeddings[0, 2].round(2))
 
 
 def test_the_two_shares_of_the_tied_decoder(seen):
     answers = play("the tied decoder")
-    assert answers["(abs(self.decoder_weight.grad).sum(axis=-1) > 0).all()"] == "np.True_"  # every row, by its probability
+    every_row = answers["(abs(self.decoder_weight.grad).sum(axis=-1) > 0).all()"]
+    assert every_row == "np.True_"  # by its probability
     assert arrow(answers["u"]).startswith("d_predicted_states = self.mlm_head.backward(")
     assert answers["self.bert.embeddings.token.weight is self.mlm_head.decoder_weight"] == "True"
-    [shares] = [call.shares["weight"] for call in trace.calls(seen.backward) if call.path == "bert.embeddings.token"]
+    [shares] = [
+        call.shares["weight"] for call in trace.calls(seen.backward) if call.path == "bert.embeddings.token"
+    ]
     rows = np.flatnonzero(abs(shares).sum(axis=-1) > 1e-12)
     assert answers["np.flatnonzero(abs(share).sum(axis=-1))"] == repr(rows)
     assert answers["ids[0]"] == repr(seen.cache.bert.embeddings.token.ids[0])
@@ -220,8 +275,11 @@ def transcript(name):
         before, answers = debug(arguments, commands)
         lines.append(f"-> {arrow(before)}")
         for line, answer in zip(commands, answers):
-            shown = [re.sub(r"  +#.*", "", row) for row in answer.splitlines()
-                     if not row.startswith(("> ", "Breakpoint", "Deleted breakpoint", "--Return--"))]  # fmt: skip
+            shown = [
+                re.sub(r"  +#.*", "", row)
+                for row in answer.splitlines()
+                if not row.startswith(("> ", "Breakpoint", "Deleted breakpoint", "--Return--"))
+            ]
             lines += [f"(Pdb) {line}", *shown]
     return "\n".join(lines)
 
@@ -233,22 +291,31 @@ def test_the_guide_shows_what_the_debugger_prints(name):
     assert len(blocks) == len(SESSIONS) and transcript(name) in blocks
 
 
-# --- the debugger itself ---------------------------------------------------------------------------------------------
+# --- the debugger itself ------------------------------------------------------------------------------------
 
 
 def test_stop_in_attention_look_at_d_scores_go_up_and_on():
     lines = (ROOT / "minibert" / "layers" / "attention.py").read_text(encoding="utf-8").splitlines()
     [number] = [number for number, line in enumerate(lines, start=1) if line.strip().startswith("d_query = ")]
-    commands = (f"until {number}", "d_scores.shape", "d_scores[0, 0, 0, :3].round(4)", "u", "type(self).__name__", "d_attention.shape", "c")
+    commands = (
+        f"until {number}",
+        "d_scores.shape",
+        "d_scores[0, 0, 0, :3].round(4)",
+        "u",
+        "type(self).__name__",
+        "d_attention.shape",
+        "c",
+    )
     before, answers = debug("--stop-at attention.backward", commands)
     assert arrow(before) == "query, key, value = cache.query, cache.key, cache.value"
     found = dict(zip(commands, answers))
     assert found["d_scores.shape"] == "(1, 2, 15, 15)"
-    subject = example.tiny()
+    subject = example.by_hand()
     record = trace.watch(subject.model, **subject.batch)
     d_scores = locals_of(record, "bert.encoder[2].attention")["d_scores"]
     assert found["d_scores[0, 0, 0, :3].round(4)"] == repr(d_scores[0, 0, 0, :3].round(4))
-    assert "encoder_layer.py" in found["u"] and arrow(found["u"]).startswith("d_x = d_attention_sum + self.attention.backward(")
+    assert "encoder_layer.py" in found["u"]
+    assert arrow(found["u"]).startswith("d_x = d_attention_sum + self.attention.backward(")
     assert found["type(self).__name__"] == "'EncoderLayer'" and found["d_attention.shape"] == "(1, 15, 8)"
     assert found["c"] == DONE
 
@@ -259,7 +326,12 @@ def test_five_frames_from_the_model_to_the_softmax():
     frames = re.findall(r"^[> ] (\S+)\(\d+\)(\w+)\(\)$", answers[2], re.MULTILINE)
     start = frames.index(next(frame for frame in frames if frame[0].endswith("models/bert.py")))
     assert [f"{pathlib.Path(path).name} {function}" for path, function in frames[start:]] == [
-        "bert.py forward", "bert.py forward", "encoder_layer.py forward", "attention.py forward", "softmax.py softmax"]  # fmt: skip
+        "bert.py forward",
+        "bert.py forward",
+        "encoder_layer.py forward",
+        "attention.py forward",
+        "softmax.py softmax",
+    ]
     assert frames[start - 1][1] == "_stop"  # the command
     assert answers[3] == DONE
 
@@ -274,38 +346,68 @@ def test_no_more_than_five_frames_without_a_stop():
                 frame = frame.f_back
             frames.append(frame.f_code.co_name)
 
-    subject = example.tiny()
+    subject = example.by_hand()
     sys.setprofile(on_event)
     subject.model.forward(**subject.batch)
     sys.setprofile(None)
     assert frames == ["softmax", "forward", "forward", "forward", "forward"]
 
 
-def test_the_note():
-    before, _ = debug("--stop-at encoder[1].attention.d_scores", ("c",))
-    note = " ".join(before.partition("Stopped")[2].split())
-    assert re.match(r"in the backward of bert.encoder\[1\].attention \(MultiHeadAttention; minibert/layers/attention.py, line \d+\)", note)
-    assert "before the line `d_scores = d_masked_scores if mask is None else d_masked_scores * mask`" in note
-    assert "output = concat_heads(softmax(Q Kᵀ / √D) V)" in note and "d_scores = probs · (d_probs − Σ_key probs · d_probs)" in note
-    assert "d_masked_scores (1, 2, 15, 15)" in note and "scale 0.5" in note and "n runs the line, then d_scores.shape" in note
-    assert "cache.probs (1, 2, 15, 15) cache.bert.encoder[1].attention.probs" in note  # here, and in the model's backward
+def note_at(name, monkeypatch):
+    """The note of a stop, in this process and without a debugger."""
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
+    subject, notes = example.by_hand(), []
+    with trace.stop_at(subject.model, name, say=notes.append):
+        _, cache = subject.model.forward(**subject.batch)
+        subject.model.backward(cache)
+    [note] = notes
+    return note
 
 
-def test_both_paths_of_the_note_can_be_typed():
-    """At the layer's breakpoint the short path, four frames up the long one: the same array."""
-    before, _ = debug("--stop-at encoder[1].attention.backward", ("c",))
-    pairs = re.findall(r"^  (cache\.\S+)\s+\(.*\)\s+(cache\.bert\S+)$", before, re.MULTILINE)
-    assert len(pairs) == 10
-    commands = [f"id({short})" for short, _ in pairs] + ["u", "u", "u"] + [f"id({long})" for _, long in pairs] + ["c"]
-    _, answers = debug("--stop-at encoder[1].attention.backward", tuple(commands))
-    assert answers[:10] == answers[13:23] and all(answer.isdigit() for answer in answers[:10])
+def test_the_note(monkeypatch):
+    note = " ".join(note_at("encoder[1].attention.d_scores", monkeypatch).split())
+    where = r"Stopped in the backward of bert.encoder\[1\].attention \(MultiHeadAttention; "
+    assert re.match(where + r"minibert/layers/attention.py, line \d+\) before the line", note)
+    for part in (
+        "before the line `d_scores = d_masked_scores if mask is None else d_masked_scores * mask`",
+        "output = concat_heads(softmax(Q Kᵀ / √D) V)",
+        "d_scores = probs · (d_probs − Σ_key probs · d_probs)",
+        "d_masked_scores (1, 2, 15, 15)",
+        "scale 0.5",
+        "n runs the line, then d_scores.shape",
+        "cache.probs (1, 2, 15, 15) cache.bert.encoder[1].attention.probs",  # here; from the model
+    ):
+        assert part in note
 
 
-def test_every_path_of_the_tree_can_be_typed_in_the_models_backward(seen):
+@pytest.fixture(scope="module")
+def typed_paths(seen):
+    """One session: arrays of a cache by their short paths; then in the model's backward, by the long ones."""
     paths = sorted(seen.paths[id(item)][0] for _, item in trace.tensors(seen.cache))
-    _, answers = debug("--stop-at model.backward", (*(f"{path}.shape" for path in paths), "c"))
-    shapes = dict(trace.tensors(seen.cache))
-    assert answers[:-1] == [repr(shapes[path].shape) for path in paths]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        note = note_at("encoder[1].attention.backward", monkeypatch)
+    pairs = re.findall(r"^  (cache\.\S+)\s+\(.*\)\s+(cache\.bert\S+)$", note, re.MULTILINE)
+    short, long = [f"id({path})" for path, _ in pairs], [f"id({path})" for _, path in pairs]
+    commands = (*short, "u", "u", "u", *long, *(f"{path}.shape" for path in paths), "c")
+    before, answers = debug("--stop-at encoder[1].attention.backward", commands)
+    assert note.strip() in before  # the command prints the note of `stop_at`
+    assert answers[-1] == DONE
+    count = len(pairs)
+    by_short, at_the_model = answers[:count], answers[count + 3 : -1]
+    return by_short, at_the_model[:count], dict(zip(paths, at_the_model[count:], strict=True))
+
+
+def test_both_paths_of_the_note_can_be_typed(typed_paths):
+    """At the layer's breakpoint the short path, three frames up the long one: the same array."""
+    short, long, _ = typed_paths
+    assert len(short) == 10
+    assert short == long and all(answer.isdigit() for answer in short)
+
+
+def test_every_path_of_the_tree_can_be_typed_in_the_models_backward(typed_paths, seen):
+    _, _, shown = typed_paths
+    assert len(shown) > 60
+    assert shown == {path: repr(array.shape) for path, array in trace.tensors(seen.cache) if path in shown}
 
 
 def test_quitting_is_no_error():
@@ -313,103 +415,178 @@ def test_quitting_is_no_error():
     assert answers == [""]
 
 
-def test_the_debugger_is_the_readers(tmp_path):
+def run_here(capsys, monkeypatch, chosen):
+    """Run `minibert trace --stop-at attention.d_scores` in this process, with the debugger that is chosen."""
+    monkeypatch.setenv("PYTHONBREAKPOINT", chosen)
+    assert cli.main(["trace", "--stop-at", "attention.d_scores"]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_debugger_is_the_readers(tmp_path, capsys, monkeypatch):
     (tmp_path / "mine.py").write_text(
-        "import sys\ndef stop():\n    frame = sys._getframe(1)\n    print('mine:', frame.f_code.co_name, 'd_probs' in frame.f_locals)\n",
+        "import sys\n"
+        "def stop():\n"
+        "    frame = sys._getframe(1)\n"
+        "    print('mine:', frame.f_code.co_name, 'd_probs' in frame.f_locals)\n",
         encoding="utf-8",
     )
-    run = functools.partial(subprocess.run, [sys.executable, "-m", "minibert", "trace", "--stop-at", "attention.d_scores"],
-                            capture_output=True, text=True, encoding="utf-8", stdin=subprocess.DEVNULL, timeout=60)  # fmt: skip
-    path = f"{ROOT}{os.pathsep}{tmp_path}"
-    mine = run(env=environment(PYTHONBREAKPOINT="mine.stop", PYTHONPATH=path))
-    assert mine.stdout.count("mine: backward True\n") == 1 and mine.stdout.rstrip().endswith(DONE) and mine.returncode == 0
-    none = run(env=environment(PYTHONBREAKPOINT="0"))
-    assert "(Pdb)" not in none.stdout and none.stdout.rstrip().endswith(DONE) and none.returncode == 0
+    monkeypatch.syspath_prepend(tmp_path)
+    printed = run_here(capsys, monkeypatch, "mine.stop")
+    assert printed.count("mine: backward True\n") == 1 and printed.rstrip().endswith(DONE)
 
 
-# --- names to stop at --------------------------------------------------------------------------------------------------
+def test_without_a_debugger_both_passes_run_to_the_end(capsys, monkeypatch):
+    printed = run_here(capsys, monkeypatch, "0")
+    assert "(Pdb)" not in printed and printed.rstrip().endswith(DONE)
 
 
-@pytest.mark.parametrize("name, path, method, line", [
-    ("attention.backward", "bert.encoder[0].attention", "backward", "query, key, value = cache.query, cache.key, cache.value"),
-    ("bert.encoder[1].attention.probs", "bert.encoder[1].attention", "forward", "probs = softmax(masked_scores)"),
-    ("bert.encoder.1.attention.probs", "bert.encoder[1].attention", "forward", "probs = softmax(masked_scores)"),
-    ("encoder[2].d_attended", "bert.encoder[2]", "backward", "d_attended = d_output_sum + self.feed_forward"),
-    ("MultiHeadAttention.forward", "bert.encoder[0].attention", "forward", "if mask is not None and mask.dtype != bool:"),
-    ("query_projection.d_x", "bert.encoder[0].attention.query", "backward", "d_x = (d_rows_out @ self.weight.value.T)"),
-    ("nsp_loss.d_logits", "cross_entropy", "backward", "d_logits = d_rows.reshape("),
-    ("model.backward", "", "backward", "if cache.mlm_loss is None and cache.nsp_loss is None:"),
-    ("BertForPreTraining.predicted", "", "forward", "predicted = np.flatnonzero(labels != IGNORE_INDEX)"),
-    ("d_hidden", "bert", "backward", "d_hidden = d_last_hidden"),
-    ("pooled", "bert.pooler", "forward", "pooled = np.tanh(dense)"),
-    ("softmax", "bert.encoder[0].attention", "forward", "probs = softmax(masked_scores)"),
-    ("mlm_head.dense.backward.d_x", "mlm_head.dense", "backward", "d_x = (d_rows_out @"),
-    ("mlm_head.self.decoder_bias.grad", "mlm_head", "backward", "self.decoder_bias.grad += "),
-])  # fmt: skip
+# --- names to stop at ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, path, method, line",
+    [
+        (
+            "attention.backward",
+            "bert.encoder[0].attention",
+            "backward",
+            "query, key, value = cache.query, cache.key, cache.value",
+        ),
+        (
+            "bert.encoder[1].attention.probs",
+            "bert.encoder[1].attention",
+            "forward",
+            "probs = softmax(masked_scores)",
+        ),
+        (
+            "bert.encoder.1.attention.probs",
+            "bert.encoder[1].attention",
+            "forward",
+            "probs = softmax(masked_scores)",
+        ),
+        (
+            "encoder[2].d_attended",
+            "bert.encoder[2]",
+            "backward",
+            "d_attended = d_output_sum + self.feed_forward",
+        ),
+        (
+            "MultiHeadAttention.forward",
+            "bert.encoder[0].attention",
+            "forward",
+            "if mask is not None and mask.dtype != bool:",
+        ),
+        (
+            "query_projection.d_x",
+            "bert.encoder[0].attention.query",
+            "backward",
+            "d_x = (d_rows_out @ self.weight.value.T)",
+        ),
+        ("nsp_loss.d_logits", "cross_entropy", "backward", "d_logits = d_rows.reshape("),
+        ("model.backward", "", "backward", "if cache.mlm_loss is None and cache.nsp_loss is None:"),
+        ("BertForPreTraining.predicted", "", "forward", "predicted = np.flatnonzero(labels != IGNORE_INDEX)"),
+        ("d_hidden", "bert", "backward", "d_hidden = d_last_hidden"),
+        ("pooled", "bert.pooler", "forward", "pooled = np.tanh(dense)"),
+        ("softmax", "bert.encoder[0].attention", "forward", "probs = softmax(masked_scores)"),
+        ("mlm_head.dense.backward.d_x", "mlm_head.dense", "backward", "d_x = (d_rows_out @"),
+        ("mlm_head.self.decoder_bias.grad", "mlm_head", "backward", "self.decoder_bias.grad += "),
+    ],
+)
 def test_names(name, path, method, line):
-    model = example.tiny().model
+    model = example.by_hand().model
     places = {place.path: place for place in find_places(model, name)}
     place = places[path]
-    source = pathlib.Path(sys.modules[type(place.layer).__module__].__file__).read_text(encoding="utf-8").splitlines()
+    file = pathlib.Path(sys.modules[type(place.layer).__module__].__file__)
+    source = file.read_text(encoding="utf-8").splitlines()
     assert place.method == method and source[place.line - 1].strip().startswith(line)
 
 
 def test_every_line_of_every_layer_can_be_stopped_at(monkeypatch):
-    """Each assignment of each forward and backward of the tiny model: reached once, in the right frame, before it has run."""
+    """Each assignment of each forward and backward: reached once, in the right frame, before it has run."""
     monkeypatch.setenv("PYTHONBREAKPOINT", "0")
-    subject = example.tiny()
+    subject = example.by_hand()
     record = trace.watch(subject.model, **subject.batch)
     lines = {}
     for call in [*trace.calls(record.forward), *trace.calls(record.backward)]:
         for assignment in trace.source.assignments(call.function):
-            if assignment.formula != "None" and "encoder[0]" not in call.path and "encoder[1]" not in call.path:
+            is_repeated = "encoder[0]" in call.path or "encoder[1]" in call.path
+            if assignment.formula != "None" and not is_repeated:
                 lines.setdefault((type(call.layer), call.method, assignment.name), call)
     assert len(lines) > 150
     for (_, method, name), call in lines.items():
         [place] = find_places(subject.model, f"{call.path or 'model'}.{method}.{name}")
         assert (place.layer.__class__.__name__, place.method) == (call.layer.__class__.__name__, method)
-    some = "attention.scores", "mlm_head.d_dense", "d_states", "norm.along_ones", "cross_entropy.backward.d_log_probs", "layer_cache"
+    some = (
+        "attention.scores",
+        "mlm_head.d_dense",
+        "d_states",
+        "norm.along_ones",
+        "cross_entropy.backward.d_log_probs",
+        "layer_cache",
+    )
     for name in some:
         notes = []
         with trace.stop_at(subject.model, name, say=notes.append) as stopped:
             _, cache = subject.model.forward(**subject.batch)
             subject.model.backward(cache)
         assert len(stopped) == len(notes) == 1
-        assert not any("backward" in vars(call.layer) or "forward" in vars(call.layer) for call in trace.calls(record.forward))
+        for call in trace.calls(record.forward):
+            assert not {"forward", "backward"} & set(vars(call.layer))
 
 
-@pytest.mark.parametrize("name, expected", [
-    ("atention.backward", "is attention.backward meant?"),
-    ("attention.d_scors", "is d_scores meant?"),
-    ("attention.d_scors", "backward: query, key, value, probs, dropped_probs, mask, scale, d_joined_value"),
-    ("encoder[7].attention", "layers: "),
-    ("nothing", "classes: BertEmbeddings, BertForPreTraining"),
-    ("attention.backward.probs.shape", "no line of bert.encoder[0].attention computes 'probs.shape'; is probs meant?"),
-    ("", "no layer or line is called"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("atention.backward", "is attention.backward meant?"),
+        ("attention.d_scors", "is d_scores meant?"),
+        (
+            "attention.d_scors",
+            "backward: query, key, value, probs, dropped_probs, mask, scale, d_joined_value",
+        ),
+        ("encoder[7].attention", "layers: "),
+        ("nothing", "classes: BertEmbeddings, BertForPreTraining"),
+        (
+            "attention.backward.probs.shape",
+            "no line of bert.encoder[0].attention computes 'probs.shape'; is probs meant?",
+        ),
+        ("", "no layer or line is called"),
+    ],
+)
 def test_a_wrong_name_lists_the_right_ones(name, expected):
     with pytest.raises(ValueError, match="no l") as error:
-        find_places(example.tiny().model, name)
+        find_places(example.by_hand().model, name)
     assert expected in str(error.value)
 
 
 def test_the_names_of_caches():
-    model = example.tiny().model
-    assert cache_names(model, "bert.encoder[1].attention.query") == ["bert.encoder[1].attention.query_projection"]
+    model = example.by_hand().model
+    attention = "bert.encoder[1].attention"
+    assert cache_names(model, f"{attention}.query") == [f"{attention}.query_projection"]
     assert cache_names(model, "bert.embeddings.token") == ["bert.embeddings.token"]
     assert cache_names(model, "cross_entropy") == ["mlm_loss", "nsp_loss"]
 
 
-def test_of_two_losses_the_one_that_is_meant():
-    for name, shape in (("nsp_loss", "(1, 2)"), ("mlm_loss", "(3, 20)"), ("cross_entropy", "(3, 20)")):
-        _, answers = debug(f"--stop-at {name}.backward", ("cache.probs.shape", "c"))
-        assert answers == [shape, DONE]
+@pytest.mark.parametrize(
+    "name, shape", [("nsp_loss", (1, 2)), ("mlm_loss", (3, 20)), ("cross_entropy", (3, 20))]
+)
+def test_of_two_losses_the_one_that_is_meant(name, shape, monkeypatch):
+    found = []
+
+    def look():
+        found.append(sys._getframe(1).f_locals["cache"].probs.shape)
+
+    monkeypatch.setattr(sys, "breakpointhook", look)
+    subject = example.by_hand()
+    with trace.stop_at(subject.model, f"{name}.backward", say=str):
+        _, cache = subject.model.forward(**subject.batch)
+        subject.model.backward(cache)
+    assert found == [shape]
 
 
 def test_a_planted_mistake_can_be_stopped_in(monkeypatch):
     """Its method calls ours by super(), which needs the class it was written in."""
     monkeypatch.setenv("PYTHONBREAKPOINT", "0")
-    subject = example.tiny()
+    subject = example.by_hand()
     with_super = [name for name, exhibit in museum.exhibits.items() if "and then" in exhibit.difference()]
     planted = 0
     for name in with_super:
@@ -417,7 +594,8 @@ def test_a_planted_mistake_can_be_stopped_in(monkeypatch):
             model = museum.plant(subject.model, name)
         except ValueError:  # no such layer in a BERT
             continue
-        [theirs] = [layer for _, layer in trace.stop.sublayers(model) if type(layer) is museum.exhibits[name].theirs][:1]
+        planted_class = museum.exhibits[name].theirs
+        theirs = next(layer for _, layer in walk(model, is_layer) if type(layer) is planted_class)
         for method in ("forward", "backward"):
             notes = []
             with trace.stop_at(model, f"{type(theirs).__name__}.{method}", say=notes.append):
@@ -427,7 +605,7 @@ def test_a_planted_mistake_can_be_stopped_in(monkeypatch):
     assert planted >= 2
 
 
-# --- VS Code and JupyterLab --------------------------------------------------------------------------------------------
+# --- VS Code and JupyterLab ---------------------------------------------------------------------------------
 
 
 class DebugAdapter:
@@ -451,7 +629,8 @@ class DebugAdapter:
 
     def send(self, command, **arguments):
         self.number += 1
-        body = json.dumps({"seq": self.number, "type": "request", "command": command, "arguments": arguments}).encode()
+        content = {"seq": self.number, "type": "request", "command": command, "arguments": arguments}
+        body = json.dumps(content).encode()
         self.socket.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         return self.number
 
@@ -471,18 +650,39 @@ class DebugAdapter:
         return self.wait_for(lambda message: message.get("event") == name).get("body", {})
 
 
-@pytest.mark.parametrize("how", ["--stop-at", "a breakpoint in the margin"])
-def test_vs_code(how):
-    """What VS Code does when `minibert trace` is started from it; debugpy is its Python debugger."""
+def line_of_d_query():
+    """The line in attention.py that assigns d_query, as (path, number)."""
+    path = ROOT / "minibert" / "layers" / "attention.py"
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    [line] = [line for line in lines if line.startswith("d_query = ")]
+    return path, lines.index(line) + 1
+
+
+TWO_RUNS = """
+from minibert.cli import main
+main(["trace", "--only", "mlm_loss.labels"])
+main(["trace", "--stop-at", "attention.d_query"])
+"""
+
+
+def test_vs_code():
+    """Two runs of `minibert trace`: a breakpoint in the margin stops the first, --stop-at the second.
+
+    debugpy is VS Code's Python debugger; one session of it is enough for both.
+    """
     pytest.importorskip("debugpy")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = ["--stop-at", "attention.d_query"] if how == "--stop-at" else ["--only", "mlm_loss.labels"]  # little to print
+    listen = ["-m", "debugpy", "--listen", f"127.0.0.1:{port}", "--wait-for-client"]
     process = subprocess.Popen(
-        [sys.executable, "-Xfrozen_modules=off", "-m", "debugpy", "--listen", f"127.0.0.1:{port}", "--wait-for-client", "-m", "minibert",
-         "trace", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", env=environment(),
-    )  # fmt: skip
+        [sys.executable, "-Xfrozen_modules=off", *listen, "-c", TWO_RUNS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        env=environment(),
+    )
     try:
         for _ in range(300):
             try:
@@ -493,28 +693,31 @@ def test_vs_code(how):
         adapter.request("initialize", adapterID="test", pathFormat="path", linesStartAt1=True)
         attached = adapter.send("attach", justMyCode=False)
         adapter.event("initialized")
-        path = ROOT / "minibert" / "layers" / "attention.py"
-        line = path.read_text(encoding="utf-8").splitlines().index(
-            next(row for row in path.read_text(encoding="utf-8").splitlines() if row.strip().startswith("d_query = "))) + 1
-        if how != "--stop-at":
-            adapter.request("setBreakpoints", source={"path": str(path)}, breakpoints=[{"line": line}])
+        path, line = line_of_d_query()
+        adapter.request("setBreakpoints", source={"path": str(path)}, breakpoints=[{"line": line}])
         adapter.request("configurationDone")
         adapter.wait_for(lambda message: message.get("request_seq") == attached)
-        thread = adapter.event("stopped")["threadId"]
-        frames = adapter.request("stackTrace", threadId=thread)["stackFrames"]
-        names = [f"{pathlib.Path(frame['source']['path']).name} {frame['name'].split('.')[-1]}" for frame in frames]
-        assert names[:4] == ["attention.py backward", "encoder_layer.py backward", "bert.py backward", "bert.py backward"]
-        assert frames[0]["line"] == line
-        evaluate = functools.partial(adapter.request, "evaluate", context="repl")
-        assert evaluate(expression="d_scores.shape", frameId=frames[0]["id"])["result"] == "(1, 2, 15, 15)"
-        assert evaluate(expression="type(self).__name__", frameId=frames[1]["id"])["result"] == "'EncoderLayer'"
-        adapter.request("setBreakpoints", source={"path": str(path)}, breakpoints=[])
-        adapter.send("continue", threadId=thread)
+        for reason in ("in the margin", "--stop-at"):
+            thread = adapter.event("stopped")["threadId"]
+            frames = adapter.request("stackTrace", threadId=thread)["stackFrames"]
+            files = [pathlib.Path(frame["source"]["path"]).name for frame in frames]
+            names = [f"{file} {frame['name'].split('.')[-1]}" for file, frame in zip(files, frames)]
+            backwards = ["attention.py", "encoder_layer.py", "bert.py", "bert.py"]
+            assert names[:4] == [f"{name} backward" for name in backwards], reason
+            assert ("record.py watch" in names) == (reason == "in the margin")
+            assert frames[0]["line"] == line
+            evaluate = functools.partial(adapter.request, "evaluate", context="repl")
+            shape = evaluate(expression="d_scores.shape", frameId=frames[0]["id"])
+            caller = evaluate(expression="type(self).__name__", frameId=frames[1]["id"])
+            assert shape["result"] == "(1, 2, 15, 15)" and caller["result"] == "'EncoderLayer'"
+            adapter.request("setBreakpoints", source={"path": str(path)}, breakpoints=[])
+            adapter.send("continue", threadId=thread)
         adapter.event("terminated")
         adapter.send("disconnect")
         adapter.socket.close()  # then debugpy's own process ends too, which holds the pipe
         output, _ = process.communicate(timeout=30)
-        assert (DONE if how == "--stop-at" else "loss     5.2924") in output
+        first, second = output.split("model    ")[1:]
+        assert "loss     5.2924" in first and DONE in second
     finally:
         process.kill()
 
@@ -522,19 +725,21 @@ def test_vs_code(how):
 CELL = """
 from minibert import trace
 from minibert.trace import example
-subject = example.tiny()
+subject = example.by_hand()
 with trace.stop_at(subject.model, "attention.d_query"):
     output, cache = subject.model.forward(**subject.batch)
     subject.model.backward(cache)
 """
 
 
-@pytest.fixture
-def kernel(tmp_path):
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    """One notebook for all tests; JupyterLab's debugger comes last, because it leaves debugpy loaded."""
+    directory = str(tmp_path_factory.mktemp("jupyter"))
     manager_module = pytest.importorskip("jupyter_client.manager")
     pytest.importorskip("ipykernel")
     manager = manager_module.KernelManager(kernel_name="python3")
-    manager.start_kernel(env=environment(JUPYTER_RUNTIME_DIR=str(tmp_path), IPYTHONDIR=str(tmp_path)))
+    manager.start_kernel(env=environment(JUPYTER_RUNTIME_DIR=directory, IPYTHONDIR=directory))
     client = manager.client()
     client.start_channels()
     client.wait_for_ready(timeout=60)
@@ -549,12 +754,13 @@ def until_idle(kernel, request):
         message = kernel.get_iopub_msg(timeout=30)
         assert message["msg_type"] != "error", message["content"]
         yield message
-        if message["parent_header"].get("msg_id") == request and message["content"].get("execution_state") == "idle":
+        is_idle = message["content"].get("execution_state") == "idle"
+        if is_idle and message["parent_header"].get("msg_id") == request:
             return
 
 
 def test_a_notebook_opens_the_debugger_below_the_cell(kernel):
-    """What a notebook does without its visual debugger: a prompt below the cell; the frames are the cell's and ours."""
+    """Without the visual debugger: a prompt below the cell; the frames are the cell's and ours."""
     request = kernel.execute(CELL, allow_stdin=True)
     answers = ["p d_scores.shape", "up", "p type(self).__name__", "continue"]
     for answer in answers:
@@ -566,37 +772,6 @@ def test_a_notebook_opens_the_debugger_below_the_cell(kernel):
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert "Stopped in the backward of bert.encoder[2].attention" in plain
     assert "(1, 2, 15, 15)" in plain and "'EncoderLayer'" in plain
-
-
-def test_jupyterlabs_visual_debugger(kernel):
-    """JupyterLab's debugger is debugpy within the kernel: a breakpoint in our file stops, and names can be looked at."""
-    requests = iter(range(1, 1000))
-
-    def ask(command, **arguments):
-        content = {"type": "request", "seq": next(requests), "command": command, "arguments": arguments}
-        kernel.control_channel.send(kernel.session.msg("debug_request", content))
-        reply = kernel.control_channel.get_msg(timeout=30)
-        assert reply["content"].get("success", True), reply["content"]
-        return reply["content"].get("body", {})
-
-    ask("initialize", clientID="test", adapterID="", pathFormat="path", linesStartAt1=True)
-    ask("attach", justMyCode=False)
-    path = ROOT / "minibert" / "layers" / "attention.py"
-    rows = path.read_text(encoding="utf-8").splitlines()
-    line = next(number for number, row in enumerate(rows, start=1) if row.strip().startswith("d_query = "))
-    ask("setBreakpoints", source={"path": str(path)}, breakpoints=[{"line": line}], sourceModified=False)
-    ask("configurationDone")
-    request = kernel.execute(CELL.replace('with trace.stop_at(subject.model, "attention.d_query"):', "if True:"))
-    messages = until_idle(kernel, request)
-    stopped = next(message for message in messages if message["content"].get("event") == "stopped")
-    thread = stopped["content"]["body"]["threadId"]
-    frames = ask("stackTrace", threadId=thread)["stackFrames"]
-    assert frames[0]["line"] == line and pathlib.Path(frames[0]["source"]["path"]).name == "attention.py"
-    assert ask("evaluate", expression="d_scores.shape", frameId=frames[0]["id"], context="repl")["result"] == "(1, 2, 15, 15)"
-    ask("setBreakpoints", source={"path": str(path)}, breakpoints=[], sourceModified=False)
-    ask("continue", threadId=thread)
-    assert list(messages)
-    ask("disconnect", restart=False, terminateDebuggee=False)
 
 
 OWN_LAYER = """
@@ -621,5 +796,41 @@ def test_a_layer_written_in_a_notebook(kernel):
     for answer in ("n", "p d_x", "c"):
         kernel.get_stdin_msg(timeout=30)
         kernel.input(answer)
-    text = " ".join("".join(message["content"].get("text", "") for message in until_idle(kernel, request)).split())
+    text = " ".join(
+        "".join(message["content"].get("text", "") for message in until_idle(kernel, request)).split()
+    )
     assert "before the line `d_x = d_y * 2`" in text and "array([2., 2., 2.])" in text
+
+
+def test_jupyterlabs_visual_debugger(kernel):
+    """JupyterLab's debugger is debugpy within the kernel: a breakpoint in our file stops and shows values."""
+    requests = iter(range(1, 1000))
+
+    def ask(command, **arguments):
+        content = {"type": "request", "seq": next(requests), "command": command, "arguments": arguments}
+        kernel.control_channel.send(kernel.session.msg("debug_request", content))
+        reply = kernel.control_channel.get_msg(timeout=30)
+        assert reply["content"].get("success", True), reply["content"]
+        return reply["content"].get("body", {})
+
+    ask("initialize", clientID="test", adapterID="", pathFormat="path", linesStartAt1=True)
+    ask("attach", justMyCode=False)
+    path, line = line_of_d_query()
+    ask("setBreakpoints", source={"path": str(path)}, breakpoints=[{"line": line}], sourceModified=False)
+    ask("configurationDone")
+    request = kernel.execute(
+        CELL.replace('with trace.stop_at(subject.model, "attention.d_query"):', "if True:")
+    )
+    messages = until_idle(kernel, request)
+    stopped = next(message for message in messages if message["content"].get("event") == "stopped")
+    thread = stopped["content"]["body"]["threadId"]
+    frames = ask("stackTrace", threadId=thread)["stackFrames"]
+    assert frames[0]["line"] == line and pathlib.Path(frames[0]["source"]["path"]).name == "attention.py"
+    assert (
+        ask("evaluate", expression="d_scores.shape", frameId=frames[0]["id"], context="repl")["result"]
+        == "(1, 2, 15, 15)"
+    )
+    ask("setBreakpoints", source={"path": str(path)}, breakpoints=[], sourceModified=False)
+    ask("continue", threadId=thread)
+    assert list(messages)
+    ask("disconnect", restart=False, terminateDebuggee=False)

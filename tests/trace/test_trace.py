@@ -1,4 +1,4 @@
-"""The trace: twenty values by hand, paths that can be typed, gradients under their values, and what it says when wrong."""
+"""The trace: twenty values by hand, paths that can be typed, gradients under their values, messages."""
 
 import doctest
 import html.parser
@@ -6,7 +6,9 @@ import importlib
 import math
 import pathlib
 import re
+import subprocess
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -23,19 +25,26 @@ GUIDE = pathlib.Path(minibert.__file__).parent.parent / "notebooks" / "guides" /
 
 @pytest.fixture
 def model():
-    return minibert.BertForPreTraining(minibert.BertConfig(
-        vocab_size=11, hidden_size=6, num_hidden_layers=2, num_attention_heads=3, intermediate_size=10, max_position_embeddings=5,
-    ))  # fmt: skip
+    return minibert.BertForPreTraining(
+        minibert.BertConfig(
+            vocab_size=11,
+            hidden_size=6,
+            num_hidden_layers=2,
+            num_attention_heads=3,
+            intermediate_size=10,
+            max_position_embeddings=5,
+        )
+    )
 
 
 @pytest.fixture(scope="module")
-def tiny():
-    return example.tiny()
+def small():
+    return example.by_hand()
 
 
 @pytest.fixture(scope="module")
 def seen():
-    subject = example.tiny()
+    subject = example.by_hand()
     return trace.watch(subject.model, **subject.batch)
 
 
@@ -44,18 +53,21 @@ def lines(seen):
     return str(seen).splitlines()
 
 
-# --- walking through a cache ---
+# --- walking through a cache --------------------------------------------------------------------------------
 
 
 def test_the_paths_can_be_typed_at_a_breakpoint(model):
-    _, cache = model.forward(np.array([[1, 2, 3]]), labels=np.array([[-100, 2, -100]]), rng=np.random.default_rng(0))
+    _, cache = model.forward(
+        np.array([[1, 2, 3]]), labels=np.array([[-100, 2, -100]]), rng=np.random.default_rng(0)
+    )
     found = dict(tensors(cache))
     assert len(found) > 40
     for path, array in found.items():
         assert eval(path, {"cache": cache}) is array  # a path is Python
     assert found["cache.bert.encoder[1].attention.probs"].shape == (1, 3, 3, 3)
     paths = list(found)
-    assert paths.index("cache.bert.embeddings.token.ids") < paths.index("cache.bert.encoder[0].attention.probs")
+    first, later = "cache.bert.embeddings.token.ids", "cache.bert.encoder[0].attention.probs"
+    assert paths.index(first) < paths.index(later)
 
 
 def test_the_first_that_is_not_finite(model):
@@ -67,7 +79,7 @@ def test_the_first_that_is_not_finite(model):
     assert first_non_finite(model, cache) == "nsp_head.bias"  # parameters come first: they are the cause
 
 
-# --- twenty values, recomputed with Python's own floats: no NumPy, none of our code ---
+# --- twenty values, recomputed with Python's own floats: no NumPy, none of our code -------------------------
 
 
 def dot(row, column):
@@ -100,7 +112,7 @@ def add(rows, others):
 
 
 def by_hand(subject, bump=None, amount=0.0):
-    """{name: value}, and the loss: one pass of the tiny model. `amount` is added to the value that `bump` names."""
+    """{name: value}, and the loss: one pass. `amount` is added to the value that `bump` names."""
     bert, found = subject.model.bert, {}
 
     def note(name, value):
@@ -109,16 +121,23 @@ def by_hand(subject, bump=None, amount=0.0):
 
     ids, segments = subject.batch["input_ids"][0].tolist(), subject.batch["token_type_ids"][0].tolist()
     is_token = subject.batch["attention_mask"][0].tolist()
-    tables = [layer.weight.value.tolist() for layer in (bert.embeddings.token, bert.embeddings.position, bert.embeddings.segment)]
-    summed = [[sum(parts) for parts in zip(tables[0][token], tables[1][place], tables[2][segment])]
-              for place, (token, segment) in enumerate(zip(ids, segments))]
+    tables = [
+        layer.weight.value.tolist()
+        for layer in (bert.embeddings.token, bert.embeddings.position, bert.embeddings.segment)
+    ]
+    summed = [
+        [sum(parts) for parts in zip(tables[0][token], tables[1][place], tables[2][segment])]
+        for place, (token, segment) in enumerate(zip(ids, segments))
+    ]
     summed[0][0] = note("embeddings", summed[0][0])
     hidden = [normalize(row)[0] for row in summed]
     note("inverse_std", normalize(summed[0])[1])
     note("normalized", hidden[0][0])
     for number_of_layer, layer in enumerate(bert.encoder):
         prefix, attention = f"{number_of_layer} ", layer.attention
-        query, key, value = (linear(hidden, part) for part in (attention.query, attention.key, attention.value))
+        query, key, value = (
+            linear(hidden, part) for part in (attention.query, attention.key, attention.value)
+        )
         for name, rows in (("query", query), ("key", key), ("value", value)):
             note(prefix + name, rows[0][0])
         joined = [[] for _ in ids]
@@ -128,7 +147,7 @@ def by_hand(subject, bump=None, amount=0.0):
                 scores = [dot(row[columns], other[columns]) / math.sqrt(4) for other in key]
                 if (head, place) == (0, 0):
                     scores[0] = note(prefix + "scores", scores[0])
-                probs = softmax([score for score, real in zip(scores, is_token) if real])  # [PAD] stands at the end
+                probs = softmax([score for score, real in zip(scores, is_token) if real])  # [PAD] is last
                 if (head, place) == (0, 0):
                     note(prefix + "probs", probs[0])
                 joined[place] += [dot(probs, column) for column in list(zip(*value))[columns]]
@@ -145,7 +164,10 @@ def by_hand(subject, bump=None, amount=0.0):
     note("pooled", pooled[0])
     nsp_probs = softmax(linear([pooled], subject.model.nsp_head)[0])
     places = list(subject.answers)
-    states = [[x * cdf(x) for x in row] for row in linear([hidden[place] for place in places], subject.model.mlm_head.dense)]
+    states = [
+        [x * cdf(x) for x in row]
+        for row in linear([hidden[place] for place in places], subject.model.mlm_head.dense)
+    ]
     mlm_probs = [softmax([dot(normalize(row)[0], word) for word in tables[0]]) for row in states]
     labels = [int(subject.batch["labels"][0, place]) for place in places]
     mlm_loss = -sum(math.log(probs[label]) for probs, label in zip(mlm_probs, labels)) / 3
@@ -162,7 +184,7 @@ def slope(subject, name, step=1e-5):
     return (by_hand(subject, name, step)["loss"] - by_hand(subject, name, -step)["loss"]) / (2 * step)
 
 
-# Heading of the printed tree, label of the line, the name above. The table in the debugging guide is this one.
+# Heading of the printed tree, label of the line, the name above. It is the table of the debugging guide.
 TWENTY = [
     ("", "bert.embeddings.norm.inverse_std", "inverse_std"),
     ("", "bert.embeddings.norm.normalized", "normalized"),
@@ -188,7 +210,7 @@ TWENTY = [
 
 
 def printed(lines, heading, label):
-    """The first number on the line of that label: of the forward tree, or below a heading of the backward tree."""
+    """The first number on the line of that label: in the forward tree, or below a heading of the backward."""
     backward = next(number for number, line in enumerate(lines) if line.startswith("--- backward"))
     section = lines[backward:] if heading else lines[:backward]
     if heading:
@@ -199,24 +221,31 @@ def printed(lines, heading, label):
     return numbers[1]
 
 
-@pytest.mark.parametrize("heading, label, name", TWENTY, ids=[f"{heading} {label}".strip() for heading, label, _ in TWENTY])
-def test_twenty_values_by_hand(tiny, lines, heading, label, name):
-    expected = slope(tiny, name) if label in ("d_scores", "d_embeddings") else by_hand(tiny)[name]
+@pytest.mark.parametrize(
+    "heading, label, name", TWENTY, ids=[f"{heading} {label}".strip() for heading, label, _ in TWENTY]
+)
+def test_twenty_values_by_hand(small, lines, heading, label, name):
+    expected = slope(small, name) if label in ("d_scores", "d_embeddings") else by_hand(small)[name]
     assert len(TWENTY) == 20 and abs(expected) > 1e-4
-    assert float(printed(lines, heading, label)) == pytest.approx(expected, abs=0.51e-4, rel=0.05 if abs(expected) < 1e-3 else 1e-12)
+    relative = 0.05 if abs(expected) < 1e-3 else 1e-12
+    assert float(printed(lines, heading, label)) == pytest.approx(expected, abs=0.51e-4, rel=relative)
 
 
 @pytest.mark.skipif(not GUIDE.exists(), reason="the guide is not there")
 def test_the_table_of_the_guide_is_this_one(lines):
-    rows = re.findall(r"^\| (?:`(\S+)` \(backward\)|forward) \| `(\S+)` \| (\S+) \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (?:`(\S+)` \(backward\)|forward) \| `(\S+)` \| (\S+) \|",
+        GUIDE.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
     assert rows == [(heading, label, printed(lines, heading, label)) for heading, label, _ in TWENTY]
 
 
-def test_the_loss_by_hand(tiny, seen):
-    assert float(seen.output.loss) == pytest.approx(by_hand(tiny)["loss"], abs=1e-13)
+def test_the_loss_by_hand(small, seen):
+    assert float(seen.output.loss) == pytest.approx(by_hand(small)["loss"], abs=1e-13)
 
 
-# --- the tree ---
+# --- the tree -----------------------------------------------------------------------------------------------
 
 
 def parts(items, heading=None):
@@ -228,14 +257,24 @@ def parts(items, heading=None):
             yield heading, item
 
 
-def test_the_letters_have_sizes_of_their_own(tiny, seen):
-    config = tiny.model.config
-    sizes = [1, len(tiny.tokens), config.hidden_size, config.num_attention_heads, config.hidden_size // config.num_attention_heads,
-             config.intermediate_size, config.vocab_size, len(tiny.answers)]  # fmt: skip
-    assert sizes == [1, 15, 8, 2, 4, 16, 20, 3] and len(set(sizes)) == len(sizes) and config.num_hidden_layers == 3
+def test_the_letters_have_sizes_of_their_own(small, seen):
+    config = small.model.config
+    sizes = [
+        1,
+        len(small.tokens),
+        config.hidden_size,
+        config.num_attention_heads,
+        config.hidden_size // config.num_attention_heads,
+        config.intermediate_size,
+        config.vocab_size,
+        len(small.answers),
+    ]
+    assert sizes == [1, 15, 8, 2, 4, 16, 20, 3] and len(set(sizes)) == len(sizes)
+    assert config.num_hidden_layers == 3
     assert all(math.isfinite(array.sum()) for _, array in tensors(seen.cache))
-    again = example.tiny()
-    assert all((a.value == b.value).all() for a, b in zip(tiny.model.parameters().values(), again.model.parameters().values()))
+    again = example.by_hand().model.parameters()
+    for name, parameter in small.model.parameters().items():
+        np.testing.assert_array_equal(parameter.value, again[name].value)
 
 
 def test_every_field_of_the_cache_is_in_the_tree_and_every_path_can_be_typed(seen):
@@ -271,7 +310,8 @@ def test_each_gradient_is_below_the_value_it_belongs_to(seen):
         previous = row
     assert pairs > 60
     found = {(heading.path, row.label): row for heading, row in parts(seen.view().sections[1][2])}
-    scores = found["bert.encoder[1].attention", "bert.encoder[1].attention: scores"]  # not in the cache: forward's own
+    path = "bert.encoder[1].attention"
+    scores = found[path, f"{path}: scores"]  # not in the cache: forward's own
     attention = seen.cache.bert.encoder[1].attention
     np.testing.assert_allclose(scores.value, attention.query @ attention.key.swapaxes(-1, -2) / 2, rtol=1e-13)
     assert scores.note == "(query @ key.swapaxes(-1, -2)) * (1 / math.sqrt(query.shape[-1]))"
@@ -279,18 +319,30 @@ def test_each_gradient_is_below_the_value_it_belongs_to(seen):
 
 def test_backward_is_in_its_order(seen):
     order = [(step.call.path, step.name) for step in trace.steps(seen.backward)]
-    places = [order.index(step) for step in (
-        ("cross_entropy", "d_logits"), ("", "d_prediction_logits"), ("mlm_head", "self.decoder_weight.grad"), ("mlm_head", "d_transformed"),
-        ("", "d_seq_relationship_logits"), ("bert.pooler", "d_dense"), ("bert.encoder[2].output_norm", "d_x"),
-        ("bert.encoder[2]", "d_output_sum"), ("bert.encoder[2].attention", "d_scores"), ("bert.encoder[2].attention", "d_query"),
-        ("bert.encoder[2].attention", "d_by_query"), ("bert.encoder[1].attention", "d_scores"), ("bert.embeddings.norm", "d_x"),
-        ("bert.embeddings.token", "self.weight.grad"),
-    )]  # fmt: skip
+    places = [
+        order.index(step)
+        for step in (
+            ("cross_entropy", "d_logits"),
+            ("", "d_prediction_logits"),
+            ("mlm_head", "self.decoder_weight.grad"),
+            ("mlm_head", "d_transformed"),
+            ("", "d_seq_relationship_logits"),
+            ("bert.pooler", "d_dense"),
+            ("bert.encoder[2].output_norm", "d_x"),
+            ("bert.encoder[2]", "d_output_sum"),
+            ("bert.encoder[2].attention", "d_scores"),
+            ("bert.encoder[2].attention", "d_query"),
+            ("bert.encoder[2].attention", "d_by_query"),
+            ("bert.encoder[1].attention", "d_scores"),
+            ("bert.embeddings.norm", "d_x"),
+            ("bert.embeddings.token", "self.weight.grad"),
+        )
+    ]
     assert places == sorted(places)
 
 
 def test_the_gradients_are_those_of_backward(seen):
-    """The shares of a shared weight add up to its gradient, and the loop variable d_hidden is given no wrong value."""
+    """The shares of a shared weight add up to its gradient; the loop variable d_hidden has no wrong value."""
     shares = {}
     for call in trace.calls(seen.backward):
         for name, share in call.shares.items():
@@ -298,29 +350,30 @@ def test_the_gradients_are_those_of_backward(seen):
             shares[parameter] = shares.get(parameter, 0) + share
     for name, parameter in seen.model.parameters().items():
         np.testing.assert_allclose(shares[parameter], parameter.grad, rtol=1e-12, atol=1e-15, err_msg=name)
-    [last] = [step for step in trace.steps(seen.backward) if (step.call.path, step.name) == ("bert", "d_hidden")]
+    named = [step for step in trace.steps(seen.backward) if step.name == "d_hidden"]
+    [last] = [step for step in named if step.call.path == "bert"]
     assert seen.value_of(last) is None
 
 
-def test_watching_changes_nothing(tiny):
-    plain = example.tiny()
+def test_watching_changes_nothing(small):
+    plain = example.by_hand()
     output, cache = plain.model.forward(**plain.batch)
     plain.model.backward(cache)
-    watched = example.tiny()
+    watched = example.by_hand()
     result = trace.watch(watched.model, **watched.batch)
     assert float(output.loss) == float(result.output.loss)
     for one, two in zip(plain.model.parameters().values(), watched.model.parameters().values()):
         np.testing.assert_array_equal(one.grad, two.grad)
 
 
-def test_watching_hands_back_the_readers_own_profiler(tiny):
+def test_watching_hands_back_the_readers_own_profiler(small):
     def profiler(frame, event, value):
         pass
 
     sys.setprofile(profiler)
     try:
         with pytest.raises(ValueError, match="must be integers"):
-            trace.watch(tiny.model, np.array([[0.5]]))
+            trace.watch(small.model, np.array([[0.5]]))
         assert sys.getprofile() is profiler
     finally:
         sys.setprofile(None)
@@ -336,33 +389,42 @@ def test_formulas_come_from_the_source(lines):
         ("bert.encoder[0].feed_forward.activation.x", "intermediate"),
         ("bert.pooler.dense.x", "x[:, 0]"),
     ]:
-        [line] = [line for line in text.partition("--- backward")[0].splitlines() if line.split()[:1] == [heading]]
+        forward = text.partition("--- backward")[0].splitlines()
+        [line] = [line for line in forward if line.split()[:1] == [heading]]
         assert line.endswith(f" = {formula}"), line
     assert re.search(r"d_scores .* = d_masked_scores if mask is None else d_masked_scores \* mask\n", text)
     assert re.search(r"d_states .* = … d_states\[cache.predicted\] = d_predicted_states\n", text)
     assert re.search(r"self.weight.grad .* = add_rows\(self.weight.grad, ids.reshape\(-1\)", text)
-    assert "MultiHeadAttention: output = concat_heads(softmax(Q Kᵀ / √D) V) W_output + b_output\n" in text  # no reference
+    headline = "MultiHeadAttention: output = concat_heads(softmax(Q Kᵀ / √D) V) W_output + b_output\n"
+    assert headline in text  # without the reference to the paper
 
 
 def test_only_a_part(seen):
     part = str(seen.view("bert.encoder[1].attention"))
-    labels = [line.split()[0] for line in part.splitlines() if line.strip() and line.split()[0].startswith("bert")]
+    labels = [line.split()[0] for line in part.splitlines() if line.lstrip().startswith("bert")]
     assert labels and all(label.startswith("bert.encoder[1].attention") for label in labels)
     assert not any(label.startswith("bert.encoder[1].attention_norm") for label in labels)
     assert "d_scores" in part
     assert str(seen.view("cache.bert.encoder.1.attention")) == part  # as a parameter's name writes it
     one = str(seen.view("bert.encoder[1].attention.probs")).splitlines()
-    states = [line.split()[0] for line in str(seen.view("mlm_head.dense.x")).splitlines() if line.split()[:1] and line.split()[0] != "---"]
-    assert "d_predicted_states" in states and "d_states" not in states  # the next gradient has a value of its own
+    states = {line.split()[0] for line in str(seen.view("mlm_head.dense.x")).splitlines() if line.strip()}
+    assert "d_predicted_states" in states and "d_states" not in states  # that one has a value of its own
     place = "bert.encoder[1].attention.probs"
-    assert [line.split()[0] for line in one if re.match(r"\s*(bert|d_)", line)] == [place, place, "d_x", place, "d_probs"]
+    labels = [line.split()[0] for line in one if re.match(r"\s*(bert|d_)", line)]
+    assert labels == [place, place, "d_x", place, "d_probs"]
 
 
-@pytest.mark.parametrize("wrong, expected", [
-    ("bert.encoder[1].atention", "bert.encoder[1] holds: bert.encoder[1].attention, bert.encoder[1].attention_dropout"),
-    ("bert.encoder[7]", "bert.encoder holds: bert.encoder[0], bert.encoder[1], bert.encoder[2]"),
-    ("scores", "the cache holds: bert, mlm_head, nsp_head, mlm_loss, nsp_loss, predicted"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong, expected",
+    [
+        (
+            "bert.encoder[1].atention",
+            "bert.encoder[1] holds: bert.encoder[1].attention, bert.encoder[1].attention_dropout",
+        ),
+        ("bert.encoder[7]", "bert.encoder holds: bert.encoder[0], bert.encoder[1], bert.encoder[2]"),
+        ("scores", "the cache holds: bert, mlm_head, nsp_head, mlm_loss, nsp_loss, predicted"),
+    ],
+)
 def test_a_wrong_path_names_the_right_ones(seen, wrong, expected):
     with pytest.raises(ValueError, match=re.escape(f"the cache has no '{wrong}'")) as error:
         seen.view(wrong)
@@ -372,13 +434,16 @@ def test_a_wrong_path_names_the_right_ones(seen, wrong, expected):
 def test_values_prints_all_of_them(seen):
     probs = seen.cache.mlm_loss.probs
     text = str(seen.view("mlm_loss.probs", values=True))
-    assert [float(entry) for entry in re.findall(r"\d+\.\d+", text.split("out=exponentials)")[1].split("---")[0])] == pytest.approx(
-        probs.ravel().tolist(), abs=1e-4)  # fmt: skip
+    numbers = text.split("out=exponentials)")[1].split("---")[0]
+    found = [float(entry) for entry in re.findall(r"\d+\.\d+", numbers)]
+    assert found == pytest.approx(probs.ravel().tolist(), abs=1e-4)
 
 
 def test_a_tree_of_a_cache_alone(seen):
-    assert str(trace.tree(seen.cache)).splitlines() == str(seen.view()).split("\n--- backward")[0].splitlines()
-    assert "  query  " in str(trace.tree(seen.cache.bert.encoder[0].attention))  # from any cache, with its local paths
+    forward = str(seen.view()).split("\n--- backward")[0]
+    assert str(trace.tree(seen.cache)).splitlines() == forward.splitlines()
+    attention = seen.cache.bert.encoder[0].attention
+    assert "  query  " in str(trace.tree(attention))  # from any cache, with its local paths
 
 
 def test_a_layer_that_is_no_loss():
@@ -391,36 +456,104 @@ def test_a_layer_that_is_no_loss():
     assert trace.watch(layer, x).backward is None
 
 
+class SidesCache(NamedTuple):
+    sides: dict
+    scaled: tuple
+
+
+class Sides(minibert.layers.Layer):
+    """y = left(x) + right(x) scale."""
+
+    def __init__(self):
+        self.sides = {name: minibert.Linear(3, 2, dtype=np.float64) for name in ("left", "right")}
+        self.scales = (minibert.layers.Parameter(np.full(2, 3.0)),)
+
+    def forward(self, x):
+        left, left_cache = self.sides["left"].forward(x)
+        right, right_cache = self.sides["right"].forward(x)
+        y = left + right * self.scales[0].value
+        return y, SidesCache({"left": left_cache, "right": right_cache}, (right,))
+
+    def backward(self, d_y, cache):
+        d_right = d_y * self.scales[0].value
+        self.scales[0].grad += (d_y * cache.scaled[0]).sum(axis=0)
+        d_x = self.sides["left"].backward(d_y, cache.sides["left"])
+        d_x = d_x + self.sides["right"].backward(d_right, cache.sides["right"])
+        return d_x
+
+
+def test_layers_and_parameters_in_dicts_and_tuples():
+    model, x = Sides(), np.arange(12.0).reshape(4, 3)
+    seen = trace.watch(model, x, d_output=np.ones((4, 2)))
+    assert [call.path for call in trace.calls(seen.backward)] == ["", "sides['left']", "sides['right']"]
+    np.testing.assert_array_equal(seen.backward.shares["scales[0]"], model.scales[0].grad)
+    forward, backward = (list(parts(items)) for _, _, items in seen.view().sections)
+    assert [row.label for _, row in forward] == ["sides['left'].x", "sides['right'].x", "scaled[0]"]
+    titles = {heading.title for heading, _ in backward}
+    assert "Linear.backward, called as self.sides['left'].backward" in titles
+    [scale] = [row for _, row in backward if row.label == "self.scales[0].value"]
+    assert scale.value is model.scales[0].value
+    for path in ("sides.right", "sides['right']", 'cache.sides["right"].x'):
+        assert "sides['right'].x" in str(seen.view(path)) and "sides['left'].x" not in str(seen.view(path))
+    with pytest.raises(ValueError, match=re.escape("sides holds: sides['left'], sides['right']")):
+        seen.view("sides.middle")
+
+
+STOPS = ["sides.right.d_x", "sides['right'].backward.d_x", "Sides.self.scales[0].grad"]
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_a_stop_in_a_dict_of_layers(name, monkeypatch):
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
+    model = Sides()
+    with trace.stop_at(model, name, say=str) as stopped:
+        y, cache = model.forward(np.ones((4, 3)))
+        model.backward(np.ones_like(y), cache)
+    assert [place.path for place in stopped] == ["" if "scales" in name else "sides['right']"]
+    with pytest.raises(ValueError, match="layers: left, model, right"):
+        trace.stop_at(model, "middle").__enter__()
+
+
+def test_importing_the_trace_loads_no_debugger():
+    command = "import sys, minibert.trace; print(sorted({'bdb', 'pdb'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_a_planted_mistake_is_traced_with_its_own_source():
-    subject = example.tiny()
+    subject = example.by_hand()
     seen = trace.watch(museum.plant(subject.model, "transposed-key"), **subject.batch)
     assert "TransposedKey.backward" in str(seen)
-    assert re.search(r"d_key .* = \(query.swapaxes\(-1, -2\) @ d_scores\).reshape\(key.shape\) \* scale", str(seen))
+    formula = r"\(query.swapaxes\(-1, -2\) @ d_scores\).reshape\(key.shape\) \* scale"
+    assert re.search(rf"d_key .* = {formula}", str(seen))
 
 
-# --- lines ---
+# --- lines --------------------------------------------------------------------------------------------------
 
 
 def test_numbers_are_short():
     values = (0.0, 1.0, -0.5, 123.45678, 1e-4, -3.21e-17, 6.02e23, np.nan, -np.inf, np.int64(-100))
-    assert [number(np.asarray(value)[()]) for value in values] == [
-        "0", "1.0000", "-0.5000", "123.4568", "1.0e-04", "-3.2e-17", "6.0e+23", "nan", "-inf", "-100"]  # fmt: skip
-    assert all(len(number(np.float64(sign * 1.2345 * 10.0**power))) <= 9 for power in range(-30, 30) for sign in (1, -1))
+    texts = "0 1.0000 -0.5000 123.4568 1.0e-04 -3.2e-17 6.0e+23 nan -inf -100".split()
+    assert [number(np.asarray(value)[()]) for value in values] == texts
+    for power in range(-30, 30):
+        for sign in (1, -1):
+            assert len(number(np.float64(sign * 1.2345 * 10.0**power))) <= 9
 
 
 def test_a_summary_leaves_out_what_is_masked():
     lowest = np.finfo(np.float64).min
-    assert summary(np.array([1.0, 3.0, lowest])) == ("(3,)", "2.0000", "1.0000", "  1.0000   3.0000 -1.8e+308")
+    first = "  1.0000   3.0000 -1.8e+308"
+    assert summary(np.array([1.0, 3.0, lowest])) == ("(3,)", "2.0000", "1.0000", first)
     assert summary(np.array([True, False])) == ("(2,)", "", "", "1 of 2 True")
     assert summary(np.array([4, 5])) == ("(2,)", "", "", "       4        5")
     assert summary(None) == ("", "", "", "None")
 
 
-# --- what is not finite ---
+# --- what is not finite -------------------------------------------------------------------------------------
 
 
 def watch_with(change):
-    subject = example.tiny()
+    subject = example.by_hand()
     change(subject.model)
     return trace.watch(subject.model, **subject.batch)
 
@@ -429,15 +562,18 @@ def test_the_first_not_finite_is_named_where_it_began():
     def spoil(model):
         model.bert.encoder[1].attention.query.weight.value[0, 0] = np.nan
 
-    assert watch_with(spoil).first_non_finite() == "bert.encoder.1.attention.query.weight"  # the cause, not what it led to
+    cause = "bert.encoder.1.attention.query.weight"  # and not one of its effects
+    assert watch_with(spoil).first_non_finite() == cause
 
     def overflow(model):
         model.bert.encoder[1].attention.query.weight.value[:] = 1e200
         model.bert.encoder[1].attention.key.weight.value[:] = 1e200
 
     seen = watch_with(overflow)
-    assert seen.first_non_finite() == "scores, in forward of bert.encoder[1].attention"  # a local that no cache keeps
-    [line] = [line for line in str(seen.view("bert.encoder[1].attention")).splitlines() if "attention.probs  " in line][:1]
+    local = "scores, in forward of bert.encoder[1].attention"  # which no cache keeps
+    assert seen.first_non_finite() == local
+    lines = str(seen.view("bert.encoder[1].attention")).splitlines()
+    line = next(line for line in lines if "attention.probs  " in line)
     assert "NOT FINITE (" in line
     assert watch_with(lambda model: None).first_non_finite() is None
 
@@ -449,10 +585,11 @@ def test_a_gradient_that_is_not_finite():
 
     seen = watch_with(overflow)
     assert seen.first_non_finite() == "self.weight.grad, in backward of bert.pooler.dense"
-    assert "self.weight.grad " in str(seen.view("bert.pooler.dense")) and "NOT FINITE (" in str(seen.view("bert.pooler.dense"))
+    text = str(seen.view("bert.pooler.dense"))
+    assert "self.weight.grad " in text and "NOT FINITE (" in text
 
 
-# --- HTML ---
+# --- HTML ---------------------------------------------------------------------------------------------------
 
 
 class Parser(html.parser.HTMLParser):
@@ -478,7 +615,8 @@ def test_html_is_the_same_tree(seen):
     assert parser.open == []  # every tag is closed
     tags = {tag for tag, _ in parser.tags}
     assert "script" not in tags and "link" not in tags and "img" not in tags
-    assert not any(name.startswith("on") or name in ("src", "href") for _, attributes in parser.tags for name in attributes)
+    names = {name for _, attributes in parser.tags for name in attributes}
+    assert not any(name.startswith("on") or name in ("src", "href") for name in names)
     text = "".join(parser.text)
     for _, _, items in seen.view().sections:
         for heading, row in parts(items):
@@ -488,7 +626,7 @@ def test_html_is_the_same_tree(seen):
     assert len(page) < 600_000
 
 
-# --- the command ---
+# --- the command --------------------------------------------------------------------------------------------
 
 
 def run(*arguments):
@@ -505,13 +643,15 @@ def test_the_command_prints_what_it_runs(capsys, lines):
     text = capsys.readouterr().out
     assert "tokens   [CLS] the [MASK] chased the cat [SEP] it [MASK] up a [MASK] [SEP] [PAD] [PAD]\n" in text
     assert "hidden   dog at 2, ran at 8, tree at 11\n" in text
-    assert "letters  B 1 batch, T 15 tokens, H 8 hidden size, A 2 heads, D 4 = H/A, F 16 feed-forward size, V 20 vocabulary" in text
+    assert "letters  B 1 batch, T 15 tokens, H 8 hidden size, A 2 heads, D 4 = H/A, F 16 feed-forward" in text
+    assert "F 16 feed-forward size, V 20 vocabulary" in text
     assert re.search(r"loss     5\.\d{4} = MLM 4\.\d{4} \+ NSP 1\.\d{4}\n", text)
     assert text.split("\n\n", 1)[1].splitlines() == lines + [""]
 
 
 def test_any_checkpoint_and_any_text(finished_run, capsys):
-    assert run(str(finished_run), "The small dog sees a [MASK].", "The bird sees the cat.", "--only", "mlm_loss") == 0
+    pair = "The small dog sees a [MASK].", "The bird sees the cat."
+    assert run(str(finished_run), *pair, "--only", "mlm_loss") == 0
     text = capsys.readouterr().out
     assert re.search(r"tokens   \[CLS\] the .*\[MASK\] .*\[SEP\] the .*\[SEP\]\n", text)
     assert "+ NSP" in text and "mlm_loss.probs" in text
@@ -533,12 +673,15 @@ def test_the_label_of_a_mask_is_the_models_guess(finished_run):
         example.from_text(model, tokenizer, "")
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (("--only", "bert.pooler.dance"), "bert.pooler.dense"),
-    (("--stop-at", "x", "--values"), "leave out --only and --values"),
-    (("--exhibit", "nothing"), "there is no exhibit 'nothing'"),
-    (("no-such-directory",), "no-such-directory"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--only", "bert.pooler.dance"), "bert.pooler.dense"),
+        (("--stop-at", "x", "--values"), "leave out --only and --values"),
+        (("--exhibit", "nothing"), "there is no exhibit 'nothing'"),
+        (("no-such-directory",), "no-such-directory"),
+    ],
+)
 def test_errors_of_the_command(arguments, message):
     with pytest.raises((ValueError, OSError), match=message):
         run(*arguments)
@@ -546,14 +689,15 @@ def test_errors_of_the_command(arguments, message):
 
 def test_a_command_that_finds_something_not_finite_says_so(capsys, monkeypatch):
     def spoiled():
-        subject = tiny_example()
+        subject = by_hand_example()
         subject.model.bert.encoder[0].output_norm.gamma.value[3] = np.inf
         return subject
 
-    tiny_example = example.tiny
-    monkeypatch.setattr(example, "tiny", spoiled)
+    by_hand_example = example.by_hand
+    monkeypatch.setattr(example, "by_hand", spoiled)
     assert run() == 1
-    assert "The first tensor that is not finite: bert.encoder.0.output_norm.gamma\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "The first tensor that is not finite: bert.encoder.0.output_norm.gamma\n" in printed
 
 
 def test_source_of_code_without_source():
@@ -563,7 +707,8 @@ def test_source_of_code_without_source():
 
 
 def test_a_part_that_is_written_later_is_the_formula():
-    found = source.assignment_of(minibert.models.bert.Pooler.backward, "d_x")  # first np.zeros, then its row of [CLS]
+    pooler = minibert.models.bert.Pooler  # first np.zeros, then its row of [CLS]
+    found = source.assignment_of(pooler.backward, "d_x")
     assert found.formula == "… d_x[:, 0] = self.dense.backward(d_dense, cache.dense)"
 
 
