@@ -4,27 +4,30 @@
     print(report)                           # a table: one row for each input and each parameter
     report.ok, report.max_error, report.rows, report.first_wrong, report.diagnosis
 
-    check_gradients(layer, x, intermediates=True)    # every named step of the backward pass too: d_scores, d_query …
+    check_gradients(layer, x, intermediates=True)    # and every named step of the backward pass: d_scores …
     check_directions(model, input_ids, labels=…)     # a model of any size in one complex forward pass
 
-The idea. A backward pass claims to know d objective / d x for every entry x of every input and parameter. Take the
-forward pass alone, move one entry a little, and see what the objective does. The objective is Σ d_y · y with a random
-upstream gradient d_y, so that backward(d_y, cache) must give exactly what is measured.
+The idea. A backward pass claims to know d objective / d x for every entry x of every input and parameter.
+Take the forward pass alone, move one entry a little, and see what the objective does. The objective is
+Σ d_y · y with a random upstream gradient d_y, so that backward(d_y, cache) must give exactly what is
+measured.
 
     complex step          f'(x) = Im f(x + i·h) / h            h = 1e-30
     central differences   f'(x) = (f(x + h) - f(x - h)) / 2h   h = 1e-5, for entries of order 1
 
-The Taylor series f(x + i·h) = f(x) + i·h·f'(x) - h²·f''(x)/2 - … says why the complex step is exact: its imaginary part
-is h·f'(x) up to h³, which is 1e-90, and nothing is subtracted, so no digit is lost. Central differences subtract two
-numbers that are nearly equal and are left with about ten digits.
+The Taylor series f(x + i·h) = f(x) + i·h·f'(x) - h²·f''(x)/2 - … says why the complex step is exact: its
+imaginary part is h·f'(x) up to h³, which is 1e-90, and nothing is subtracted, so no digit is lost. Central
+differences subtract two numbers that are nearly equal and are left with about ten digits.
 
-Sources: W. Squire, G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40, 1998;
-J. Martins, P. Sturdza, J. Alonso, "The complex-step derivative approximation", ACM TOMS 29, 2003.
+Sources: W. Squire, G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM
+Review 40, 1998; J. Martins, P. Sturdza, J. Alonso, "The complex-step derivative
+approximation", ACM TOMS 29, 2003.
 
-The files, in reading order: check.py is the idea and the loop; subject.py calls the layer; report.py prints; manners.py
-has the sentences on what a layer should not do; intermediates.py finds the named steps; diagnosis.py says what a wrong
-gradient looks like; directions.py checks a whole model at once; step_size.py shows why the complex step wins. Beside
-them, and loaded only when they are needed: cases.py lists what is checked of minibert itself, everything.py checks it.
+The files, in reading order: check.py is the idea and the loop; subject.py calls the layer; report.py prints;
+conduct.py says what a layer must not do; intermediates.py finds the named steps; diagnosis.py says what a
+wrong gradient looks like; directions.py checks a whole model at once; step_size.py shows why the complex step
+wins. Beside them, and loaded only when they are needed: cases/ lists every layer and model of minibert in all
+its modes, museum/ holds mistakes of published code.
 """
 
 from minibert.gradcheck.check import check_gradients
@@ -34,6 +37,12 @@ from minibert.gradcheck.report import DirectionReport, GradientReport, Row
 from minibert.gradcheck.subject import GradientCheckError
 
 __all__ = [
-    "Diagnosis", "DirectionReport", "GradientCheckError", "GradientReport", "Row",
-    "check_directions", "check_gradients", "diagnose",
-]  # fmt: skip
+    "Diagnosis",
+    "DirectionReport",
+    "GradientCheckError",
+    "GradientReport",
+    "Row",
+    "check_directions",
+    "check_gradients",
+    "diagnose",
+]

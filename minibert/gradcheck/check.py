@@ -1,13 +1,13 @@
-"""The check itself: the analytic gradient from backward, the numeric one from forward, held against each other."""
+"""The check itself: the analytic gradient, from backward, is compared with the numeric one, from forward."""
 
 import functools
 import math
 
 import numpy as np
 
+from minibert.gradcheck.conduct import analytic_gradients, complex_problem, inspect_forward
 from minibert.gradcheck.diagnosis import NOT_RECOGNISED, diagnose
 from minibert.gradcheck.intermediates import StepProbe, record_steps, sublayers
-from minibert.gradcheck.manners import analytic_gradients, complex_problem, inspect_forward
 from minibert.gradcheck.report import METHOD_NAMES, GradientReport, Row
 from minibert.gradcheck.subject import (
     CENTRAL_STEP,
@@ -19,26 +19,35 @@ from minibert.gradcheck.subject import (
 )
 
 TOLERANCE = {"complex": 1e-12, "central": 1e-6}
-LARGEST_DIAGNOSED_STEP = 2000  # entries of a wrong step that are measured, one forward pass each, to say what is wrong
+LARGEST_DIAGNOSED_STEP = 2000  # entries of a wrong step that are measured, one forward pass each
 
 
-def check_gradients(layer, *inputs, method="complex", seed=0, intermediates=None, max_entries=None, tolerance=None,
-                    **forward_kwargs):
+def check_gradients(
+    layer,
+    *inputs,
+    method="complex",
+    seed=0,
+    intermediates=None,
+    max_entries=None,
+    tolerance=None,
+    **forward_kwargs,
+):
     """Compare the gradients of a backward pass with those measured on its forward pass.
 
     Args:
-        layer: an object with `forward(*inputs) -> (y, cache)` and `backward(d_y, cache) -> d_inputs`, and, if it has
-            parameters, `parameters() -> {name: object with .value and .grad}`; or a pair (forward, backward).
-            A model whose backward is `backward(cache, d_loss)` is checked at `out.loss`.
-        *inputs: arrays; those of floating point are checked (in float64, whatever their dtype), others are passed on.
+        layer: an object with `forward(*inputs) -> (y, cache)` and `backward(d_y, cache) -> d_inputs`, and, if
+            it has parameters, `parameters() -> {name: object with .value and .grad}`; or a pair (forward,
+            backward). A model whose backward is `backward(cache, d_loss)` is checked at `out.loss`.
+        *inputs: arrays; those of floating point are checked (in float64, whatever their dtype), others are
+            passed on.
         method: "complex" or "central".
         seed: of the random upstream gradient.
-        intermediates: True also checks every named step of the backward pass (d_scores, d_query …); None looks for the
-            first wrong step only if a gradient is wrong; False never looks.
+        intermediates: True also checks every named step of the backward pass (d_scores, d_query …); None
+            looks for the first wrong step only if a gradient is wrong; False never looks.
         max_entries: measure only so many entries of each tensor, chosen at random; None measures all.
         tolerance: the largest error that is right; None means 1e-12 for "complex" and 1e-6 for "central".
-        **forward_kwargs: passed to forward. Arrays among them are constants. A np.random.Generator is copied before
-            every forward, so that each draws the same numbers.
+        **forward_kwargs: passed to forward. Arrays among them are constants. A np.random.Generator is copied
+            before every forward, so that each draws the same numbers.
 
     Returns:
         GradientReport. The layer's parameters and gradients are left as they were found.
@@ -46,8 +55,8 @@ def check_gradients(layer, *inputs, method="complex", seed=0, intermediates=None
     Raises:
         GradientCheckError: the layer does not keep to the contract above, so that nothing can be measured.
 
-    The error of a gradient is max|analytic - numeric| / max(max|numeric|, 1e-2·G, 1e-3), G being the largest entry of
-    any gradient in the check: a gradient that is truly zero passes, a small wrong one does not.
+    The error of a gradient is max|analytic - numeric| / max(max|numeric|, 1e-2·G, 1e-3), G being the largest
+    entry of any gradient in the check: a gradient that is truly zero passes, a small wrong one does not.
     """
     if method not in TOLERANCE:
         raise GradientCheckError(f"method must be 'complex' or 'central', not {method!r}")
@@ -66,9 +75,12 @@ def check_gradients(layer, *inputs, method="complex", seed=0, intermediates=None
                 report.method, report.tolerance = "central", max(report.tolerance, TOLERANCE["central"])
         for name, tensor in subject.tensors.items():
             report.numeric[name] = _measure(
-                subject, _TensorProbe(subject, name), tensor.shape, report.method, max_entries, rng)
-        report.rows = [_row(report, name, "input" if name in subject.input_tensors else "parameter", tensor.shape)
-                       for name, tensor in subject.tensors.items()]
+                subject, _TensorProbe(subject, name), tensor.shape, report.method, max_entries, rng
+            )
+        report.rows = [
+            _row(report, name, "input" if name in subject.input_tensors else "parameter", tensor.shape)
+            for name, tensor in subject.tensors.items()
+        ]
         wrong = any(not row.ok for row in report.rows)
         if intermediates or (wrong and intermediates is None):
             _check_steps(subject, report, bool(intermediates), max_entries, rng)
@@ -76,11 +88,11 @@ def check_gradients(layer, *inputs, method="complex", seed=0, intermediates=None
         return report
 
 
-# --- measuring ------------------------------------------------------------------------------------------------------
+# --- measuring ---
 
 
 class _TensorProbe:
-    """Runs the forward pass with something added to one tensor; `size` is the root mean square of its entries."""
+    """Runs the forward pass with a number added to one tensor; `size` is the RMS of the tensor's entries."""
 
     def __init__(self, subject, name):
         self.subject = subject
@@ -96,7 +108,7 @@ class _TensorProbe:
 
 
 class _LocalProbe:
-    """Runs the forward pass with something added to the local that belongs to one step of the backward pass."""
+    """Runs the forward pass with a number added to the local that belongs to one backward step."""
 
     size = 1.0
 
@@ -146,11 +158,17 @@ def _row(report, name, kind, shape):
     max_numeric = float(np.abs(numeric[measured]).max(initial=0))
     row = Row(name, kind, shape, max_numeric, math.inf, False)
     if analytic is None:
-        return row._replace(note="no gradient", sentence="backward returns no gradient for it. (A constant is given to "
-                            "forward by keyword, and is then not checked.)")
+        return row._replace(
+            note="no gradient",
+            sentence="backward returns no gradient for it. (A constant is given to forward by keyword, and "
+            "is then not checked.)",
+        )
     if np.isinf(max_numeric):
-        return row._replace(note="forward not finite", sentence="forward gives NaN or Inf when this tensor is moved a "
-                            f"little ({METHOD_NAMES[report.method]}), so that there is nothing to compare with.")
+        return row._replace(
+            note="forward not finite",
+            sentence="forward gives NaN or Inf when this tensor is moved a little "
+            f"({METHOD_NAMES[report.method]}), so that there is nothing to compare with.",
+        )
     if np.shape(analytic) != shape or not np.isfinite(analytic).all():
         return row
     difference = np.abs(analytic - numeric)[measured].max(initial=0)
@@ -159,12 +177,14 @@ def _row(report, name, kind, shape):
 
 
 def _scale(report, largest_entry):
-    """Return what an error is divided by: the largest entry of the gradient, but not less than 1e-2·G or 1e-3."""
-    largest = max(np.abs(gradient[np.isfinite(gradient)]).max(initial=0) for gradient in report.numeric.values())
+    """Return the divisor of an error: the largest entry of the gradient, but not less than 1e-2·G or 1e-3."""
+    largest = max(
+        np.abs(gradient[np.isfinite(gradient)]).max(initial=0) for gradient in report.numeric.values()
+    )
     return max(largest_entry, 1e-2 * largest, 1e-3)
 
 
-# --- what is wrong --------------------------------------------------------------------------------------------------
+# --- what is wrong ---
 
 
 def _check_steps(subject, report, every_step, max_entries, rng):
@@ -182,7 +202,8 @@ def _check_steps(subject, report, every_step, max_entries, rng):
             max_entries = LARGEST_DIAGNOSED_STEP
         report.analytic[step.name] = step.gradient
         report.numeric[step.name] = _measure(
-            subject, probe, step.gradient.shape, report.method, max_entries, rng)
+            subject, probe, step.gradient.shape, report.method, max_entries, rng
+        )
         row = _row(report, step.name, "step", step.gradient.shape)
         report.steps.append(row)
         if row.ok:
@@ -192,7 +213,7 @@ def _check_steps(subject, report, every_step, max_entries, rng):
 
 
 def _right_in_a_direction(subject, report, probe, gradient, rng):
-    """Compare Σ gradient · v with the derivative along one random v: one forward pass for all entries at once."""
+    """Compare Σ gradient · v with the derivative along a random v: one forward pass for all entries."""
     direction = rng.standard_normal(gradient.shape)
     tensors = subject.working_tensors(report.method)
     measured = _derivative(subject, probe, tensors, report.method, ..., direction)
@@ -211,36 +232,49 @@ def _explain(subject, report):
     context = _context(subject, report)
     report.rows = [row if row.ok else _explained(subject, report, row, context) for row in report.rows]
     report.steps = [row if row.ok else _explained(subject, report, row, context) for row in report.steps]
-    report.diagnosis = next(row.sentence for row in report.rows + report.steps if row.name == report.first_wrong)
+    report.diagnosis = next(
+        row.sentence for row in report.rows + report.steps if row.name == report.first_wrong
+    )
 
 
 def _context(subject, report):
     """Return what diagnose may compare a wrong gradient with."""
-    others = {name: gradient for name, gradient in report.numeric.items()
-              if name in subject.tensors and not np.isnan(gradient).any()}
+    others = {
+        name: gradient
+        for name, gradient in report.numeric.items()
+        if name in subject.tensors and not np.isnan(gradient).any()
+    }
     output = {"the output": d_output for d_output in subject.d_outputs if d_output.ndim}
     arrays = contents(dict(zip(subject.input_names, subject.inputs)) | subject.forward_kwargs)
     right_steps = {name: subject.right_steps[name] for name in sorted(subject.right_steps, key=_depth)}
-    return {"others": others, "steps": output | right_steps, "values": arrays | subject.tensors,
-            "numbers": _numbers(subject, arrays)}
+    return {
+        "others": others,
+        "steps": output | right_steps,
+        "values": arrays | subject.tensors,
+        "numbers": _numbers(subject, arrays),
+    }
 
 
 def _depth(name):
-    """An array may have several names, d_output_sum and output_norm.d_x: the one of the outer layer says more."""
+    """Of several names of an array, as d_output_sum and output_norm.d_x, the outer layer's says more."""
     return name.count(".")
 
 
 def _explained(subject, report, row, context):
-    """Return a wrong row with its note and sentence; a note only where a pattern fits, or on the first wrong one."""
+    """Return a wrong row with its sentence, and a note if a pattern fits or it is the first wrong one."""
     if row.note:
         return row
     numeric, analytic = report.numeric[row.name], report.analytic[row.name]
     if np.isnan(numeric).any():
-        return row._replace(sentence="Only some of its entries were measured, too few to recognise a pattern.")
+        return row._replace(
+            sentence="Only some of its entries were measured, too few to recognise a pattern."
+        )
     if report.method == "complex" and _agrees_with_central(subject, report, row):
-        return row._replace(note="not complex-safe", sentence="backward agrees with central differences and not with "
-                            "the complex step: your forward is not complex-safe. Look for np.abs, .real or np.conj in "
-                            "it, or use method='central'.")
+        return row._replace(
+            note="not complex-safe",
+            sentence="backward agrees with central differences and not with the complex step: your forward "
+            "is not complex-safe. Look for np.abs, .real or np.conj in it, or use method='central'.",
+        )
     is_first = row.name == report.first_wrong
     with_ones = functools.partial(_right_with_ones, subject, report, row) if is_first else None
     overwritten = row.name in subject.overwritten
@@ -251,9 +285,14 @@ def _explained(subject, report, row, context):
 
 
 def _agrees_with_central(subject, report, row):
-    """True if central differences side with backward at the entry where it is furthest from the complex step."""
+    """True if central differences agree with backward where it is furthest from the complex step."""
     numeric, analytic = report.numeric[row.name], report.analytic[row.name]
-    if row.kind == "step" or np.shape(analytic) != row.shape or row.error < 1e-5 or not np.isfinite(row.error):
+    if (
+        row.kind == "step"
+        or np.shape(analytic) != row.shape
+        or row.error < 1e-5
+        or not np.isfinite(row.error)
+    ):
         return False
     worst = np.unravel_index(np.argmax(np.abs(analytic - numeric)), row.shape)
     probe = _TensorProbe(subject, row.name)
@@ -276,7 +315,7 @@ def _numbers(subject, arrays):
         numbers |= {f"axis {axis} of {output}": size for axis, size in enumerate(d_output.shape)}
     for name, gradient in subject.right_steps.items():
         numbers |= {f"axis {axis} of {name}": size for axis, size in enumerate(gradient.shape)}
-    for path, sublayer in ([] if isinstance(subject.layer, (tuple, list)) else sublayers(subject.layer)):
+    for path, sublayer in [] if isinstance(subject.layer, (tuple, list)) else sublayers(subject.layer):
         for name, value in getattr(sublayer, "__dict__", {}).items():
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 numbers[f"{path}.{name}" if path else name] = value
@@ -296,7 +335,8 @@ def _right_with_ones(subject, report, row, gain):
         analytic, probe = step.gradient, _LocalProbe(subject, step)
     else:
         _, cache = subject.plain_forward()
-        analytic, probe = subject.gradients(subject.backward(cache))[row.name].copy(), _TensorProbe(subject, row.name)
+        gradients = subject.gradients(subject.backward(cache))
+        analytic, probe = gradients[row.name].copy(), _TensorProbe(subject, row.name)
     numeric = _measure(subject, probe, row.shape, report.method, 50, np.random.default_rng(0))
     subject.tensors[gain] = kept
     measured = np.isfinite(numeric)

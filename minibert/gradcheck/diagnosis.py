@@ -1,8 +1,8 @@
 """What is wrong with this gradient, in words.
 
-`diagnose` holds a wrong gradient against the right one and tries a list of patterns, one small function each: wrong
-sign, a constant factor, transposed, a term missing … Each returns a plain sentence, or None if that is not it. The
-first that fits is the diagnosis; where none fits, `largest_error` says where to look.
+`diagnose` holds a wrong gradient against the right one and tries a list of patterns, one small function each:
+wrong sign, a constant factor, transposed, a term missing … Each returns a plain sentence, or None if that is
+not it. The first that fits is the diagnosis; where none fits, `largest_error` says where to look.
 """
 
 import itertools
@@ -26,9 +26,11 @@ class Case(NamedTuple):
         others:   dict name -> the right gradients of the other inputs and parameters in the same check.
         steps:    dict name -> the right gradients of steps of the backward pass, and of the output.
         values:   dict name -> arrays that went in: parameters, inputs, masks, ids.
-        numbers:  dict name -> sizes and rates a layer may multiply by: {"axis 1 of x": 5, "num_heads": 2, "p": 0.1}.
+        numbers:  dict name -> sizes and rates a layer may multiply by: {"axis 1 of x": 5, "num_heads": 2,
+            "p": 0.1}.
         overwritten: a second backward left the gradient as it was, instead of doubling it.
-        with_ones: function of a parameter's name: is this gradient right when that parameter is all ones? Or None.
+        with_ones: function of a parameter's name: is this gradient right when that parameter is all ones? Or
+            None.
     """
 
     name: str
@@ -49,8 +51,17 @@ class Diagnosis(NamedTuple):
     sentence: str
 
 
-def diagnose(name, analytic, numeric, others=None, steps=None, values=None, numbers=None, overwritten=False,
-             with_ones=None):
+def diagnose(
+    name,
+    analytic,
+    numeric,
+    others=None,
+    steps=None,
+    values=None,
+    numbers=None,
+    overwritten=False,
+    with_ones=None,
+):
     """Say what is wrong with the gradient `analytic`, `numeric` being the right one; arguments as in Case.
 
     Returns:
@@ -58,8 +69,17 @@ def diagnose(name, analytic, numeric, others=None, steps=None, values=None, numb
     """
     analytic, numeric = np.asarray(analytic), np.asarray(numeric)
     own_sizes = {f"axis {axis} of {name}": size for axis, size in enumerate(numeric.shape)}
-    case = Case(name, analytic, numeric, others or {}, steps or {}, values or {}, (numbers or {}) | own_sizes,
-                overwritten, with_ones)
+    case = Case(
+        name,
+        analytic,
+        numeric,
+        others or {},
+        steps or {},
+        values or {},
+        (numbers or {}) | own_sizes,
+        overwritten,
+        with_ones,
+    )
     for pattern, find in PATTERNS:
         sentence = find(case)
         if sentence is not None:
@@ -79,14 +99,16 @@ def differs(case):
     return np.abs(case.analytic - case.numeric) > CLOSE * np.abs(case.numeric).max(initial=0)
 
 
-# --- the patterns ---------------------------------------------------------------------------------------------------
+# --- the patterns ---
 
 
 def not_finite(case):
     bad = np.argwhere(~np.isfinite(case.analytic))
     if len(bad):
-        return (f"{len(bad)} of {case.analytic.size} entries are NaN or Inf, the first at {place(bad[0])}: look for a "
-                "division by zero, the logarithm of zero, or an exp that overflows.")
+        return (
+            f"{len(bad)} of {case.analytic.size} entries are NaN or Inf, the first at {place(bad[0])}: look "
+            "for a division by zero, the logarithm of zero, or an exp that overflows."
+        )
 
 
 def wrong_shape(case):
@@ -97,22 +119,32 @@ def wrong_shape(case):
         return text + " It is transposed: the factors of the matrix product are in the wrong order."
     extra = case.analytic.ndim - case.numeric.ndim
     if extra > 0 and same(case.analytic.sum(axis=tuple(range(extra))), case.numeric):
-        return text + f" Sum it over the first {extra} axes: a tensor used for many rows gets the sum of all gradients."
-    if case.analytic.size == case.numeric.size and same(case.analytic.reshape(case.numeric.shape), case.numeric):
+        return (
+            text
+            + f" Sum it over the first {extra} axes: a tensor used for many rows gets the sum of all "
+            "gradients."
+        )
+    if case.analytic.size == case.numeric.size and same(
+        case.analytic.reshape(case.numeric.shape), case.numeric
+    ):
         return text + " The numbers are right: reshape it."
     return text
 
 
 def no_gradient(case):
     if not case.analytic.any() and case.numeric.any():
-        return ("backward leaves it exactly zero, but the objective depends on it: the gradient is never computed, is "
-                "written to another place, or is multiplied by something that is zero.")
+        return (
+            "backward leaves it exactly zero, but the objective depends on it: the gradient is never "
+            "computed, is written to another place, or is multiplied by something that is zero."
+        )
 
 
 def overwritten(case):
     if case.overwritten:
-        return ("it is overwritten instead of added (grad = ... where grad += ... is needed): when a weight is used "
-                "twice, only the last use counts.")
+        return (
+            "it is overwritten instead of added (grad = ... where grad += ... is needed): when a weight is "
+            "used twice, only the last use counts."
+        )
 
 
 def wrong_sign(case):
@@ -123,9 +155,11 @@ def wrong_sign(case):
 def single_precision(case):
     error = np.abs(case.analytic - case.numeric).max() / np.abs(case.numeric).max(initial=1e-300)
     if error < CLOSE:
-        return (f"it is right to {-math.log10(error):.0f} digits and no further: something in it is computed in "
-                "float32, a constant is rounded, or an approximation is used where forward is exact (or the other way "
-                "round).")
+        return (
+            f"it is right to {-math.log10(error):.0f} digits and no further: something in it is computed in "
+            "float32, a constant is rounded, or an approximation is used where forward is exact (or the "
+            "other way round)."
+        )
 
 
 def constant_factor(case):
@@ -135,47 +169,61 @@ def constant_factor(case):
     factor = float(np.real(np.vdot(case.analytic, case.numeric)) / norm)
     if factor != 0 and same(case.analytic / factor, case.numeric):
         known = name_factor(factor, case.numbers)
-        return f"it is {factor:.6g} times too large{known}." if abs(factor) > 1 else (
-            f"it is {factor:.6g} times what it should be{known}.")
+        comparison = "too large" if abs(factor) > 1 else "what it should be"
+        return f"it is {factor:.6g} times {comparison}{known}."
 
 
 def transposed(case):
     for axes in itertools.permutations(range(case.numeric.ndim)):
         moved = case.numeric.transpose(axes)
         if axes != tuple(range(case.numeric.ndim)) and same(case.analytic, moved):
-            return ("it is the transposed gradient" + ("" if case.numeric.ndim == 2 else f" (axes {axes})")
-                    + ": a .T or swapaxes is missing, or the factors of a product are in the wrong order.")
+            return (
+                "it is the transposed gradient"
+                + ("" if case.numeric.ndim == 2 else f" (axes {axes})")
+                + ": a .T or swapaxes is missing, or the factors of a product are in the wrong order."
+            )
 
 
 def swapped(case):
     for name, other in without_own(case).items():
         if same(case.analytic, other):
-            return f"it is the gradient of {name}: the two are swapped, or one is written to the other's place."
+            return (
+                f"it is the gradient of {name}: the two are swapped, or one is written to the other's place."
+            )
         if other.ndim == 2 and same(case.analytic, other.T):
-            return f"it is the gradient of {name}, transposed: the two are swapped, or written to the other's place."
+            return (
+                f"it is the gradient of {name}, transposed: the two are swapped, or written to the other's "
+                "place."
+            )
 
 
 def passed_on(case):
     for name, other in case.steps.items():
         if same(case.analytic, other):
-            return (f"it is the gradient of {name} and nothing else: what comes in is passed on unchanged. A factor "
-                    "is missing (the derivative of the function between the two), or a term (the other path of a skip "
-                    "connection).")
+            return (
+                f"it is the gradient of {name} and nothing else: what comes in is passed on unchanged. A "
+                "factor is missing (the derivative of the function between the two), or a term (the other "
+                "path of a skip connection)."
+            )
 
 
 def reshaped(case):
     if case.numeric.ndim < 2 or case.numeric.shape != case.analytic.shape:
         return None
     if same(np.sort(case.analytic, axis=None), np.sort(case.numeric, axis=None)):
-        return ("it holds the right numbers in the wrong places: a reshape where a transpose is needed (or both in the "
-                "wrong order). A reshape keeps the order in memory, a transpose changes it.")
+        return (
+            "it holds the right numbers in the wrong places: a reshape where a transpose is needed (or both "
+            "in the wrong order). A reshape keeps the order in memory, a transpose changes it."
+        )
 
 
 def added_constant(case):
     difference = case.analytic - case.numeric
     if case.numeric.size > 1 and same(difference, np.full_like(difference, difference.mean())):
-        return (f"{difference.mean():.6g} is added to every entry: the derivative of a sum x + f(x) is d_y + ..., the "
-                "gradient that came in, and not a number.")
+        return (
+            f"{difference.mean():.6g} is added to every entry: the derivative of a sum x + f(x) is d_y + "
+            "..., the gradient that came in, and not a number."
+        )
 
 
 def term_missing(case):
@@ -187,8 +235,10 @@ def term_missing(case):
         if not same(difference, times * other):
             continue
         if abs(times - 1) < CLOSE:
-            return (f"a term is missing, and it is equal to the gradient of {name}: where a tensor is used twice (a "
-                    "skip path, a shared weight), the gradients of both uses are added.")
+            return (
+                f"a term is missing, and it is equal to the gradient of {name}: where a tensor is used twice "
+                "(a skip path, a shared weight), the gradients of both uses are added."
+            )
         if abs(times - 2) < CLOSE:
             return f"one term of it, the gradient of {name}, is subtracted and should be added."
         if abs(times + 1) < CLOSE:
@@ -201,18 +251,25 @@ def number_for_gradient(case):
         if other.shape == case.numeric.shape and other.size > 2:
             rest = case.numeric - case.analytic - other
             if same(rest, np.full_like(rest, rest.mean())):
-                return (f"the number {-rest.mean():.6g} stands where the gradient of {name} should: the derivative of "
-                        "x + f(x) sends back the gradient that came in, not 1.")
+                return (
+                    f"the number {-rest.mean():.6g} is used where the gradient of {name} belongs: the "
+                    "derivative of x + f(x) sends back the gradient that came in, not 1."
+                )
 
 
 def term_exchanged(case):
-    gradients = {name: other for name, other in (without_own(case) | case.steps).items()
-                 if other.shape == case.numeric.shape and other.size > 2}
+    gradients = {
+        name: other
+        for name, other in (without_own(case) | case.steps).items()
+        if other.shape == case.numeric.shape and other.size > 2
+    }
     difference = case.numeric - case.analytic
     for right, wrong in itertools.permutations(gradients, 2):
         if same(difference, gradients[right] - gradients[wrong]):
-            return (f"one term of it is the gradient of {wrong}, where that of {right} belongs: look which way the "
-                    "forward pass took to the sum.")
+            return (
+                f"one term of it is the gradient of {wrong}, where that of {right} belongs: look which way "
+                "the forward pass took to the sum."
+            )
 
 
 def product_not_transposed(case):
@@ -222,8 +279,10 @@ def product_not_transposed(case):
         for step, gradient in case.steps.items():
             if gradient.ndim and gradient.shape[-1] == len(matrix) and same(gradient @ matrix, case.analytic):
                 if same(gradient @ matrix.T, case.numeric):
-                    return (f"it is the gradient of {step} times {name}, and should be times its transpose: y = x @ w "
-                            "gives d_x = d_y @ w.T. (The matrix is square, so that no shape complains.)")
+                    return (
+                        f"it is the gradient of {step} times {name}, and should be times its transpose: y = "
+                        "x @ w gives d_x = d_y @ w.T. (The matrix is square, so that no shape complains.)"
+                    )
 
 
 def lookup_share(case):
@@ -233,12 +292,16 @@ def lookup_share(case):
         looked_up = counts > 0
         others_wrong = differs(case)[~looked_up].any()
         if others_wrong and not case.analytic[~looked_up].any() and case.analytic.any():
-            return (f"only the rows looked up by {name} have a gradient, and all rows should: a term is missing, the "
-                    "share of the other use of this table (a tied output layer reads every row).")
+            return (
+                f"only the rows looked up by {name} have a gradient, and all rows should: a term is missing, "
+                "the share of the other use of this table (a tied output layer reads every row)."
+            )
         wrong = differs(case).any(axis=1)
         if not others_wrong and wrong[looked_up].all() and case.numeric[~looked_up].any():
-            return (f"the rows looked up by {name} are wrong, all others right: a term is missing, the share of the "
-                    "lookup (the table is used a second time, in a tied output layer).")
+            return (
+                f"the rows looked up by {name} are wrong, all others right: a term is missing, the share of "
+                "the lookup (the table is used a second time, in a tied output layer)."
+            )
 
 
 def repeated_ids(case):
@@ -247,27 +310,35 @@ def repeated_ids(case):
     for name, counts in id_counts(case):
         wrong = differs(case).reshape(len(counts), -1).any(axis=1)
         if (counts == 1).any() and not wrong[counts < 2].any():
-            return (f"the rows of ids that occur once in {name} are right, those of repeated ids are not "
-                    f"({', '.join(map(str, np.flatnonzero(wrong)[:5]))}): `grad[ids] += d` keeps only one of several; "
-                    "use np.add.at(grad, ids, d).")
+            return (
+                f"the rows of ids that occur once in {name} are right, those of repeated ids are not "
+                f"({', '.join(map(str, np.flatnonzero(wrong)[:5]))}): `grad[ids] += d` keeps only one of "
+                "several; use np.add.at(grad, ids, d)."
+            )
 
 
 def masked_positions(case):
     wrong = differs(case)
     for name, masked in masks(case):
         if masked.any() and not masked.all() and not wrong[~masked].any() and case.numeric[~masked].any():
-            return (f"it is wrong only at the positions that {name} masks: what forward leaves out must be left out of "
-                    "backward too (multiply by the mask, or set those entries to zero).")
+            return (
+                f"it is wrong only at the positions that {name} masks: what forward leaves out must be left "
+                "out of backward too (multiply by the mask, or set those entries to zero)."
+            )
 
 
 def one_value_along_axis(case):
     for axis in range(case.numeric.ndim):
         size = case.numeric.shape[axis]
-        for verb, reduced in (("summed", case.numeric.sum(axis, keepdims=True)),
-                              ("averaged", case.numeric.mean(axis, keepdims=True))):
+        for verb, reduced in (
+            ("summed", case.numeric.sum(axis, keepdims=True)),
+            ("averaged", case.numeric.mean(axis, keepdims=True)),
+        ):
             if size > 1 and same(case.analytic, np.broadcast_to(reduced, case.numeric.shape)):
-                return (f"it is {verb} over axis {axis} (size {size}), where every position should keep its own "
-                        "value: a sum or mean that should not be there, or keepdims and broadcasting hiding one.")
+                return (
+                    f"it is {verb} over axis {axis} (size {size}), where every position should keep its own "
+                    "value: a sum or mean that should not be there, or keepdims and broadcasting hiding one."
+                )
 
 
 def term_of_a_mean_missing(case):
@@ -276,25 +347,41 @@ def term_of_a_mean_missing(case):
         total = case.numeric.sum(axis)
         balanced = np.abs(total).max(initial=0) <= CLOSE * np.abs(case.numeric).max(initial=0)
         if case.numeric.shape[axis] > 2 and balanced and same(difference, repeat_first(difference, axis)):
-            return (f"the true gradient sums to zero along axis {axis} and this one does not: the term that subtracts "
-                    "the mean is missing (adding a constant along that axis changes nothing in forward).")
+            return (
+                f"the true gradient sums to zero along axis {axis} and this one does not: the term that "
+                "subtracts the mean is missing (adding a constant along that axis changes nothing in "
+                "forward)."
+            )
 
 
 def part_along_input_missing(case):
     for name, value in case.values.items():
-        if value.dtype.kind != "f" or value.shape != case.numeric.shape or not value.ndim or value.shape[-1] < 3:
+        if (
+            value.dtype.kind != "f"
+            or value.shape != case.numeric.shape
+            or not value.ndim
+            or value.shape[-1] < 3
+        ):
             continue
         centred = value - value.mean(axis=-1, keepdims=True)
         difference = case.analytic - case.numeric
         norm = (centred * centred).sum(axis=-1, keepdims=True)
-        if norm.all() and same((difference * centred).sum(axis=-1, keepdims=True) / norm * centred, difference):
-            return (f"what is missing is proportional, row by row, to {name} less its mean: the term by which the "
-                    "variance of a normalisation depends on its input.")
+        if norm.all() and same(
+            (difference * centred).sum(axis=-1, keepdims=True) / norm * centred, difference
+        ):
+            return (
+                f"what is missing is proportional, row by row, to {name} less its mean: the term by which "
+                "the variance of a normalisation depends on its input."
+            )
 
 
 def missing_gain(case):
     for name, value in case.values.items():
-        if value.dtype.kind != "f" or not fits_last_axes(value, case.numeric) or same(value, np.ones_like(value)):
+        if (
+            value.dtype.kind != "f"
+            or not fits_last_axes(value, case.numeric)
+            or same(value, np.ones_like(value))
+        ):
             continue
         if same(case.analytic * value, case.numeric):
             return f"the factor {name} is missing: it is right only where {name} is 1."
@@ -309,7 +396,9 @@ def right_at_one(case):
     for name, value in case.values.items():
         is_gain = value.ndim == 1 and value.dtype.kind == "f" and name != case.name and name.startswith(layer)
         if is_gain and not same(value, np.ones_like(value)) and case.with_ones(name):
-            return f"it is right when {name} is all ones, and only then: {name} is left out of the derivation."
+            return (
+                f"it is right when {name} is all ones, and only then: {name} is left out of the derivation."
+            )
 
 
 def largest_error(case):
@@ -318,9 +407,11 @@ def largest_error(case):
         return f"it has shape {case.analytic.shape}, the tensor has shape {case.numeric.shape}."
     difference = np.abs(case.analytic - case.numeric)
     worst = np.unravel_index(np.argmax(difference), difference.shape)
-    return (f"no known pattern. {np.count_nonzero(differs(case))} of {difference.size} entries are wrong, the worst at "
-            f"{place(worst)}: backward says {case.analytic[worst]:.6g}, the forward pass shows "
-            f"{case.numeric[worst]:.6g}.")
+    return (
+        f"no known pattern. {np.count_nonzero(differs(case))} of {difference.size} entries are wrong, the "
+        f"worst at {place(worst)}: backward says {case.analytic[worst]:.6g}, the forward pass shows "
+        f"{case.numeric[worst]:.6g}."
+    )
 
 
 PATTERNS = [
@@ -348,10 +439,10 @@ PATTERNS = [
     ("mean term missing", term_of_a_mean_missing),
     ("variance term missing", part_along_input_missing),
     ("right only at gain 1", right_at_one),
-]  # fmt: skip
+]
 
 
-# --- helpers --------------------------------------------------------------------------------------------------------
+# --- helpers ---
 
 
 def without_own(case):
@@ -360,7 +451,7 @@ def without_own(case):
 
 
 def name_factor(factor, numbers):
-    """Return " = 1/5 (5 is axis 1 of x)"; "" if it is no simple product, root or quotient of known numbers."""
+    """Return " = 1/5 (5 is axis 1 of x)"; "" if no simple product, root or quotient of known numbers fits."""
     for text, value, meaning in known_factors(numbers):
         if value > 0 and abs(abs(factor) / value - 1) < 10 * CLOSE:
             return f" = {'-' if factor < 0 else ''}{text}" + (f" ({meaning})" if meaning else "")
@@ -406,7 +497,7 @@ def id_counts(case):
 
 
 def masks(case):
-    """Yield (name, booleans of the gradient's shape: True where masked) for every mask and every labels array."""
+    """Yield (name, booleans of the gradient's shape: True where masked) for every mask and labels array."""
     for name, value in case.values.items():
         if value.dtype.kind == "b" or (value.dtype.kind in "iu" and set(np.unique(value)) == {0, 1}):
             masked = value == 0
@@ -415,7 +506,9 @@ def masks(case):
         else:
             continue
         leading = masked.reshape(masked.shape + (1,) * (case.numeric.ndim - masked.ndim))
-        rows = masked.reshape((masked.size,) + (1,) * (case.numeric.ndim - 1)) if case.numeric.ndim else masked
+        rows = (
+            masked.reshape((masked.size,) + (1,) * (case.numeric.ndim - 1)) if case.numeric.ndim else masked
+        )
         for candidate in (masked, leading, rows):
             try:
                 yield name, np.broadcast_to(candidate, case.numeric.shape)
@@ -425,7 +518,7 @@ def masks(case):
 
 def fits_last_axes(value, gradient):
     """True for a gain: an array that multiplies the last axes of a tensor, and is no number."""
-    return 0 < value.ndim <= gradient.ndim and value.shape == gradient.shape[-value.ndim:] and value.size > 1
+    return 0 < value.ndim <= gradient.ndim and value.shape == gradient.shape[-value.ndim :] and value.size > 1
 
 
 def repeat_first(array, axis):

@@ -8,28 +8,31 @@ from minibert.gradcheck.subject import COMPLEX_STEP, RANDOM_STREAM, GradientChec
 DIRECTION_TOLERANCE = 1e-11
 
 
-def check_directions(model, *inputs, per_tensor=False, seed=0, tolerance=DIRECTION_TOLERANCE, on_tensor=None,
-                     **forward_kwargs):
-    """Check all gradients of a model at once, along random directions: one complex forward pass for any number of them.
+def check_directions(
+    model, *inputs, per_tensor=False, seed=0, tolerance=DIRECTION_TOLERANCE, on_tensor=None, **forward_kwargs
+):
+    """Check all gradients of a model at once, along random directions, in one complex forward pass.
 
     With a direction v for each tensor θ, the derivative along all of them together is
 
         Σ_θ <gradient of θ, v>  =  Im f(θ + i·h·v) / h
 
-    so that a wrong gradient shows unless its error is orthogonal to v, which has probability zero. Each v is normal,
-    scaled by 1/‖gradient‖: every tensor contributes a term of order 1 and none hides behind a larger one. (A gradient
-    below 1e-3 of the largest norm is scaled as if it had that norm: one that is truly zero is nothing but rounding.)
+    so that a wrong gradient shows unless its error is orthogonal to v, which has probability zero. Each v is
+    normal, scaled by 1/‖gradient‖: every tensor contributes a term of order 1 and none hides behind a larger
+    one. (A gradient below 1e-3 of the largest norm is scaled as if it had that norm: one that is truly zero
+    is nothing but rounding.)
 
     Args:
         model, *inputs, **forward_kwargs: as in check_gradients.
         per_tensor: one direction and one forward pass for each tensor, which names the guilty one.
         seed: of the upstream gradient and the directions.
         tolerance: largest error that is right, as a part of the terms summed.
-        on_tensor: with per_tensor: a function that is called with (name, error) as soon as a tensor is measured.
+        on_tensor: with per_tensor: a function that is called with (name, error) as soon as a tensor is
+            measured.
 
     Returns:
-        DirectionReport. Memory beyond the model's own: 24 bytes a parameter (its gradient in float64, its value in
-        complex128), and what the forward pass needs.
+        DirectionReport. Memory beyond the model's own: 24 bytes a parameter (its gradient in float64, its
+        value in complex128), and what the forward pass needs.
     """
     rng = np.random.default_rng([RANDOM_STREAM, seed])
     with Subject(model, inputs, forward_kwargs, copy_values=False) as subject:
@@ -40,12 +43,14 @@ def check_directions(model, *inputs, per_tensor=False, seed=0, tolerance=DIRECTI
         del y, cache
         for name, gradient in gradients.items():
             if gradient is None or np.shape(gradient) != subject.tensors[name].shape:
-                raise GradientCheckError(f"no gradient of {name} in the shape {subject.tensors[name].shape}: "
-                                         "check_gradients says more")
+                raise GradientCheckError(
+                    f"no gradient of {name} in the shape {subject.tensors[name].shape}: "
+                    "check_gradients says more"
+                )
         norms = {name: float(np.linalg.norm(gradient)) for name, gradient in gradients.items()}
         floor = 1e-3 * max(norms.values()) or 1.0
         terms = {}
-        for name in list(gradients):  # one tensor at a time: only its value, gradient and direction are held twice
+        for name in list(gradients):  # one at a time: only one value, gradient and direction are held twice
             gradient, value = gradients.pop(name), subject.tensors[name]
             direction = _direction(seed, len(terms), gradient.shape, max(norms[name], floor))
             terms[name] = float(np.vdot(gradient, direction))
@@ -54,7 +59,8 @@ def check_directions(model, *inputs, per_tensor=False, seed=0, tolerance=DIRECTI
             subject.tensors[name].imag = 0.0 if per_tensor else direction * COMPLEX_STEP
             if name in subject.parameters:
                 subject.parameters[name].value = subject.parameters[name].grad = None  # let go of them
-        report = DirectionReport(subject.title, tolerance, sum(value.size for value in subject.tensors.values()), terms)
+        count = sum(value.size for value in subject.tensors.values())
+        report = DirectionReport(subject.title, tolerance, count, terms)
         if not per_tensor:
             measured = _imaginary_objective(subject)
             report.error = abs(sum(terms.values()) - measured) / max(sum(map(abs, terms.values())), 1e-300)

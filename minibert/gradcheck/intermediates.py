@@ -1,11 +1,12 @@
 """The gradient at every named step of a backward pass, read and measured from outside.
 
-A backward pass computes d_probs, d_scores, d_query …, each the derivative of the objective with respect to the local of
-that name in the forward pass: probs, scores, query. `record_steps` watches one forward and one backward pass with
-Python's own debugging hook (sys.settrace) and pairs the names; a `StepProbe` runs the forward pass again and, on the
-first line where `scores` exists, puts scores + amount in its place. What that does to the objective is the reference
-for d_scores. The layers contain nothing for it, but it needs their rule that a name never changes its meaning: a local
-that is given a second value is left out, and `skipped` says why.
+A backward pass computes d_probs, d_scores, d_query …, each the derivative of the objective with respect to
+the local of that name in the forward pass: probs, scores, query. `record_steps` watches one forward and one
+backward pass with Python's own debugging hook (sys.settrace) and pairs the names; a `StepProbe` runs the
+forward pass again and, on the first line where `scores` exists, puts scores + amount in its place. What that
+does to the objective is the reference for d_scores. The layers contain nothing for it, but it needs their
+rule that a name never changes its meaning: a local that is given a second value is left out, and `skipped`
+says why.
 
 Used by check.py; nothing here knows about tolerances.
 """
@@ -74,7 +75,7 @@ def record_steps(layer, forward, backward, parameters):
 
 @contextlib.contextmanager
 def _tracing(function):
-    """Have Python call `function(frame, event, value)` for every function call made within; the debugger's hook."""
+    """Have Python call `function(frame, event, value)` at every function call within: the debugger's hook."""
     previous = sys.gettrace()
     sys.settrace(function)
     try:
@@ -83,7 +84,7 @@ def _tracing(function):
         sys.settrace(previous)
 
 
-# --- which frames belong to which layer -----------------------------------------------------------------------------
+# --- which frames belong to which layer ---
 
 
 class _Frames:
@@ -101,7 +102,7 @@ class _Frames:
             self.backward_codes = {_code(sublayer.backward) for sublayer in layers.values()}
 
     def path(self, frame, codes):
-        """Return the path of the layer whose method this frame runs ("" for the whole), None for any other frame."""
+        """Return the path of the layer whose method this frame runs, "" for the whole; else None."""
         if frame.f_code not in codes:
             return None
         if self.is_pair:
@@ -111,7 +112,7 @@ class _Frames:
 
 
 def sublayers(item, path="", seen=None):
-    """Yield (dotted path, object) for every object with forward and backward that can be reached from `item`."""
+    """Yield (dotted path, object) for every object with forward and backward that `item` leads to."""
     seen = set() if seen is None else seen
     if id(item) in seen:
         return
@@ -134,7 +135,7 @@ def _code(function):
     return getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
 
 
-# --- watching -------------------------------------------------------------------------------------------------------
+# --- watching ---
 
 
 class _Local:
@@ -257,7 +258,7 @@ class _Watcher:
         return self.in_backward
 
     def _partner(self, path, arguments):
-        """Find the forward call that made the cache among `arguments`; else the last that is still without partner."""
+        """Find the forward call that made the cache among `arguments`; else the last without partner."""
         taken = [call.partner for call in self.backward_calls]
         free = [call for call in self.forward_calls if call.path == path and call not in taken]
         for call in reversed(free):
@@ -288,7 +289,9 @@ class _Watcher:
                     skipped[full_name] = why_not
                     continue
                 call = self.forward_calls.index(forward)
-                steps.append(Step(full_name, local.content, local.moment, call, target, forward.locals[target].line))
+                steps.append(
+                    Step(full_name, local.content, local.moment, call, target, forward.locals[target].line)
+                )
         return Record(sorted(steps, key=_order_of), self.order, skipped)
 
     def _has_name_elsewhere(self, local, backward):
@@ -308,11 +311,12 @@ def _order_of(step):
 
 
 def _used_on_its_own_line(code):
-    """Return the locals used on the line that assigns them (`a = f(x); b = a * a`): tracing sees whole lines only."""
+    """Return the locals used on the line that assigns them (`a = f(x); b = a * a`): tracing sees lines."""
     stored_on, used = {}, set()
     for instruction in dis.get_instructions(code):
         names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
-        actions = re.findall("(STORE|LOAD)_FAST", instruction.opname)  # Python 3.13 joins two in one instruction
+        # Python 3.13 joins two in one instruction.
+        actions = re.findall("(STORE|LOAD)_FAST", instruction.opname)
         for action, name in zip(actions, names):
             if action == "STORE":
                 stored_on[name] = instruction.positions.lineno
@@ -321,7 +325,7 @@ def _used_on_its_own_line(code):
     return used
 
 
-# --- measuring ------------------------------------------------------------------------------------------------------
+# --- measuring ---
 
 
 class StepProbe:
@@ -337,7 +341,7 @@ class StepProbe:
         self.step = step
 
     def run(self, forward, index, amount):
-        """Return forward(), with `amount` added to entry `index` of the local (`...` and an array: to all of it)."""
+        """Return forward(), `amount` added to entry `index` of the local (`...` and an array: to all)."""
         self.index, self.amount = index, amount
         self.calls = self.lines = 0
         with _tracing(self.on_forward):
@@ -359,5 +363,5 @@ class StepProbe:
         array = frame.f_locals[self.step.local]
         changed = array.astype(np.result_type(array.dtype, np.asarray(self.amount).dtype))
         changed[self.index] += self.amount
-        frame.f_locals[self.step.local] = changed  # Python hands what a trace function writes here back to the frame
+        frame.f_locals[self.step.local] = changed  # Python hands it back to the frame of a trace function
         return None

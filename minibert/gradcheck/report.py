@@ -15,7 +15,8 @@ class Row(NamedTuple):
         kind:        "input", "parameter" or "step".
         shape:       of the tensor, and so of its gradient.
         max_numeric: largest entry of the numeric gradient, in size.
-        error:       max|analytic - numeric| / max(max|numeric|, 1e-2·G, 1e-3); infinite if there is nothing to compare.
+        error:       max|analytic - numeric| / max(max|numeric|, 1e-2·G, 1e-3); infinite if there is
+                     nothing to compare.
         ok:          the error is within the tolerance.
         note:        what is wrong, in a few words; empty if nothing is.
         sentence:    what is wrong, for a person; empty if nothing is.
@@ -38,13 +39,14 @@ class GradientReport:
         ok:          every row and step is right, and there is no problem.
         max_error:   the largest error of any row.
         rows:        a Row for each input and parameter.
-        steps:       a Row for each step of the backward pass, in its order, with intermediates=True; else at most one,
-                     the first wrong step.
+        steps:       a Row for each step of the backward pass, in its order, with intermediates=True; else at
+                     most one, the first wrong step.
         skipped:     dict step name -> why it was not measured.
         problems:    sentences about the layer itself (forward not deterministic, cache changed, …).
-        first_wrong: name of the first wrong gradient in the order of the backward pass; None if all are right.
+        first_wrong: name of the first wrong gradient in the order of the backward pass, or None.
         diagnosis:   a sentence on what is wrong with it; empty if nothing is.
-        analytic, numeric: dict name -> array, the gradients compared. NaN in `numeric`: not measured (max_entries).
+        analytic, numeric: dict name -> array, the gradients compared. NaN in `numeric`: not measured
+            (max_entries).
     """
 
     def __init__(self, title, method, tolerance):
@@ -80,9 +82,10 @@ class DirectionReport:
 
     Attributes:
         ok:     the error is within the tolerance.
-        error:  |Σ <gradient, v> - measured| / Σ |<gradient, v>|; with per_tensor the largest error of any tensor.
+        error:  |Σ <gradient, v> - measured| / Σ |<gradient, v>|; with per_tensor that of the worst tensor.
         terms:  dict tensor name -> <gradient, v>, of order 1: each v is scaled by 1/‖gradient‖.
-        errors: with per_tensor: dict tensor name -> |<gradient, v> - measured| / max(|measured|, 1); else empty.
+        errors: with per_tensor: dict tensor name -> |<gradient, v> - measured| / max(|measured|, 1);
+                else empty.
         guilty: names of the wrong tensors, the worst first (per_tensor only).
     """
 
@@ -105,11 +108,15 @@ class DirectionReport:
 
     def __str__(self):
         verdict = "right" if self.ok else "WRONG"
-        text = (f"{self.title}: {len(self.terms)} tensors, {self.count:,} entries, {verdict} along a random direction, "
-                f"error {self.error:.1e} (tolerance {self.tolerance:.0e})")
+        text = (
+            f"{self.title}: {len(self.terms)} tensors, {self.count:,} entries, {verdict} along a random "
+            f"direction, error {self.error:.1e} (tolerance {self.tolerance:.0e})"
+        )
         if self.guilty:
             return text + "\nwrong: " + ", ".join(f"{name} ({self.errors[name]:.1e})" for name in self.guilty)
-        return text if self.ok or self.errors else text + "\nper_tensor=True (--per-tensor) names the guilty one"
+        if self.ok or self.errors:
+            return text
+        return text + "\nper_tensor=True (--per-tensor) names the guilty one"
 
     __repr__ = __str__
 
@@ -120,8 +127,8 @@ def _table(rows):
     lines = [f"{'gradient':<{width}}  {'shape':<{shape_width}}  largest    error"]
     for row in rows:
         verdict = "ok" if row.ok else f"WRONG  {row.note}".rstrip()
-        lines.append(f"{row.name:<{width}}  {str(row.shape):<{shape_width}}  {row.max_numeric:7.1e}  {row.error:7.1e}  "
-                     + verdict)
+        shape = f"{str(row.shape):<{shape_width}}"
+        lines.append(f"{row.name:<{width}}  {shape}  {row.max_numeric:7.1e}  {row.error:7.1e}  {verdict}")
     return lines
 
 
@@ -134,9 +141,11 @@ def _verdict(report):
     if not rows:
         lines.append(f"{report.title}: no gradient could be checked.")
     elif not wrong:
-        lines.append(f"{report.title}: all {len(rows)} gradients right, worst error "
-                     f"{max(row.error for row in rows):.1e} {how}"
-                     + (", but see the problem above" if report.problems else ""))
+        lines.append(
+            f"{report.title}: all {len(rows)} gradients right, worst error "
+            f"{max(row.error for row in rows):.1e} {how}"
+            + (", but see the problem above" if report.problems else "")
+        )
     else:
         lines.append(f"{report.title}: {len(wrong)} of {len(rows)} gradients WRONG {how}")
         where = "First wrong in the order of the backward pass" if report.order else "First wrong"

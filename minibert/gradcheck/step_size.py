@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minibert.gradcheck.manners import analytic_gradients
+from minibert.gradcheck.conduct import analytic_gradients
 from minibert.gradcheck.subject import RANDOM_STREAM, Subject
 
 NUM_DIRECTIONS = 8
@@ -11,12 +11,14 @@ NUM_DIRECTIONS = 8
 def errors_by_step(layer, *inputs, steps, seed=0, **forward_kwargs):
     """Return {"central": errors, "complex": errors}, float64 arrays with one relative error a step.
 
-    Everything that has a gradient is moved at once by h·v, v being normal numbers. The error is the largest in eight
-    such directions, relative to the largest derivative, and the truth is what backward says: check the layer first.
+    Everything that has a gradient is moved at once by h·v, v being normal numbers. The error is the largest
+    in eight such directions, relative to the largest derivative, and the truth is what backward says: check
+    the layer first.
 
-        central differences  (f(x + h·v) - f(x - h·v)) / 2h    h² f'''/6 is left out; and two numbers that are nearly
-                                                               equal are subtracted: a rounding error ~ 1e-16/h
-        complex step         Im f(x + i·h·v) / h               h² f'''/6 is left out; nothing is subtracted
+        central differences  (f(x + h·v) - f(x - h·v)) / 2h    error h² f'''/6; and two numbers that are
+                                                               nearly equal are subtracted: rounding
+                                                               errors of about 1e-16/h
+        complex step         Im f(x + i·h·v) / h               error h² f'''/6; nothing is subtracted
 
     Args:
         layer, *inputs, **forward_kwargs: as in check_gradients.
@@ -26,8 +28,10 @@ def errors_by_step(layer, *inputs, steps, seed=0, **forward_kwargs):
     rng = np.random.default_rng([RANDOM_STREAM, seed])
     with Subject(layer, inputs, forward_kwargs) as subject:
         gradients, _ = analytic_gradients(subject, rng)
-        directions = [{name: rng.standard_normal(tensor.shape) for name, tensor in subject.tensors.items()}
-                      for _ in range(NUM_DIRECTIONS)]
+        directions = [
+            {name: rng.standard_normal(tensor.shape) for name, tensor in subject.tensors.items()}
+            for _ in range(NUM_DIRECTIONS)
+        ]
         exact = np.array([sum(np.vdot(gradients[name], v[name]) for name in v) for v in directions])
         errors = {}
         for method, derivative in (("central", _central), ("complex", _complex)):

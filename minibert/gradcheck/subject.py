@@ -1,4 +1,4 @@
-"""The layer under test: how it is called, in float64 and complex128, and how it is put back as it was found."""
+"""The layer under test: how it is called, in float64 and complex128, and put back as it was found."""
 
 import copy
 import inspect
@@ -9,7 +9,8 @@ from minibert.layers.base import Parameter
 
 COMPLEX_STEP = 1e-30
 CENTRAL_STEP = 1e-5
-RANDOM_STREAM = 1998  # keeps our draws apart from a user's own default_rng(seed): with d_y = x, LayerNorm's d_x is 0
+# Keeps our draws apart from a user's own default_rng(seed): with d_y = x, LayerNorm's d_x would be 0.
+RANDOM_STREAM = 1998
 
 
 class GradientCheckError(ValueError):
@@ -17,7 +18,7 @@ class GradientCheckError(ValueError):
 
 
 class Subject:
-    """A layer with its inputs, made to run in float64 or complex128; `with` puts the layer back as it was found.
+    """A layer with its inputs, run in float64 or complex128; `with` puts the layer back as it was found.
 
     `tensors` are the named float64 arrays whose gradients are checked: first the inputs, then the parameters.
     """
@@ -42,7 +43,9 @@ class Subject:
         for name, parameter in self.parameters.items():
             self.tensors[name] = np.array(parameter.value, np.float64, copy=copy_values or None)
         if not self.tensors:
-            raise GradientCheckError(f"{self.title} has no floating-point input and no parameter: nothing to check")
+            raise GradientCheckError(
+                f"{self.title} has no floating-point input and no parameter: nothing to check"
+            )
 
     def __enter__(self):
         self.found = [(parameter, parameter.value, parameter.grad) for parameter in self.parameters.values()]
@@ -57,12 +60,13 @@ class Subject:
         for name, parameter in self.parameters.items():
             parameter.value = tensors[name]
         self.given = [_exchange(item, name, tensors) for name, item in zip(self.input_names, self.inputs)]
-        self.given_kwargs = copy.deepcopy(self.forward_kwargs)
+        self.given_kwargs = {name: _copied(item) for name, item in self.forward_kwargs.items()}
         result = self.forward_function(*self.given, **self.given_kwargs)
         if type(result) not in (tuple, list) or len(result) != 2:
             raise GradientCheckError(
-                f"forward must return two things, (y, cache); it returned {_what(result)}. The cache is what backward "
-                "needs to know about this forward pass; return (y, None) if it needs nothing.")
+                f"forward must return two things, (y, cache); it returned {_what(result)}. The cache is what "
+                "backward needs to know about this forward pass; return (y, None) if it needs nothing."
+            )
         return result
 
     def outputs(self, y):
@@ -76,8 +80,10 @@ class Subject:
 
     def draw_upstream(self, y, rng):
         """Draw d_y, random and of order 1, in the form of `y`; `d_outputs` are its arrays."""
-        self.d_outputs = [np.float64(rng.uniform(0.5, 1.5)) if output.ndim == 0 else rng.standard_normal(output.shape)
-                          for output in self.outputs(y)]
+        self.d_outputs = [
+            np.float64(rng.uniform(0.5, 1.5)) if output.ndim == 0 else rng.standard_normal(output.shape)
+            for output in self.outputs(y)
+        ]
         if not self.d_outputs:
             raise GradientCheckError(f"forward returned no floating-point output, but {_what(y)}")
         self.d_y = self.d_outputs[0] if self.owns_loss else _fill(y, iter(self.d_outputs))
@@ -98,14 +104,15 @@ class Subject:
         """Give every parameter an empty gradient of its own."""
         for name, parameter in self.parameters.items():
             parameter.grad = np.zeros(self.tensors[name].shape)
-            if isinstance(parameter, Parameter):  # the first backward of a training step starts like this, too
+            if isinstance(parameter, Parameter):  # as at the start of a training step
                 parameter.zero_grad()
 
     def gradients(self, returned):
-        """Return {name: gradient or None} for every tensor, from what backward returned and what it left in .grad."""
+        """Return {name: gradient or None} for every tensor: those backward returned and those in .grad."""
         gradients = dict.fromkeys(self.input_tensors)
         if self.input_tensors:
-            if len(self.inputs) == 1 and isinstance(self.inputs[0], (tuple, list)) and len(_as_sequence(returned)) > 1:
+            is_one_tuple = len(self.inputs) == 1 and isinstance(self.inputs[0], (tuple, list))
+            if is_one_tuple and len(_as_sequence(returned)) > 1:
                 returned = [returned]  # one input that is itself a tuple, as a recurrent state may be
             for name, gradient in zip(self._names_of(returned), _as_sequence(returned)):
                 gradients.update(_arrays(gradient, name))
@@ -113,12 +120,14 @@ class Subject:
         return gradients | {name: parameter.grad for name, parameter in self.parameters.items()}
 
     def _names_of(self, returned):
-        """Return the inputs' names that the gradients in `returned` belong to, in order; integers may be left out."""
+        """Return the inputs' names for the gradients in `returned`, in order; integers may be left out."""
         float_names = [name for name, item in zip(self.input_names, self.inputs) if _float_arrays(item, name)]
         count = len(_as_sequence(returned))
         if not isinstance(returned, (tuple, list)) and len(float_names) > 1:
-            raise GradientCheckError(f"backward returned {_what(returned)} for {len(float_names)} inputs "
-                                     f"({', '.join(float_names)}): return a tuple of gradients in argument order")
+            raise GradientCheckError(
+                f"backward returned {_what(returned)} for {len(float_names)} inputs "
+                f"({', '.join(float_names)}): return a tuple of gradients in argument order"
+            )
         arguments = list(_arguments(self.forward_function))
         if count > max(len(self.inputs), len(arguments)):
             raise GradientCheckError(f"backward returned {count} gradients for {len(self.inputs)} inputs")
@@ -126,8 +135,10 @@ class Subject:
 
     def working_tensors(self, method):
         """Return the tensors in the dtype of the method: all complex, or all real."""
-        return {name: tensor.astype(np.complex128) if method == "complex" else tensor.copy()
-                for name, tensor in self.tensors.items()}
+        return {
+            name: tensor.astype(np.complex128) if method == "complex" else tensor.copy()
+            for name, tensor in self.tensors.items()
+        }
 
 
 def _functions_of(layer):
@@ -136,8 +147,10 @@ def _functions_of(layer):
         return getattr(layer[0], "__name__", "the pair"), layer[0], layer[1]
     for method in ("forward", "backward"):
         if not callable(getattr(layer, method, None)):
-            raise GradientCheckError(f"{type(layer).__name__} has no {method}(): expected an object with forward and "
-                                     "backward, or a pair of functions (forward, backward)")
+            raise GradientCheckError(
+                f"{type(layer).__name__} has no {method}(): expected an object with forward and "
+                "backward, or a pair of functions (forward, backward)"
+            )
     return type(layer).__name__, layer.forward, layer.backward
 
 
@@ -147,15 +160,21 @@ def _parameters_of(layer):
         return {}
     parameters, again = layer.parameters(), layer.parameters()
     if not isinstance(parameters, dict):
-        raise GradientCheckError(f"parameters() must return a dict name -> parameter, not {_what(parameters)}")
+        raise GradientCheckError(
+            f"parameters() must return a dict name -> parameter, not {_what(parameters)}"
+        )
     found = {}
     for name, parameter in parameters.items():
         if not hasattr(parameter, "value") or not hasattr(parameter, "grad"):
-            raise GradientCheckError(f"parameter {name!r} must be an object with .value and .grad, as minibert's "
-                                     f"Parameter is, not {_what(parameter)}")
+            raise GradientCheckError(
+                f"parameter {name!r} must be an object with .value and .grad, as minibert's "
+                f"Parameter is, not {_what(parameter)}"
+            )
         if again.get(name) is not parameter:
-            raise GradientCheckError(f"parameters() makes a new {name!r} at every call: make the parameters once, in "
-                                     "__init__, let forward read their .value, and return those objects")
+            raise GradientCheckError(
+                f"parameters() makes a new {name!r} at every call: make the parameters once, in "
+                "__init__, let forward read their .value, and return those objects"
+            )
         if _is_float(parameter.value) and not any(parameter is other for other in found.values()):
             found[name] = parameter
     return found
@@ -178,11 +197,13 @@ def _input_names(forward, count):
         elif argument.kind in (argument.POSITIONAL_ONLY, argument.POSITIONAL_OR_KEYWORD):
             names.append(name)
     if len(names) < count:
-        raise GradientCheckError(f"forward takes {len(names)} inputs ({', '.join(names)}), {count} were given")
+        raise GradientCheckError(
+            f"forward takes {len(names)} inputs ({', '.join(names)}), {count} were given"
+        )
     return names[:count]
 
 
-# --- nested inputs and outputs: an array, None, or a (named) tuple or list of them -----------------------------------
+# --- nested inputs and outputs: an array, None, or a (named) tuple or list of them ---
 
 
 def _parts(item, name):
@@ -194,7 +215,11 @@ def _parts(item, name):
 def _arrays(item, name):
     """Return {name: array} for all that is not None in `item`."""
     if isinstance(item, (tuple, list)):
-        return {key: value for part, element in _parts(item, name) for key, value in _arrays(element, part).items()}
+        return {
+            key: value
+            for part, element in _parts(item, name)
+            for key, value in _arrays(element, part).items()
+        }
     return {} if item is None else {name: item}
 
 
@@ -202,8 +227,11 @@ def _float_arrays(item, name):
     """Return {name: float64 array} for every floating-point array in `item`."""
     if isinstance(item, list) and not any(isinstance(leaf, np.ndarray) for leaf in _leaves(item)):
         raise GradientCheckError(f"input {name!r} is a list of numbers: pass a NumPy array")
-    return {key: np.array(value, np.float64) for key, value in _arrays(item, name).items()
-            if isinstance(value, np.ndarray) and _is_float(value)}
+    return {
+        key: np.array(value, np.float64)
+        for key, value in _arrays(item, name).items()
+        if isinstance(value, np.ndarray) and _is_float(value)
+    }
 
 
 def _leaves(item):
@@ -216,11 +244,16 @@ def _exchange(item, name, tensors):
     """Return a copy of `item` with its arrays exchanged for those that `tensors` has under their names."""
     if isinstance(item, (tuple, list)):
         return _rebuild(item, [_exchange(element, part, tensors) for part, element in _parts(item, name)])
-    return tensors[name].copy() if name in tensors else copy.deepcopy(item)
+    return tensors[name].copy() if name in tensors else _copied(item)
+
+
+def _copied(item):
+    """Return a copy that forward may spoil; of an array by .copy(), because deepcopy is slow."""
+    return item.copy() if isinstance(item, np.ndarray) else copy.deepcopy(item)
 
 
 def _fill(item, arrays):
-    """Return `item` with its floating-point arrays replaced by the next of `arrays`, everything else by None."""
+    """Return `item` with its floating-point arrays replaced by the next of `arrays`, all else by None."""
     if isinstance(item, (tuple, list)):
         return _rebuild(item, [_fill(element, arrays) for element in item])
     return next(arrays) if _is_float(item) else None
@@ -257,5 +290,8 @@ def contents(item, name=""):
         named = list(zip(getattr(item, "_fields", range(len(item))), item))
     else:
         return {}
-    return {key: array for part, element in named
-            for key, array in contents(element, f"{name}.{part}" if name else str(part)).items()}
+    return {
+        key: array
+        for part, element in named
+        for key, array in contents(element, f"{name}.{part}" if name else str(part)).items()
+    }

@@ -67,36 +67,45 @@ PLANTED = [
      "-0.333333 times what it should be = -1/3 (3 is axis 1 of x or axis 1 of tensor)"),
     ("constant factor", GRADIENT / (B * T), GRADIENT, {"numbers": NUMBERS},
      "= 1/(2*3) (2 is axis 0 of x or axis 0 of tensor, 3 is axis 1 of x"),
-    ("constant factor", GRADIENT * math.sqrt(11), GRADIENT, {"numbers": NUMBERS}, "sqrt(11) (11 is head_size)"),
-    ("constant factor", GRADIENT / math.sqrt(11), GRADIENT, {"numbers": NUMBERS}, "1/sqrt(11) (11 is head_size)"),
-    ("constant factor", GRADIENT * 11, GRADIENT, {"numbers": NUMBERS}, "11 times too large = 11 (11 is head_size)"),
+    ("constant factor", GRADIENT * math.sqrt(11), GRADIENT, {"numbers": NUMBERS},
+     "sqrt(11) (11 is head_size)"),
+    ("constant factor", GRADIENT / math.sqrt(11), GRADIENT, {"numbers": NUMBERS},
+     "1/sqrt(11) (11 is head_size)"),
+    ("constant factor", GRADIENT * 11, GRADIENT, {"numbers": NUMBERS},
+     "11 times too large = 11 (11 is head_size)"),
     ("constant factor", GRADIENT / T**2, GRADIENT, {"numbers": NUMBERS}, "1/3^2"),
     ("constant factor", GRADIENT * T**2, GRADIENT, {"numbers": NUMBERS}, " = 3^2"),
     ("constant factor", GRADIENT * T / H, GRADIENT, {"numbers": NUMBERS}, " = (3/5)"),
     ("constant factor", GRADIENT * 0.9, GRADIENT, {"numbers": NUMBERS}, "(1 - 0.1) (0.1 is p)"),
-    ("constant factor", GRADIENT * 0.123, GRADIENT, {"numbers": NUMBERS}, "it is 0.123 times what it should be."),
+    ("constant factor", GRADIENT * 0.123, GRADIENT, {"numbers": NUMBERS},
+     "it is 0.123 times what it should be."),
     ("transposed", SQUARE.T, SQUARE, {}, "transposed gradient: a .T"),
     ("transposed", GRADIENT[:, :, :3].swapaxes(1, 2), GRADIENT[:, :, :3], {}, "(axes (0, 2, 1))"),
     ("gain missing", GRADIENT / GAMMA, GRADIENT, {"values": {"gamma": GAMMA}}, "the factor gamma is missing"),
-    ("gain missing", GRADIENT * GAMMA, GRADIENT, {"values": {"gamma": GAMMA}}, "multiplied by gamma once too often"),
+    ("gain missing", GRADIENT * GAMMA, GRADIENT, {"values": {"gamma": GAMMA}},
+     "multiplied by gamma once too often"),
     ("term missing", GRADIENT - OTHER, GRADIENT, {"steps": {"d_sum": OTHER}},
      "a term is missing, and it is equal to the gradient of d_sum"),
     ("term missing", GRADIENT - OTHER, GRADIENT, {"others": {"z": OTHER}}, "equal to the gradient of z"),
-    ("term missing", GRADIENT + OTHER, GRADIENT, {"others": {"z": OTHER}}, "once too often: the gradient of z"),
+    ("term missing", GRADIENT + OTHER, GRADIENT, {"others": {"z": OTHER}},
+     "once too often: the gradient of z"),
     ("term missing", GRADIENT - 2 * OTHER, GRADIENT, {"others": {"z": OTHER}},
      "the gradient of z, is subtracted and should be added"),
     ("term missing", GRADIENT - 0.75 * OTHER, GRADIENT, {"others": {"z": OTHER}}, "is counted 0.25 times"),
     ("another's gradient", OTHER, GRADIENT, {"others": {"z": OTHER}}, "it is the gradient of z"),
-    ("another's gradient", SQUARE[:3].T, SQUARE[:, 1:], {"others": {"z": SQUARE[:3]}}, "the gradient of z, transposed"),
+    ("another's gradient", SQUARE[:3].T, SQUARE[:, 1:], {"others": {"z": SQUARE[:3]}},
+     "the gradient of z, transposed"),
     ("passed on", OTHER, GRADIENT, {"steps": {"d_y": OTHER}}, "the gradient of d_y and nothing else"),
     ("number for gradient", GRADIENT - OTHER + 1, GRADIENT, {"steps": {"d_sum": OTHER}},
-     "the number 1 stands where the gradient of d_sum should"),
-    ("term exchanged", GRADIENT + OTHER - OTHER[::-1], GRADIENT, {"steps": {"d_y": OTHER, "d_sum": OTHER[::-1]}},
+     "the number 1 is used where the gradient of d_sum belongs"),
+    ("term exchanged", GRADIENT + OTHER - OTHER[::-1], GRADIENT,
+     {"steps": {"d_y": OTHER, "d_sum": OTHER[::-1]}},
      "one term of it is the gradient of d_y, where that of d_sum belongs"),
     ("product transposed", OTHER[..., :4] @ SQUARE, OTHER[..., :4] @ SQUARE.T,
      {"steps": {"d_y": OTHER[..., :4]}, "values": {"w": SQUARE}},
      "the gradient of d_y times w, and should be times its transpose"),
-    ("reshaped", GRADIENT.swapaxes(1, 2).reshape(B, T, H), GRADIENT, {}, "a reshape where a transpose is needed"),
+    ("reshaped", GRADIENT.swapaxes(1, 2).reshape(B, T, H), GRADIENT, {},
+     "a reshape where a transpose is needed"),
     ("added constant", GRADIENT + 1, GRADIENT, {}, "1 is added to every entry"),
     ("share missing", only_rows(TABLE, [1, 2, 3, 4]), TABLE + 1, {"values": {"ids": IDS}},
      "only the rows looked up by ids"),
@@ -108,7 +117,8 @@ PLANTED = [
      "only at the positions that mask masks"),
     ("masked positions", GRADIENT, GRADIENT * (LABELS >= 0)[..., None], {"values": {"labels": LABELS}},
      "that labels masks"),
-    ("masked positions", GRADIENT.reshape(6, 5), (GRADIENT * MASK[..., None]).reshape(6, 5), {"values": {"mask": MASK}},
+    ("masked positions", GRADIENT.reshape(6, 5), (GRADIENT * MASK[..., None]).reshape(6, 5),
+     {"values": {"mask": MASK}},
      "mask masks"),
     ("masked positions", SCORES, SCORES * MASK, {"values": {"mask": MASK}},
      "mask masks"),
@@ -122,7 +132,7 @@ PLANTED = [
     ("right only at gain 1", OTHER, GRADIENT, {"values": {"gamma": GAMMA}, "with_ones": true_only_for_gamma},
      "right when gamma is all ones"),
     ("not recognised", OTHER, GRADIENT, {}, "30 of 30 entries are wrong, the worst at"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("pattern, analytic, numeric, known, words", PLANTED)
@@ -144,7 +154,7 @@ def test_random_errors_are_not_given_a_reason(seed):
     known = {"others": {"z": rng.standard_normal((V, H)), "w": rng.standard_normal((H, V))},
              "steps": {"d_y": rng.standard_normal((V, H))},
              "values": {"ids": IDS, "labels": LABELS, "gamma": GAMMA, "x": rng.standard_normal((V, H))},
-             "numbers": NUMBERS}  # fmt: skip
+             "numbers": NUMBERS}
     analytic = numeric + 0.1 * rng.standard_normal((V, H))
     found = diagnose("tensor", analytic, numeric, **known)
     assert found.pattern == "not recognised"
@@ -155,7 +165,7 @@ def test_random_errors_are_not_given_a_reason(seed):
 
 @pytest.mark.parametrize("values", [
     {"ids": np.array([1, 1, 2, 2])}, {"mask": np.ones((V, 1), bool)}, {"mask": np.zeros((V, 1), bool)},
-])  # fmt: skip
+])
 def test_what_tells_nothing_apart_is_no_reason(values):
     """Every looked-up id repeats, the mask masks nothing or all: neither can be told to be the cause."""
     found = diagnose("tensor", only_rows(TABLE * TABLE, [1, 2]), only_rows(TABLE, [1, 2]), values=values)
@@ -165,8 +175,9 @@ def test_what_tells_nothing_apart_is_no_reason(values):
 def test_only_gains_of_the_same_layer_are_set_to_one():
     asked = []
     values = {"norm.gamma": GAMMA, "other.gamma": GAMMA, "norm.ids": np.array([1, 2]), "norm.weight": SQUARE,
-              "norm.ones": np.ones(3), "norm.d_x": GAMMA}  # fmt: skip
-    assert diagnose("norm.d_x", OTHER, GRADIENT, values=values, with_ones=asked.append).pattern == "not recognised"
+              "norm.ones": np.ones(3), "norm.d_x": GAMMA}
+    found = diagnose("norm.d_x", OTHER, GRADIENT, values=values, with_ones=asked.append)
+    assert found.pattern == "not recognised"
     assert asked == ["norm.gamma"]
 
 
@@ -183,14 +194,15 @@ def test_differs_ignores_rounding():
     assert differs(case).sum() == 1
 
 
-# --- in layers: the whole way from a mistake to its sentence ----------------------------------------------------------
+# --- in layers: the whole way from a mistake to its sentence ---
 
 
 def check(layer, *inputs, **kwargs):
     """Give every parameter values of order 1 and return the report."""
     rng = np.random.default_rng(1)
     for parameter in layer.parameters().values():
-        parameter.value = rng.uniform(0.5, 1.5, parameter.value.shape) * rng.choice([-1, 1], parameter.value.shape)
+        shape = parameter.value.shape
+        parameter.value = rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape)
     report = check_gradients(layer, *inputs, **kwargs)
     assert not report.ok
     wrong = {row.name: row.note for row in report.rows + report.steps if not row.ok}
@@ -301,7 +313,7 @@ class WithoutMean(WithoutVariance):
     (WithoutGamma, "right only at gain 1"),
     (WithoutVariance, "variance term missing"),
     (WithoutMean, "mean term missing"),
-])  # fmt: skip
+])
 def test_layer_norm(layer, pattern):
     report, wrong = check(layer(6), RNG.standard_normal((2, 3, 6)))
     assert wrong == {"x": pattern}
@@ -341,7 +353,8 @@ class IgnoresIgnored(CrossEntropy):
 
 
 def test_cross_entropy():
-    logits, labels = RNG.standard_normal((3, 4, 5)), np.array([[1, -100, 4, 0], [-100, 2, 2, -100], [3, 1, -100, 1]])
+    logits = RNG.standard_normal((3, 4, 5))
+    labels = np.array([[1, -100, 4, 0], [-100, 2, 2, -100], [3, 1, -100, 1]])
     report, wrong = check(CountsIgnored(), logits, labels)
     assert wrong == {"logits": "constant factor"} and "0.666667" in report.diagnosis
     report, wrong = check(IgnoresIgnored(), logits, labels)
@@ -378,7 +391,7 @@ class Residual:
 
 @pytest.mark.parametrize("mistake, pattern", [
     ("no skip path", "term missing"), ("one", "number for gradient"), ("no branch", "term missing"),
-])  # fmt: skip
+])
 def test_skip_paths(mistake, pattern):
     report, wrong = check(Residual(mistake), RNG.standard_normal((2, 3, 4)))
     assert wrong == {"x": pattern}, str(report)
@@ -394,7 +407,8 @@ def tanh_forgotten(d_y, x):
 
 def test_a_derivative_that_is_left_out():
     report = check_gradients((tanh, tanh_forgotten), RNG.standard_normal((2, 3)))
-    assert report.rows[0].note == "passed on" and "the gradient of the output and nothing else" in report.diagnosis
+    assert report.rows[0].note == "passed on"
+    assert "the gradient of the output and nothing else" in report.diagnosis
 
 
 class Tied:
@@ -423,7 +437,7 @@ class Tied:
 
 @pytest.mark.parametrize("forgotten, words", [
     ("head", "the other use of this table"), ("lookup", "the share of the lookup"),
-])  # fmt: skip
+])
 def test_tied_weights(forgotten, words):
     report, wrong = check(Tied(forgotten), np.array([[1, 2, 6], [3, 1, 1]]))
     assert wrong == {"weight": "share missing"} and words in report.diagnosis

@@ -1,21 +1,25 @@
-"""The proof of the proof: plant one mistake at a time in every backward pass, and see whether the gradient check notices.
+"""The proof of the proof: plant mistakes in every backward pass, one at a time, and see if the check notices.
 
-    python tests/gradients/mutants.py                                  # all of them; exit code 1 if one survives
-    python tests/gradients/mutants.py --only layers/attention.py       # one file
-    python tests/gradients/mutants.py --sample 50 --seed 3             # some, chosen at random
-    python tests/gradients/mutants.py --list                           # what would be planted; nothing is run
+    python tests/gradients/mutants.py                             # all of them; exit code 1 if one survives
+    python tests/gradients/mutants.py --only layers/attention.py  # one file
+    python tests/gradients/mutants.py --sample 50 --seed 3        # some, chosen at random
+    python tests/gradients/mutants.py --list                      # print them; nothing is planted
 
-A mutant is one backward pass with one small change: `+` for `-`, a factor left out, `.T` forgotten, `=` for `+=`, the
-query where the key belongs. It is found in the syntax tree, planted in the running program, held against the same
-checks as `pytest tests/gradients` makes (check_gradients on every case that runs this function: errors at most 1e-12,
-no problem) and taken out again. It is caught when a check fails, or when the program stops with an exception. Some
-changes leave every result as it is (0 + x without the 0): EQUIVALENT lists them, each with the reason.
+A mutant is one backward pass with one small change: `+` for `-`, a factor left out, `.T` forgotten, `=` for
+`+=`, the query where the key belongs. It is found in the syntax tree, planted in the running program, checked
+as `pytest tests/gradients` checks (check_gradients on every case that runs this function: errors at most
+1e-12, no problem) and taken out again. It is caught by a number when a check fails, and by an exception when
+the program stops. Some changes leave every result as it is (0 + x without the 0): the folder equivalents/
+lists them, with the reasons.
+
+The backward passes of all files in layers/, models/ and word_vectors/ are found by themselves.
 """
 
 import argparse
 import ast
 import collections
 import contextlib
+import functools
 import importlib
 import multiprocessing
 import operator
@@ -30,6 +34,7 @@ from typing import NamedTuple
 
 import numpy as np
 import test_models
+from equivalents import EQUIVALENT
 from tqdm import tqdm
 
 import minibert
@@ -44,69 +49,20 @@ FOLDERS = ("layers/", "models/", "word_vectors/")
 OTHER_OPERATOR = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 OTHER_COMPARISON = {ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
 OTHER_FUNCTION = {
-    "sum": "mean", "mean": "sum", "add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply",
-    "max": "min", "min": "max", "zeros": "ones", "zeros_like": "ones_like",
-}  # fmt: skip
+    "sum": "mean",
+    "mean": "sum",
+    "add": "subtract",
+    "subtract": "add",
+    "multiply": "divide",
+    "divide": "multiply",
+    "max": "min",
+    "min": "max",
+    "zeros": "ones",
+    "zeros_like": "ones_like",
+}
+NEEDS_NO_BRACKETS = (str, ast.Name, ast.Attribute, ast.Call, ast.Constant)
 SYMMETRIC = ("swapaxes", "max", "min")  # the order of their arguments does not matter
 OTHER_AXIS = ("0", "-1", "-2", "None")
-
-# (where, the line with the mistake): why it computes the same
-FOUR_AXES = "query, key, value and scores have four axes: 2 is -2"
-TWO_AXES = "rows of a matrix: it has two axes, -2 is 0"
-SAME_INPUT = "key and value are projections of one array, and both caches hold it"
-NOT_ITS_OWN = "both Dropouts have the same probability, and all else is in the cache"
-FACTORS = "the two factors of a product change places"
-FLAT = "add_rows reads the rows as one flat array, whatever their shape"
-CAPPED = "where the count is above x_max, what depends on the cap is left out below"
-SAME_BIAS = "d_bias is d_difference"
-WRITTEN = "out= is written, not added to"
-GLOVE = "word_vectors/glove_plain.py GloVeObjective.backward"
-EQUIVALENT = {
-    (GLOVE, "capped, weight, difference = cache.counts, cache.weight, cache.difference"): CAPPED,
-    (GLOVE, "d_capped = d_weight * self.alpha * weight / counts"): CAPPED,
-    (GLOVE, "d_counts = d_log_count / counts + np.where(capped.real < self.x_max, d_capped, 0)"): CAPPED,
-    (GLOVE, "d_log_count = -d_bias"): SAME_BIAS,
-    (GLOVE, "np.add.at(self.word_bias.grad, rows, d_difference)"): SAME_BIAS,
-    (GLOVE, "np.add.at(self.context_bias.grad, columns, d_difference)"): SAME_BIAS,
-    (GLOVE, "return ((None, None, d_counts))"): "two None change places",
-    ("word_vectors/word2vec_plain.py BinaryChoices.backward", "return ((d_hidden, None, None))"): "two None change places",
-    ("layers/attention.py MultiHeadAttention.backward",
-     "d_dropped_probs = d_weighted_value @ value.swapaxes(-1, 2)"): FOUR_AXES,
-    ("layers/attention.py MultiHeadAttention.backward",
-     "d_value = dropped_probs.swapaxes(-1, 2) @ d_weighted_value"): FOUR_AXES,
-    ("layers/attention.py MultiHeadAttention.backward",
-     "d_key = (d_scores.swapaxes(-1, 2) @ query) * scale"): FOUR_AXES,
-    ("layers/attention.py MultiHeadAttention.backward",
-     "d_by_key = self.key.backward(self._join_heads(d_key), cache.value_projection)"): SAME_INPUT,
-    ("layers/attention.py MultiHeadAttention.backward",
-     "d_by_value = self.value.backward(self._join_heads(d_value), cache.key_projection)"): SAME_INPUT,
-    ("layers/cross_entropy.py CrossEntropy.backward",
-     "counted = np.flatnonzero(labels != IGNORE_INDEX)"): "flatnonzero flattens what it is given",
-    ("layers/cross_entropy.py CrossEntropy.backward",
-     "d_logits = d_rows.reshape(*labels.shape, probs.shape[1])"): "probs (N, V) has two axes: 1 is -1",
-    ("layers/embedding.py Embedding.backward",
-     "add_rows(self.weight.grad, ids.reshape(-1), d_y)"): FLAT,
-    ("layers/embedding.py Embedding.backward",
-     "add_rows(self.weight.grad, ids.reshape(-1), d_y.reshape(d_y.shape[-1], -1))"): FLAT,
-    ("layers/encoder_layer.py EncoderLayer.backward",
-     "d_feed_forward = self.attention_dropout.backward(d_output_sum, cache.output_dropout)"): NOT_ITS_OWN,
-    ("layers/encoder_layer.py EncoderLayer.backward",
-     "d_attention = self.output_dropout.backward(d_attention_sum, cache.attention_dropout)"): NOT_ITS_OWN,
-    ("layers/base.py Parameter.add_product",
-     "np.matmul(left, right, out=self._grad); np.matmul(left, right, out=self._grad)"): WRITTEN,
-    ("layers/gelu.py normal_density",
-     "np.exp(some_x * some_x * -0.5, out=some_density); np.exp(some_x * some_x * -0.5, out=some_density)"): WRITTEN,
-    ("layers/layer_norm.py LayerNorm.backward",
-     "along_normalized = mean_product(normalized, d_normalized)"): FACTORS,
-    ("layers/softmax.py softmax_backward",
-     "mean = np.einsum('...j,...j->...', d_probs, probs)[..., np.newaxis]"): FACTORS,
-    ("layers/linear.py Linear.backward",
-     "self.bias.grad += d_rows_out.sum(axis=-2)"): TWO_AXES,
-    ("layers/linear.py Linear.backward",
-     "d_x = (d_y @ self.weight.value.T).reshape(x.shape)"): "the product is taken row by row, in any number of axes",
-    ("models/bert.py MLMHead.backward",
-     "self.decoder_bias.grad += d_logit_rows.sum(axis=-2)"): TWO_AXES,
-}  # fmt: skip
 
 
 class Mutant(NamedTuple):
@@ -147,7 +103,7 @@ class Mutant(NamedTuple):
         return code[:start] + self.text.encode() + code[end:]
 
 
-# --- where: the backward passes, and what only a backward pass calls ------------------------------------------------
+# --- where: the backward passes, and what only a backward pass calls ---
 
 
 def functions_of(tree):
@@ -161,19 +117,20 @@ def functions_of(tree):
     return functions
 
 
+@functools.cache
 def backward_functions():
-    """Return {(file, qualified name): FunctionDef} of what runs only in the backward pass of a layer or model.
+    """Return {(file, qualified name): FunctionDef} of the functions that run only in backward passes.
 
-    That is every function named backward or …_backward, and the helpers that are called by these alone.
+    These are all functions named backward or …_backward, and the helpers that are called by these alone.
     """
-    everything, callers = {}, collections.defaultdict(set)
+    all_functions, callers = {}, collections.defaultdict(set)
     for path in sorted(PACKAGE.rglob("*.py")):
         for name, function in functions_of(ast.parse(path.read_bytes())).items():
-            everything[path.relative_to(PACKAGE).as_posix(), name] = function
+            all_functions[path.relative_to(PACKAGE).as_posix(), name] = function
             for node in ast.walk(function):
                 if isinstance(node, ast.Call):
                     callers[ast.unparse(node.func).split(".")[-1]].add(function.name)
-    candidates = {key: function for key, function in everything.items() if key[0].startswith(FOLDERS)}
+    candidates = {key: function for key, function in all_functions.items() if key[0].startswith(FOLDERS)}
     names = {function.name for function in candidates.values() if function.name.endswith("backward")}
     helpers = {function.name for function in candidates.values()} - names
     while found := {name for name in helpers if callers[name] and callers[name] <= names}:
@@ -182,8 +139,14 @@ def backward_functions():
     return {key: function for key, function in candidates.items() if function.name in names}
 
 
+def cost(case):
+    """Return how many entries a check measures, one forward pass each, and how many arguments."""
+    with Subject(*CASES[case]) as subject:
+        return sum(tensor.size for tensor in subject.tensors.values()), len(subject.forward_kwargs)
+
+
 def watch_cases(functions):
-    """Run every case and see which of the functions it calls.
+    """Run every case, the cheapest first, and see which of the functions it calls.
 
     Returns:
         {(file, qualified name): {case: [the local variables of each call, as a dictionary]}}
@@ -202,8 +165,8 @@ def watch_cases(functions):
         calls[frame].update(frame.f_locals)
         return on_line
 
-    for case, (layer, inputs, forward_kwargs) in CASES.items():
-        with Subject(layer, inputs, forward_kwargs) as subject:
+    for case in sorted(CASES, key=cost):
+        with Subject(*CASES[case]) as subject:
             y, cache = subject.plain_forward()
             subject.draw_upstream(y, np.random.default_rng(0))
             subject.zero_grad()
@@ -213,7 +176,7 @@ def watch_cases(functions):
     return seen
 
 
-# --- what: the mistakes. Each function yields (the mistake in words, the new code as a node or as text) -------------
+# --- what: the mistakes. Each function yields (the mistake in words, the new code as a node or as text) ---
 
 
 def mistakes(node, function, calls):
@@ -240,8 +203,12 @@ def mistakes(node, function, calls):
             yield "two values swapped", ast.Tuple(elements, node.ctx)
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
         yield "True, False exchanged", ast.Constant(not node.value)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not is_rest_of_shape(node):
+    elif isinstance(node, ast.Constant) and is_number(node) and not is_rest_of_shape(node):
         yield "constant doubled", ast.Constant(2 * node.value or 1)
+
+
+def is_number(node):
+    return isinstance(node.value, (int, float))
 
 
 def operator_mistakes(node):
@@ -255,15 +222,18 @@ def operator_mistakes(node):
         yield "right operand dropped", node.left
         yield "left operand dropped", node.right
     if isinstance(node, ast.Compare) and type(node.ops[0]) in OTHER_COMPARISON:
-        yield "comparison turned", ast.Compare(node.left, [OTHER_COMPARISON[type(node.ops[0])]()], node.comparators)
+        turned = [OTHER_COMPARISON[type(node.ops[0])]()]
+        yield "comparison turned", ast.Compare(node.left, turned, node.comparators)
     if isinstance(node, ast.BoolOp):
-        yield "and, or exchanged", ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values)
+        other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        yield "and, or exchanged", ast.BoolOp(other, node.values)
         yield from (("one condition alone", value) for value in node.values)
 
 
 def call_mistakes(node):
     called, name = node.func, ast.unparse(node.func).split(".")[-1]
-    is_array_method = isinstance(called, ast.Attribute) and hasattr(np.ndarray, name) and not ast.unparse(called).startswith("np.")
+    is_method = isinstance(called, ast.Attribute) and not ast.unparse(called).startswith("np.")
+    is_array_method = is_method and hasattr(np.ndarray, name)
     if is_array_method:
         yield f"{name} skipped", called.value
     elif node.args:
@@ -274,7 +244,8 @@ def call_mistakes(node):
     for arguments in neighbours_swapped(node.args) if name not in SYMMETRIC else ():
         yield "two arguments swapped", ast.Call(called, arguments, node.keywords)
     for axis in OTHER_AXIS:
-        keywords = [ast.keyword("axis", ast.Name(axis)) if word.arg == "axis" else word for word in node.keywords]
+        other = ast.keyword("axis", ast.Name(axis))
+        keywords = [other if word.arg == "axis" else word for word in node.keywords]
         yield "other axis", ast.Call(called, node.args, keywords)
 
 
@@ -288,9 +259,8 @@ def statement_mistakes(node):
         yield "repeated ids overwritten", ast.AugAssign(ast.Subscript(table, ids), ast.Add(), rows)
     if is_call or isinstance(node, ast.AugAssign):
         yield "done twice", f"{ast.unparse(node)}; {ast.unparse(node)}"
-    if is_call or isinstance(node, ast.AugAssign) or (
-        isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
-    ):
+    is_entry = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
+    if is_call or isinstance(node, ast.AugAssign) or is_entry:
         yield "left out", ast.Pass()
 
 
@@ -302,19 +272,20 @@ def neighbours_swapped(items):
 
 def is_rest_of_shape(node):
     """Is this the 1 of the -1 in reshape(-1, 3), which is no number but means "the rest"?"""
-    is_negative = isinstance(node.parent, ast.UnaryOp)
-    return is_negative and isinstance(node.parent.parent, ast.Call) and ".reshape" in ast.unparse(node.parent.parent.func)
+    call = node.parent.parent if isinstance(node.parent, ast.UnaryOp) else None
+    return isinstance(call, ast.Call) and ".reshape" in ast.unparse(call.func)
 
 
 def exchanges(node, function, calls):
-    """Yield another local, cached value, sublayer or parameter of the same kind and shape in the place of this one."""
+    """Yield other locals, cached values, layers or parameters of the same kind and shape in its place."""
     if isinstance(node.parent, ast.Attribute) and node.parent.attr in ("shape", "dtype", "ndim", "size"):
         return  # the others have the same
     owner, name = (node.value, node.attr) if isinstance(node, ast.Attribute) else (None, node.id)
     others = set()
     for values in calls:
         values = known_before(node, values, function) if owner is None else fields_of(owner, values)
-        others |= {other for other in values if other != name and kind(values.get(name)) == kind(values[other]) is not None}
+        own = kind(values.get(name))
+        others |= {other for other in values if other != name and own == kind(values[other]) is not None}
     for other in sorted(others):
         yield f"{other} for {name}", ast.Name(other) if owner is None else ast.Attribute(owner, other)
 
@@ -329,7 +300,7 @@ def known_before(node, values, function):
 
 
 def fields_of(owner, values):
-    """Return {name: value} of the cache, layer or parameter that an expression such as `cache.bert` or `self` stands for."""
+    """Return {name: value} of the cache, layer or parameter that an expression as `cache.bert` denotes."""
     try:
         item = operator.attrgetter(ast.unparse(owner))(types.SimpleNamespace(**values))
     except AttributeError:
@@ -338,7 +309,7 @@ def fields_of(owner, values):
 
 
 def kind(value):
-    """Return what two values have in common that can be mistaken for each other; None for what is left alone."""
+    """Return a key that values have in common if they can be confused; None for those that are left alone."""
     if isinstance(value, np.ndarray):
         return "array", value.dtype.kind, value.shape
     if isinstance(value, Parameter):
@@ -346,14 +317,13 @@ def kind(value):
     return type(value) if isinstance(value, (Layer, int)) or hasattr(value, "_fields") else None
 
 
-def mutants(only=""):
-    """Return every Mutant of the files whose name contains `only`, in the order of the code."""
+@functools.cache
+def mutants():
+    """Return every Mutant, in the order of the code."""
     functions = backward_functions()
     seen = watch_cases(functions)
     found = {}
     for (file, name), function in functions.items():
-        if only not in file:
-            continue
         calls = [values for calls_of_case in seen[file, name].values() for values in calls_of_case]
         for mutant in mutants_of(file, name, function, calls, list(seen[file, name])):
             found.setdefault((mutant.file, mutant.function, mutant.line, mutant.after), mutant)
@@ -375,16 +345,19 @@ def mutants_of(file, name, function, calls, cases):
                 start = starts[old.lineno - 1] + old.col_offset
                 end = starts[old.end_lineno - 1] + old.end_col_offset
                 text = new if isinstance(new, str) else ast.unparse(new)
-                if isinstance(node, ast.expr) and not isinstance(new, (str, ast.Name, ast.Attribute, ast.Call, ast.Constant)):
+                if isinstance(node, ast.expr) and not isinstance(new, NEEDS_NO_BRACKETS):
                     text = f"({text})"
-                first, last = starts[old.lineno - 1], starts[old.end_lineno - 1] + len(lines[old.end_lineno - 1])
+                first = starts[old.lineno - 1]
+                last = starts[old.end_lineno - 1] + len(lines[old.end_lineno - 1])
                 before, after = code[first:last], code[first:start] + text.encode() + code[end:last]
                 if ast.unparse(node) != text:
-                    yield Mutant(file, name, old.lineno, mistake, shown(before), shown(after), (start, end), text, cases)
+                    place = start, end
+                    shown_lines = shown(before), shown(after)
+                    yield Mutant(file, name, old.lineno, mistake, *shown_lines, place, text, cases)
 
 
 def arithmetic_of(node):
-    """Yield a node and all below it, except for error messages and the choice of a dtype (`layer.weight.value.dtype`)."""
+    """Yield a node and all below it, except for error messages and the choice of a dtype."""
     if isinstance(node, ast.Raise) or (isinstance(node, ast.Attribute) and node.attr == "dtype"):
         return
     yield node
@@ -397,12 +370,13 @@ def shown(code):
     return re.sub(r"\s+# .*", "", code.decode()).strip()
 
 
-# --- planting and judging -------------------------------------------------------------------------------------------
+# --- planting and judging ---
 
 
 def live_function(file, name):
     """Return the function that runs when the library is used."""
-    return operator.attrgetter(name)(importlib.import_module("minibert." + file.removesuffix(".py").replace("/", ".")))
+    module = "minibert." + file.removesuffix(".py").replace("/", ".")
+    return operator.attrgetter(name)(importlib.import_module(module))
 
 
 @contextlib.contextmanager
@@ -421,18 +395,21 @@ def planted(mutant):
 
 
 def judge(mutant):
-    """Plant the mutant and make the checks, the cases in their order; return (mutant, "caught", "crashed" or "survived")."""
+    """Plant the mutant and check case after case; return (mutant, "number", "exception" or "survived").
+
+    The verdict says what caught it: a number of the check, or an exception that stopped the program.
+    """
     with planted(mutant), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             is_right = all(passes(case) for case in mutant.cases)
         except Exception:
-            return mutant, "crashed"
-    return mutant, "survived" if is_right else "caught"
+            return mutant, "exception"
+    return mutant, "survived" if is_right else "number"
 
 
 def passes(case):
-    """Return whether everything is right that `pytest tests/gradients` asks of a case."""
+    """Return whether a case passes all that `pytest tests/gradients` checks."""
     layer, inputs, forward_kwargs = CASES[case]
     if not check_gradients(layer, *inputs, intermediates=False, **forward_kwargs).ok:
         return False
@@ -456,23 +433,25 @@ def print_table(verdicts):
         elif verdict == "survived":
             wrong.append(f"SURVIVED: {mutant}")
         elif mutant.reason:
-            wrong.append(f"listed as equivalent, but caught: {mutant}")
+            wrong.append(f"listed in equivalents/, but caught: {mutant}")
         for row in (mutant.file, "all"):
             counts[row].update(["planted", verdict])
-    columns = ("planted", "caught", "crashed", "equivalent", "survived")
+    columns = ("planted", "number", "exception", "equivalent", "survived")
     print(f"{'file':<26}" + "".join(f"{column:>12}" for column in columns))
     for file in sorted(counts, key=lambda name: (name == "all", name)):
         print(f"{file:<26}" + "".join(f"{counts[file][column]:>12}" for column in columns))
     print(*wrong, sep="\n", end="\n" if wrong else "")
     total = counts["all"]
-    print(f"{total['planted']} mistakes planted: {total['caught']} caught by a check, {total['crashed']} by an exception, "
-          f"{total['equivalent']} compute the same (EQUIVALENT says why), {total['survived']} survived")
+    print(
+        f"{total['planted']} mistakes planted: {total['number']} caught by a number, {total['exception']} by "
+        f"an exception, {total['equivalent']} equivalent (see equivalents/), {total['survived']} survived"
+    )
     return len(wrong)
 
 
-def sample(everything, size, seed):
+def sample(population, size, seed):
     """Return `size` of the mutants, the same ones for the same seed."""
-    return random.Random(seed).sample(everything, min(size, len(everything)))
+    return random.Random(seed).sample(population, min(size, len(population)))
 
 
 def main(arguments=None):
@@ -484,7 +463,7 @@ def main(arguments=None):
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core)")
     parser.add_argument("--list", action="store_true", help="print the mutants and plant nothing")
     options = parser.parse_args(arguments)
-    chosen = mutants(options.only)
+    chosen = [mutant for mutant in mutants() if options.only in mutant.file]
     if options.sample is not None:
         chosen = sample(chosen, options.sample, options.seed)
     if options.list:

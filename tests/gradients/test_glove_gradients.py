@@ -1,4 +1,4 @@
-"""GloVe's objective against the complex step, its weighting included, and the tiles of the fast form against both."""
+"""GloVe's objective and its weighting against the complex step; the tiles of the fast form against both."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,8 @@ def random(*shape):
 
 
 def objective(x_max=10.0, alpha=0.75):
-    return GloVeObjective(random(V, D), random(V, D + 1)[:, 1:].copy(), random(V), random(V + 1)[1:].copy(), x_max, alpha)
+    context_vectors, context_bias = random(V, D + 1)[:, 1:].copy(), random(V + 1)[1:].copy()
+    return GloVeObjective(random(V, D), context_vectors, random(V), context_bias, x_max, alpha)
 
 
 COUNTS = {
@@ -63,7 +64,8 @@ def test_tiles_have_the_gradients_of_the_plain_form(strip, max_entries):
     plain = trainer.plain_form()
     loss, cache = plain.forward(*upper.whole())
     plain.backward(1.0, cache)
-    gradients, total = {id(trainer.words): np.zeros((V, D + 2)), id(trainer.contexts): np.zeros((V, D + 2))}, 0.0
+    gradients = {id(table): np.zeros((V, D + 2)) for table in (trainer.words, trainer.contexts)}
+    total = 0.0
     for tile in trainer.tiles:
         for row_table, column_table in (trainer.roles(0), trainer.roles(1)):
             words, contexts = row_table.values[tile.first:tile.last], column_table.values[tile.columns]

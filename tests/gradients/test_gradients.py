@@ -1,4 +1,4 @@
-"""Every gradient of every layer and model against the complex step: one test a gradient, the table of contents of the proof."""
+"""Every gradient of every layer and model against the complex step, one test a gradient."""
 
 import functools
 import inspect
@@ -20,13 +20,15 @@ def rows(case):
 def names(case):
     """The gradients that a check must cover: every input of real numbers and every parameter."""
     layer, inputs, _ = CASES[case]
-    arguments = list(inspect.signature(layer.forward).parameters)
-    real = [name for name, value in zip(arguments, inputs) if np.issubdtype(np.asarray(value).dtype, np.floating)]
-    parameters = layer.parameters()
-    return real + list(parameters)
+    named = zip(inspect.signature(layer.forward).parameters, inputs)
+    real = [name for name, value in named if np.issubdtype(np.asarray(value).dtype, np.floating)]
+    return real + list(layer.parameters())
 
 
-@pytest.mark.parametrize(("case", "name"), [pytest.param(case, name, id=f"{case} {name}") for case in CASES for name in names(case)])
+EVERY_GRADIENT = [pytest.param(case, name, id=f"{case} {name}") for case in CASES for name in names(case)]
+
+
+@pytest.mark.parametrize(("case", "name"), EVERY_GRADIENT)
 def test_gradients(case, name):
     row = rows(case)[0][name]
     assert row.error <= 1e-12, row
@@ -34,7 +36,7 @@ def test_gradients(case, name):
 
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_else_is_wrong(case):
-    """Forward repeats itself, nothing is changed in place, a second backward adds the same gradients again."""
+    """Forward repeats itself, nothing is changed in place, a second backward adds the same gradients."""
     assert not rows(case)[1]
 
 

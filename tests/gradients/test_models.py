@@ -1,9 +1,14 @@
-"""What the gradient check does not see of a model: what its backward returns, and the upstream gradient it takes by default.
+"""What the gradient check does not see of a model: the value its backward returns, and its default d_loss.
 
-Token ids have no gradient, so the check compares nothing with the d_embeddings that backward returns. But the position
-embeddings are added to the sum of the embeddings, the same for every sequence: their gradient, which is proved, is
-d_embeddings summed over the batch.
+Token ids have no gradient, so the check compares nothing with the d_embeddings that backward returns. But
+position embeddings are added to the sum of the embeddings, the same for every sequence: their gradient, which
+is checked, is d_embeddings summed over the batch.
+
+Which cases these tests are for is seen from the layers: those with position embeddings, and those with a
+loss.
 """
+
+import inspect
 
 import numpy as np
 import pytest
@@ -11,27 +16,47 @@ import pytest
 from minibert.gradcheck.cases import CASES
 from minibert.gradcheck.subject import Subject
 
-EMBEDDING_CASES = [case for case in CASES if case.startswith("Bert")]
-LOSS_CASES = [case for case in CASES if case.startswith("BertForPreTraining")]
+
+def has_positions(layer):
+    return any(name.endswith("position.weight") for name in layer.parameters())
+
+
+def has_loss(layer):
+    """Its backward begins at a loss of its own: backward(cache, d_loss)."""
+    return next(iter(inspect.signature(layer.backward).parameters)) == "cache"
+
+
+EMBEDDING_CASES = [case for case in CASES if has_positions(CASES[case].layer)]
+LOSS_CASES = [case for case in CASES if has_loss(CASES[case].layer)]
+
+
+def test_the_cases_are_found():
+    assert {case.partition(" ")[0] for case in EMBEDDING_CASES} >= {
+        "BertEmbeddings",
+        "BertModel",
+        "BertForPreTraining",
+    }
+    assert "BertForPreTraining" in LOSS_CASES and set(LOSS_CASES) <= set(EMBEDDING_CASES)
 
 
 @pytest.mark.parametrize("case", EMBEDDING_CASES)
 def test_backward_returns_the_gradient_of_the_summed_embeddings(case):
-    layer, inputs, forward_kwargs = CASES[case]
-    with Subject(layer, inputs, forward_kwargs) as subject:
+    with Subject(*CASES[case]) as subject:
         y, cache = subject.plain_forward()
         subject.draw_upstream(y, np.random.default_rng(3))
         subject.zero_grad()
         d_embeddings = subject.backward(cache)
-        position = next(parameter for name, parameter in subject.parameters.items() if name.endswith("position.weight"))
+        names = [name for name in subject.parameters if name.endswith("position.weight")]
+        position = subject.parameters[names[0]]
         summed = d_embeddings.sum(axis=0)  # (T, H)
-        np.testing.assert_allclose(position.grad[: len(summed)], summed, rtol=0, atol=1e-12 * np.abs(summed).max())
+        atol = 1e-12 * np.abs(summed).max()
+        np.testing.assert_allclose(position.grad[: len(summed)], summed, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("case", LOSS_CASES)
 def test_the_upstream_gradient_of_a_loss_is_one_by_default(case):
-    layer, inputs, forward_kwargs = CASES[case]
-    with Subject(layer, inputs, forward_kwargs) as subject:
+    with Subject(*CASES[case]) as subject:
+        layer = subject.layer
         _, cache = subject.plain_forward()
         subject.zero_grad()
         layer.backward(cache)
@@ -40,4 +65,3 @@ def test_the_upstream_gradient_of_a_loss_is_one_by_default(case):
         layer.backward(cache, d_loss=np.float64(1))
         for name, parameter in subject.parameters.items():
             np.testing.assert_array_equal(by_default[name], parameter.grad, err_msg=name)
-

@@ -7,10 +7,10 @@ import minibert as mb
 from minibert.word_vectors.word2vec_plain import Context, HierarchicalSoftmax, NegativeSampling, PlainWord2Vec
 from minibert.word_vectors.word2vec_text import huffman_tree
 
-V, D = 7, 5
+V, D = 7, 3
 TREE = huffman_tree(np.array([40, 21, 13, 8, 5, 3, 2]))
 NEGATIVES = np.array([1, 4, 4, 2, 6])  # 4 is drawn twice, and 2 is a target below
-WINDOW = np.array([3, 0, 5, 3])  # 3 stands twice
+WINDOW = np.array([3, 0, 5, 3])  # 3 occurs twice
 
 
 def table(rows=V, seed=0):

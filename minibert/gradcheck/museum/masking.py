@@ -1,0 +1,40 @@
+"""Mistakes in the choice of the masked tokens."""
+
+import numpy as np
+
+from minibert.gradcheck.museum.exhibit import Exhibit, Finding
+from minibert.layers.cross_entropy import IGNORE_INDEX
+from minibert.text.examples.masking import mask_tokens
+
+
+def nested_mask_tokens(input_ids, candidates, rng, vocab_size, mask_token_id, **options):
+    """80 % [MASK], 10 % a random token, 10 % unchanged became 80, 2 and 18: a new draw for the second
+    question.
+
+    How it looked. `if random() < 0.8: ... elif random() < 0.1: ...`. The second question is reached in one
+    case of five, and 10 % of 20 % are 2 %. Right is one draw, compared with 0.8 and with 0.9 (or 0.5 in the
+    second question).
+    How it hides. There is no gradient in it, and the model trains; only the task is not the paper's.
+    What it costs. Of the chosen tokens that still show a word, 90 % show the right one, and not half of them:
+    the model learns that a word that it can see is right.
+    """
+    masked_ids, labels = mask_tokens(input_ids, candidates, rng, vocab_size, mask_token_id, **options)
+    chosen = labels != IGNORE_INDEX
+    first, second = rng.random((2, np.count_nonzero(chosen)))
+    random_ids = rng.integers(vocab_size, size=len(first))
+    visible = np.where(second < 0.1, random_ids, input_ids[chosen])
+    masked_ids[chosen] = np.where(first < 0.8, mask_token_id, visible)
+    return masked_ids, labels
+
+
+def share_of_random_tokens(mask):
+    """20,000 tokens, all of them chosen, and so large a vocabulary that a random token is another one."""
+    input_ids = np.full((100, 200), 5)
+    masked_ids, _ = mask(input_ids, input_ids == 5, np.random.default_rng(0), 10**6, 4, mlm_probability=1.0)
+    share = float(np.mean(~np.isin(masked_ids, (4, 5))))
+    return Finding("share of the chosen tokens that become a random token", 0.1, share, tolerance=0.01)
+
+
+EXHIBITS = [
+    Exhibit("nested-probabilities", mask_tokens, nested_mask_tokens, None, None, "", share_of_random_tokens),
+]
