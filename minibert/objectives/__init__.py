@@ -1,0 +1,1 @@
+"""Objectives: the only place that joins a model, its examples and a training recipe."""
