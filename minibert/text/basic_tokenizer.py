@@ -2,14 +2,15 @@
 
     "Héllo, 世界!"  ->  ["hello", ",", "世", "界", "!"]
 
-What is an accent, a punctuation mark or an invisible character is said by Unicode, and Unicode grows every year. The
-code that makes the ids of today's models, Hugging Face's Rust library `tokenizers` 0.23, knows the characters of Unicode
-8.0 (2015; categories) and 9.0 (2016; decompositions). It keeps later ones as if they were letters. This module
-does the same, so a text has the same ids here as there, whichever Unicode the reader's Python knows
-(14.0 in Python 3.11, 16.0 in 3.14). Only `str.lower` is taken as it comes.
+Unicode says which characters are accents, punctuation marks or invisible, and Unicode grows every year. The
+code that makes the ids of today's models, Hugging Face's Rust library `tokenizers` 0.23, knows the
+characters of Unicode 8.0 (2015; categories) and 9.0 (2016; decompositions). It keeps later ones as if they
+were letters. This module does the same, so a text has the same ids here as there, whichever Unicode the
+reader's Python knows (14.0 in Python 3.11, 16.0 in 3.14). Only `str.lower` is taken as it comes.
 
-Source: Devlin et al. 2018, "BERT", and its published code; the Unicode Standard Annexes #15 (decomposition, NFD) and
-#44 (categories: Mn is a nonspacing mark, such as an accent, P punctuation, Cc, Cf and Co control, format and private use).
+Source: Devlin et al. 2018, "BERT", and its published code; the Unicode Standard Annexes #15 (decomposition,
+NFD) and #44 (categories: Mn is a nonspacing mark, such as an accent, P punctuation, Cc, Cf and Co control,
+format and private use).
 """
 
 import re
@@ -18,8 +19,8 @@ import unicodedata
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = [PAD, UNK, CLS, SEP, MASK]
 
-# The blocks of CJK ideographs, as first and last code point. Chinese puts no spaces between words, so BERT makes each
-# ideograph a word. U+2B820 to U+2B91F are missing in Hugging Face's code, so they are here.
+# The blocks of CJK ideographs, as first and last code point. Chinese puts no spaces between words, so BERT
+# makes each ideograph a word. U+2B820 to U+2B91F are missing in Hugging Face's code, so they are here.
 CJK_BLOCKS = [
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
     (0x2B740, 0x2B81F), (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
@@ -32,18 +33,18 @@ def _character_class(ranges):
     return "".join(f"{end[0]}-{end[-1]}" for end in ends)
 
 
-# The Mn, P and Cf characters that are later than Unicode 8.0 (up to 18.0). A range may run over other characters, where
-# it makes no difference.
+# The Mn, P and Cf characters that are later than Unicode 8.0 (up to 18.0). A range may run over other
+# characters, where it makes no difference.
 LATER_THAN_8 = re.compile("[" + _character_class(
-    "5C8-5C9 61D 7FD 890-8E2 9FD-9FE A76 AFA-AFF B53-B55 C04-C3C C77 C84 D00 D3B-D3C D81 EBA ECE 180F-1886 1ABF-1AF0 "
-    "1B4E-1B4F 1B7D-1B7F 1DF6-1DFB 2E43-2E63 A82C A8C5 A8FF A9BD 10D24-10F89 11070-11074 110C2-110CD 111CF 1123E-11241 "
-    "1133B 113BB-1145E 11660-1166C 116B9 1182F-11FFF 12FF1-1612F 16D6D-16F4F 16FE2-16FE4 1CF00-1D128 1D25B-1D25C "
-    "1E000-1E6F5 1E944-1E95F") + "]")
+    "5C8-5C9 61D 7FD 890-8E2 9FD-9FE A76 AFA-AFF B53-B55 C04-C3C C77 C84 D00 D3B-D3C D81 EBA ECE 180F-1886 "
+    "1ABF-1AF0 1B4E-1B4F 1B7D-1B7F 1DF6-1DFB 2E43-2E63 A82C A8C5 A8FF A9BD 10D24-10F89 11070-11074 "
+    "110C2-110CD 111CF 1123E-11241 1133B 113BB-1145E 11660-1166C 116B9 1182F-11FFF 12FF1-1612F 16D6D-16F4F "
+    "16FE2-16FE4 1CF00-1D128 1D25B-1D25C 1E000-1E6F5 1E944-1E95F") + "]")
 
 # The characters later than Unicode 9.0 that decompose or change places with others in NFD; here they do not.
 LATER_THAN_9 = _character_class(
-    "5C8-5C9 7FD 897-8D3 9FE C3C D3B-D3C EBA 1715 1ABF-1AF0 1DF6-1DFA A82C 105C9-105E4 10D24-10F85 11070 1133B "
-    "11383-113D0 1145E 11839-11A99 11D42-1612F 16D68-16FF1 1D127-1D128 1D250-1D281 1E08F-1E6F5")
+    "5C8-5C9 7FD 897-8D3 9FE C3C D3B-D3C EBA 1715 1ABF-1AF0 1DF6-1DFA A82C 105C9-105E4 10D24-10F85 11070 "
+    "1133B 11383-113D0 1145E 11839-11A99 11D42-1612F 16D68-16FF1 1D127-1D128 1D250-1D281 1E08F-1E6F5")
 KNOWN_TO_9 = re.compile(f"[^{LATER_THAN_9}]+")
 
 # Characters whose category is another one since, and what it was.
@@ -53,20 +54,22 @@ CATEGORY_IN_8 = {"\u166d": "Po", "\u1734": "Mn", "\U000111c9": "Po", "\U0001171e
 class BasicTokenizer:
     """Split a text into words and punctuation marks, normalised as BERT does.
 
-    Each step treats one character at a time and is written as a function of one character (`_clean`, `_fold`), which
-    `str.translate` applies to a text; what replaces a character is computed once. Only the decomposition between
-    them looks at several: it also brings the accents of a letter into a fixed order.
+    Each step treats one character at a time and is written as a function of one character (`_clean`,
+    `_fold`), which `str.translate` applies to a text; what replaces a character is computed once. Only the
+    decomposition between them looks at several: it also brings the accents of a letter into a fixed order.
 
     Args:
         do_lower_case, strip_accents, tokenize_chinese_chars: see WordPieceTokenizer.
         special_tokens: are kept whole where the text holds them, as they are.
     """
 
-    def __init__(self, do_lower_case=True, strip_accents=None, tokenize_chinese_chars=True, special_tokens=SPECIAL_TOKENS):
+    def __init__(self, do_lower_case=True, strip_accents=None, tokenize_chinese_chars=True,
+                 special_tokens=SPECIAL_TOKENS):
         self.do_lower_case = do_lower_case
         self.strip_accents = do_lower_case if strip_accents is None else strip_accents
         self.tokenize_chinese_chars = tokenize_chinese_chars
-        by_length = sorted(filter(None, special_tokens), key=len, reverse=True)  # the longer one of two that match counts
+        # Where two special tokens match, the longer one counts.
+        by_length = sorted(filter(None, special_tokens), key=len, reverse=True)
         self._special_token = re.compile("|".join(map(re.escape, by_length)))
         self._cleaned = _Remember(self._clean)
         self._folded = _Remember(self._fold)
@@ -124,21 +127,21 @@ class _Remember(dict):
 
 
 def category(character):
-    """Return the general category of a character in Unicode 8.0, "Cn" (unassigned) for those that LATER_THAN_8 names."""
+    """Return the general category of a character in Unicode 8.0; "Cn" (unassigned) for a later one."""
     if LATER_THAN_8.match(character):
         return "Cn"
     return CATEGORY_IN_8.get(character) or unicodedata.category(character)
 
 
 def is_punctuation(character):
-    """True for punctuation; in ASCII that is all but letters, digits and the space, also symbols such as "$" and "+"."""
+    """Return whether a character is punctuation: in ASCII, all but letters, digits and the space."""
     if "!" <= character <= "~":
         return not character.isalnum()
     return category(character).startswith("P")
 
 
 def decompose(text):
-    """Return the canonical decomposition (NFD) of a text by Unicode 9.0: of what lies between later characters."""
+    """Return the canonical decomposition (NFD) of a text by Unicode 9.0; later characters stay."""
     return KNOWN_TO_9.sub(_decompose_match, text)
 
 

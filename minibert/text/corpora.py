@@ -1,9 +1,8 @@
 """Corpora: where the text comes from. A corpus is a list of documents, and a document a list of sentences.
 
 - `python_docs()` reads the English prose of the reader's own Python installation;
-- `toy()` is 380,000 words of a small language that this project made (see toy.py), the same on every machine;
 - `read_files(paths)` reads UTF-8 text files and folders of them, with a blank line between documents;
-- `load_corpus(names)` is all of them, for a command line;
+- `load_corpus(names)` is both, for a command line;
 - `split_held_out(corpus)` sets documents apart for evaluation that share no sentence with the others.
 """
 
@@ -14,12 +13,11 @@ from pathlib import Path
 from minibert.text.documentation import read_documentation
 from minibert.text.sentences import split_sentences
 
-PYTHON_DOCS, TOY = "python-docs", "toy"  # the names of corpora that are not paths
-NUM_TOY_DOCUMENTS = 4000
+PYTHON_DOCS = "python-docs"  # the name of a corpus that is not a path
 
 
 class CorpusError(ValueError):
-    """A corpus is missing, unreadable or too small. The message says what was given, expected, and what to do."""
+    """A corpus is missing, unreadable or too small; the message says which, and what to do."""
 
 
 class Corpus:
@@ -41,7 +39,7 @@ class Corpus:
 
     @property
     def num_words(self):
-        """The number of words: of what stands between spaces."""
+        """The number of words, as separated by spaces."""
         return sum(map(_count_words, self.documents))
 
     @property
@@ -57,62 +55,61 @@ class Corpus:
 # --- reading ---
 
 def python_docs():
-    """Return the English prose of this Python installation: half a million words on Python, NumPy and Matplotlib.
+    """Return the English prose of this Python installation: half a million words.
 
-    It differs a little between versions, which the fingerprint tells apart. `documentation.py` says what is read.
+    It is about Python, NumPy and Matplotlib, and differs a little between versions, which the fingerprint
+    tells apart. `documentation.py` describes the selection.
 
     Raises:
         CorpusError: Python, NumPy and Matplotlib were installed without their sources.
     """
-    return load_corpus(["python-docs"])
-
-
-def toy():
-    """Return 4000 documents of the toy language: 380,000 words."""
-    return load_corpus([TOY])
-
-
-def _toy_documents():
-    from minibert.text.toy import TOY as language  # compiled only for those who use it
-
-    return [list(map(str, document)) for document in language.documents(NUM_TOY_DOCUMENTS)]
+    return load_corpus([PYTHON_DOCS])
 
 
 def read_files(paths):
     """Return the text of UTF-8 files, and of folders of them, read at all levels in the order of their names.
 
-    A blank line ends a document, and so does the end of a file. Line ends within a document are mere spaces: the text
-    is split into sentences anew. Hidden files are left out.
+    A blank line ends a document, and so does the end of a file. Line ends within a document are mere spaces:
+    the text is split into sentences anew. Hidden files are left out.
 
     Raises:
-        CorpusError: a path does not exist, a folder holds no files, a file is binary or not UTF-8, or all of it
-            is too small for sentence pairs: fewer than two documents, or none with two sentences.
+        CorpusError: a path does not exist, a folder holds no files, a file is binary or not UTF-8, or the
+            whole text is too small for sentence pairs: fewer than two documents, or none with two sentences.
     """
-    documents = [document for path in paths for document in _documents_in(Path(path))]
-    return _checked(Corpus(", ".join(map(str, paths)), documents))
+    documents = [document for path in paths for document in _documents_in(Path(path), [PYTHON_DOCS])]
+    return _checked(Corpus(_joined(paths), documents))
 
 
-def load_corpus(names):
-    """Return the corpus that a command line names: "python-docs", "toy", paths of files and folders, or several of these.
+def load_corpus(names, others=None):
+    """Return the corpus of "python-docs", of paths of files and folders, or of several of these.
+
+    Args:
+        names: a list of str or Path.
+        others: {name: function that returns its Corpus}, further names that are not paths.
 
     Raises:
         CorpusError: as `python_docs` and `read_files`.
     """
+    others = others or {}
     documents = []
     for name in names:
         if name == PYTHON_DOCS:
             documents += read_documentation()
-        elif name == TOY:
-            documents += _toy_documents()
+        elif name in others:
+            documents += others[name]().documents
         else:
-            documents += _documents_in(Path(name))
-    return _checked(Corpus(", ".join(map(str, names)), documents))
+            documents += _documents_in(Path(name), [PYTHON_DOCS, *others])
+    return _checked(Corpus(_joined(names), documents))
 
 
-def _documents_in(path):
-    """Return the documents of a file or a folder."""
+def _joined(names):
+    return ", ".join(map(str, names))
+
+
+def _documents_in(path, known_names):
+    """Return the documents of a file or a folder; an error lists the names that are not paths."""
     documents = []
-    for file in _files_in(path):
+    for file in _files_in(path, known_names):
         for paragraph in re.split(r"\n\s*\n", _read_text(file)):
             sentences = split_sentences(paragraph)
             if sentences:
@@ -120,11 +117,12 @@ def _documents_in(path):
     return documents
 
 
-def _files_in(path):
+def _files_in(path, known_names):
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise CorpusError(f"corpus {path} does not exist; give python-docs, toy, a text file, or a folder of text files")
+        raise CorpusError(f"corpus {path} does not exist; give {_joined(known_names)}, a text file, or a "
+                          "folder of text files")
     files = [file for file in sorted(path.rglob("*")) if file.is_file()
              and not any(part.startswith(".") for part in file.relative_to(path).parts)]
     if not files:
@@ -138,39 +136,40 @@ def _read_text(file):
     except OSError as error:
         raise CorpusError(f"corpus file {file} cannot be read: {error.strerror}") from None
     if b"\0" in content:
-        raise CorpusError(f"corpus file {file} is binary or UTF-16, for it holds NUL bytes; give text files saved as "
-                          "UTF-8, and keep other files out of the folder")
+        raise CorpusError(f"corpus file {file} is binary or UTF-16, because it holds NUL bytes; give text "
+                          "files saved as UTF-8, and keep other files out of the folder")
     try:
         text = content.decode("utf-8-sig")  # "sig": Windows editors put a byte-order mark in front
     except UnicodeDecodeError as error:
-        raise CorpusError(f"corpus file {file} is not UTF-8: byte {content[error.start]:#04x} at offset {error.start}; "
-                          "save it again with the encoding UTF-8") from None
+        raise CorpusError(f"corpus file {file} is not UTF-8: byte {content[error.start]:#04x} at offset "
+                          f"{error.start}; save it again with the encoding UTF-8") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _checked(corpus):
-    """Return the corpus if sentence pairs can be made of it: two documents, one of which has two sentences."""
+    """Return the corpus if sentence pairs can be made of it: two documents, one of two sentences."""
     if not corpus.documents:
         raise CorpusError(f"corpus {corpus.name} is empty; give a text of two documents or more")
     longest = max(map(len, corpus.documents))
     if len(corpus.documents) < 2 or longest < 2:
-        raise CorpusError(f"corpus {corpus.name} is too small for sentence pairs: documents {len(corpus.documents)}, "
-                          f"sentences in the longest {longest}; give two documents or more, with a blank line between "
-                          "them, and two sentences or more in one of them")
+        raise CorpusError(f"corpus {corpus.name} is too small for sentence pairs: documents "
+                          f"{len(corpus.documents)}, sentences in the longest {longest}; give two documents "
+                          "or more, with a blank line between them, and two sentences or more in one of them")
     return corpus
 
 
 # --- held-out text ---
 
 def split_held_out(corpus, fraction=0.05, seed=0):
-    """Return (training corpus, held-out corpus): whole documents set apart for evaluation, with no sentence in common.
+    """Return (training corpus, held-out corpus): whole documents set apart, with no sentence in common.
 
-    The documents are put in an order that depends on each one's text and on `seed` alone (a hash), and taken from its
-    start until they hold `fraction` of the words; one that would be too much is passed over. Then each sentence that a
-    training document holds as well, whatever its case and spacing, is removed from the held-out documents: what was
-    seen in training can be remembered, and evaluation is to measure something else. Documents left with fewer than
-    two sentences are dropped, for lack of a pair. Where fewer than two documents are left (a "not next" sentence comes
-    from another one), larger fractions are tried, up to one half.
+    The documents are put in an order that depends on each one's text and on `seed` alone (a hash), and taken
+    from its start until they hold `fraction` of the words; one that would be too much is passed over. Then
+    each sentence that a training document holds as well, whatever its case and spacing, is removed from the
+    held-out documents: a model can remember a sentence it was trained on, and evaluation measures something
+    else. Documents left with fewer than two sentences are dropped, because they have no pair. Where fewer
+    than two documents are left (a "not next" sentence comes from another one), larger fractions are tried, up
+    to one half.
 
     Raises:
         CorpusError: the corpus is too small for it.
@@ -179,12 +178,13 @@ def split_held_out(corpus, fraction=0.05, seed=0):
     while True:
         training, held_out = _split_documents(corpus.documents, order, fraction)
         if len(held_out) >= 2 and len(training) >= 2 and max(map(len, training)) >= 2:
-            return Corpus(f"{corpus.name} (training)", training), Corpus(f"{corpus.name} (held out)", held_out)
+            return (Corpus(f"{corpus.name} (training)", training),
+                    Corpus(f"{corpus.name} (held out)", held_out))
         if fraction >= 0.5:
             raise CorpusError(
-                f"corpus {corpus.name} is too small to hold out text for evaluation: of its {len(corpus.documents)} "
-                "documents, two must be held out, with two sentences each that no other document holds; give more "
-                "text, with a blank line between documents")
+                f"corpus {corpus.name} is too small to hold out text for evaluation: of its "
+                f"{len(corpus.documents)} documents, two must be held out, with two sentences each that no "
+                "other document holds; give more text, with a blank line between documents")
         fraction = min(2 * fraction, 0.5)
 
 

@@ -1,11 +1,11 @@
 """The English prose of the reader's own Python installation, read where it is installed.
 
-Sources: the language reference that comes with Python (`pydoc_data.topics`, the text of `help("for")`), and the
-docstrings of the standard library, NumPy, Matplotlib and Python's built-in types and functions. Source files are
-parsed, not imported: reading them runs none of their code.
+Sources: the language reference that comes with Python (`pydoc_data.topics`, the text of `help("for")`), and
+the docstrings of the standard library, NumPy, Matplotlib and Python's built-in types and functions. Source
+files are parsed, not imported: reading them runs none of their code.
 
-Documentation is half code. English is kept: code blocks, doctests, tables, headings and signatures are dropped, markup
-is taken off the words, and what then does not look like a sentence is dropped, too.
+Documentation is half code. English is kept: code blocks, doctests, tables, headings and signatures are
+dropped, markup is taken off the words, and what then does not look like a sentence is dropped, too.
 """
 
 import ast
@@ -25,23 +25,25 @@ import numpy as np
 from minibert.text.sentences import split_sentences
 
 PACKAGES = ["numpy", "matplotlib"]
-SKIPPED_FOLDERS = {"test", "tests", "testing", "idlelib", "lib2to3", "turtledemo", "pydoc_data", "ensurepip", "_vendor",
-                   "site-packages", "dist-packages", "__pycache__"}
+SKIPPED_FOLDERS = {"test", "tests", "testing", "idlelib", "lib2to3", "turtledemo", "pydoc_data", "ensurepip",
+                   "_vendor", "site-packages", "dist-packages", "__pycache__"}
 
 UNDERLINE = re.compile(r"""([=\-~^*#+"'`_.:])\1{2,}(\s+\1{2,})*$""")  # below headings, above and below tables
 TABLE_ROW = re.compile(r"[|+].*[|+]$")
-PROSE_DIRECTIVE = re.compile(r"\.\. (note|warning|tip|important|hint|caution|admonition|version|deprecated|seealso)")
-SIGNATURE = re.compile(r"[\w*`][\w*`., ]* : \S")                              # as NumPy: "axis : int, optional"
+PROSE_DIRECTIVE = re.compile(
+    r"\.\. (note|warning|tip|important|hint|caution|admonition|version|deprecated|seealso)")
+SIGNATURE = re.compile(r"[\w*`][\w*`., ]* : \S")  # as in NumPy's docstrings: "axis : int, optional"
 LIST_ITEM = re.compile(r"([*+\-•]|\(?\d{1,2}[.)]|#\.)\s+(?=\S)|:\w[^:`]*:\s+")  # "* ", "2. ", ":param name: "
 CODE = re.compile(r"\\|://|>>>|::|%\(|[|{}]| = |==")
 WORD = re.compile(r"""["'(]*[A-Za-z]+(['’-][A-Za-z]+)*['")]*[,;:.!?]*['")]*$""")
 
 
 def read_documentation():
-    """Return the documents, each a list of sentences: a topic of the reference, a class, or the functions of a module.
+    """Return the documents, each a list of sentences (str).
 
-    A paragraph that several of them hold stands in the first one only. The order of documents is fixed. Nothing is
-    found where Python was installed without its sources.
+    A document is a topic of the reference, a class, or the functions of a module. A paragraph that several of
+    them hold is kept in the first one only. The order of documents is fixed.
+    Nothing is found where Python was installed without its sources.
     """
     seen = set()
     documents = []
@@ -66,7 +68,7 @@ def _reference_pages():
     except ImportError:  # some distributions of Python leave it out
         return
     for name in sorted(topics):
-        yield [re.sub(r'"([^"\n]*)"', r"\1", topics[name])]  # code words stand in quotes there: The "if" statement
+        yield [re.sub(r'"([^"\n]*)"', r"\1", topics[name])]  # there code is quoted: The "if" statement
 
 
 def _source_pages():
@@ -82,10 +84,10 @@ def _source_pages():
 
 
 def _python_files(folder):
-    """Return the Python files of a folder and the folders in it, sorted, without tests and bundled packages."""
+    """Return the Python files of a folder and its subfolders, sorted, without tests and bundled packages."""
     files = []
     for directory, subdirectories, names in os.walk(folder):
-        subdirectories[:] = [name for name in subdirectories if name not in SKIPPED_FOLDERS]  # where os.walk goes next
+        subdirectories[:] = set(subdirectories) - SKIPPED_FOLDERS  # where os.walk goes next
         files += [Path(directory, name) for name in names if name.endswith(".py")]
     return sorted(files)
 
@@ -109,7 +111,7 @@ def _pages_of_file(file):
 
 
 def _docstrings(node):
-    """Return the docstrings of a function, of a class and its methods, or in a call of NumPy's `add_newdoc`."""
+    """Return the docstrings of a function, a class with its methods, or a call of NumPy's `add_newdoc`."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return [ast.get_docstring(node) or ""]
     if isinstance(node, ast.ClassDef):
@@ -117,14 +119,15 @@ def _docstrings(node):
         for member in node.body:
             docstrings += _docstrings(member)
         return docstrings
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and "add_newdoc" in ast.dump(node.value.func):
+    is_call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    if is_call and "add_newdoc" in ast.dump(node.value.func):
         constants = [item.value for item in ast.walk(node.value) if isinstance(item, ast.Constant)]
         return [inspect.cleandoc(constant) for constant in constants if isinstance(constant, str)]
     return []
 
 
 def _builtin_pages():
-    """Yield the docstrings of what is written in C and has no source file: a page for a type, one for the rest."""
+    """Yield the docstrings of code written in C: a page for each type, one for the rest of a module."""
     for module in [builtins, itertools, math, np]:
         rest = []
         for _, value in sorted(vars(module).items()):
@@ -144,9 +147,10 @@ def _docstring(item):
 # --- from documentation to English ---
 
 def prose(text):
-    """Return the paragraphs of a docstring or reference page in reStructuredText, each as a string without line ends.
+    """Return the paragraphs of a docstring or reference page in reStructuredText: strings without line ends.
 
-    Headings, tables and code are dropped and markup is removed; whether a paragraph is English is not decided here.
+    Headings, tables and code are dropped and markup is removed; whether a paragraph is English is not decided
+    here.
     """
     lines = text.expandtabs().split("\n")
     return [_without_markup(paragraph) for paragraph in _paragraphs(_without_code(_without_headings(lines)))]
@@ -167,8 +171,8 @@ def _without_headings(lines):
 def _without_code(lines):
     """Return the lines with code emptied.
 
-    Code is a doctest, from ">>>" to the next empty line, and the indented lines after one that ends with "::" or after
-    a directive such as ".. plot::".
+    Code is a doctest, from ">>>" to the next empty line, and the indented lines after one that ends with "::"
+    or after a directive such as ".. plot::".
     """
     kept = []
     code_indent = None  # the indent of the line that announced a code block, while in it
@@ -194,7 +198,7 @@ def _without_code(lines):
 
 
 def _paragraphs(lines):
-    """Join lines to paragraphs, which end at an empty line, a signature, a list item, or a change of indent."""
+    """Join lines to paragraphs; an empty line, a signature, a list item or a new indent ends one."""
     paragraphs = []
     current = []
     current_indent = 0

@@ -2,11 +2,12 @@
 
 import re
 
-# A sentence ends at . ! or ?, with closing quotes and brackets, before a space and a capital, digit or opening mark;
-# or at the full stop of Chinese and Japanese, which no space follows.
+# A sentence ends at . ! or ?, with closing quotes and brackets, before a space and a capital, digit or
+# opening mark; or at the full stop of Chinese and Japanese, which no space follows.
 SENTENCE_END = re.compile(r"""[.!?]+["'”’)\]]*\s+(?=["'“‘(\[]*[A-Z0-9])|[。！？]+[”’」』）]*\s*""")
 # Abbreviations and initials ("J. Smith") are followed by a full stop and a capital, too.
-NOT_AN_END = re.compile(r"""\b(e\.g|i\.e|etc|vs|cf|al|Mr|Mrs|Ms|Dr|St|Jr|Fig|Eq|Sec|approx|[A-Z])\.["')\]]*\s+$""")
+NOT_AN_END = re.compile(
+    r"""\b(e\.g|i\.e|etc|vs|cf|al|Mr|Mrs|Ms|Dr|St|Jr|Fig|Eq|Sec|approx|[A-Z])\.["')\]]*\s+$""")
 
 
 def split_sentences(text):

@@ -1,22 +1,25 @@
-"""BERT's tokenizer: text is split into words and punctuation marks, and words into the pieces of a vocabulary.
+"""BERT's tokenizer splits text into words and punctuation marks, and words into the pieces of a vocabulary.
 
-    "The unaffable cat."  ->  ["the", "una", "##ffa", "##ble", "cat", "."]  ->  [1996, 14477, 20961, 3468, 4937, 1012]
+    "The unaffable cat."  ->  ["the", "una", "##ffa", "##ble", "cat", "."]
+                          ->  [1996, 14477, 20961, 3468, 4937, 1012]
 
 Three steps, as in Hugging Face's `BertTokenizer`:
 1. special tokens written in the text, such as "[MASK]", are kept whole;
-2. basic tokenization: control characters are dropped, letters lower-cased and freed of accents, punctuation marks and
-   CJK characters set apart;
+2. basic tokenization: control characters are dropped, letters lower-cased and freed of accents, punctuation
+   marks and CJK characters set apart;
 3. WordPiece: each word is read from the left, always taking the longest piece that the vocabulary holds.
-The ids are exactly those of transformers 5, for every character that the Unicode of this Python assigns (proved in
+The ids are exactly those of transformers 5, for every character that the Unicode of this Python assigns
+(compared in
 tests/reference/tokenizer/).
 
-The pieces of a word are looked up once and remembered, so that most words cost one look into a dict. A megabyte of
-python-docs takes 0.13 s, with a new tokenizer and a vocabulary of 30,522; Hugging Face's Rust library takes 0.4 to
-0.8 s, their older Python tokenizer 1.9 s (tests/reference/tokenizer/measure_speed.py, one thread).
+The pieces of a word are looked up once and remembered, so that most words cost one look into a dict. A
+megabyte of python-docs takes 0.13 s, with a new tokenizer and a vocabulary of 30,522; Hugging Face's Rust
+library takes 0.4 to 0.8 s, their older Python tokenizer 1.9 s (tests/reference/tokenizer/measure_speed.py,
+one thread).
 
-Source: Devlin et al. 2018, "BERT", section 3 ("Input/Output Representations"); Wu et al. 2016, "Google's Neural Machine
-Translation System", section 4.1 (WordPiece). A vocabulary is learned by merging frequent pairs, as in Sennrich et al.
-2016, "Neural Machine Translation of Rare Words with Subword Units", section 3.2.
+Source: Devlin et al. 2018, "BERT", section 3 ("Input/Output Representations"); Wu et al. 2016, "Google's
+Neural Machine Translation System", section 4.1 (WordPiece). A vocabulary is learned by merging frequent
+pairs, as in Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", section 3.2.
 """
 
 import heapq
@@ -38,7 +41,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character; it cannot be wri
 
 
 class Encoding(NamedTuple):
-    """An encoded text or pair of texts, or a padded batch of them: int64 arrays (T,), or (B, T) for a batch."""
+    """An encoded text or pair of texts: int64 arrays (T,). Or a padded batch of them: (B, T)."""
 
     input_ids: np.ndarray       # [CLS] A [SEP] or [CLS] A [SEP] B [SEP], then [PAD]
     token_type_ids: np.ndarray  # 0 for [CLS] A [SEP], 1 for B [SEP], 0 for [PAD]
@@ -63,8 +66,8 @@ class WordPieceTokenizer:
         pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id: the ids of the special tokens.
 
     Raises:
-        ValueError: the vocabulary holds a token twice or one that is no line of text, lacks a special token, or its ids are
-            not 0, 1, 2, ...; or an option is not of its type.
+        ValueError: the vocabulary holds a token twice or one that is no line of text, lacks a special token,
+            or its ids are not 0, 1, 2, ...; or an option is not of its type.
     """
 
     def __init__(self, vocab, do_lower_case=True, max_input_chars_per_word=MAX_WORD, strip_accents=None,
@@ -85,7 +88,8 @@ class WordPieceTokenizer:
         self.tokenize_chinese_chars = tokenize_chinese_chars
         self.extra_special_tokens = list(extra_special_tokens)
         self._special_tokens = {*SPECIAL_TOKENS, *extra_special_tokens}
-        self._basic = BasicTokenizer(do_lower_case, strip_accents, tokenize_chinese_chars, self._special_tokens)
+        self._basic = BasicTokenizer(
+            do_lower_case, strip_accents, tokenize_chinese_chars, self._special_tokens)
         self._longest_piece = max(map(len, self.id_to_token))
         self._ids_of_word = {}  # a cache: most words of a text have been seen before
 
@@ -105,8 +109,8 @@ class WordPieceTokenizer:
             ValueError: the text is not a string.
         """
         if not isinstance(text, str):
-            raise ValueError(f"a text must be a string, got the {type(text).__name__} {text!r:.80}; give a list of texts to "
-                             "encode_batch, one string to the other methods")
+            raise ValueError(f"a text must be a string, got the {type(text).__name__} {text!r:.80}; give a "
+                             "list of texts to encode_batch, one string to the other methods")
         ids = []
         for word in self._basic.words(text):
             word_ids = self._ids_of_word.get(word)
@@ -142,8 +146,8 @@ class WordPieceTokenizer:
     def encode(self, text, pair=None, max_length=None):
         """Return the Encoding of "[CLS] text [SEP]" or "[CLS] text [SEP] pair [SEP]": int64 arrays (T,).
 
-        With `max_length`, T is at most that: tokens are taken off the end of the longer one of the two until they fit.
-        An empty pair is a pair and has its [SEP].
+        With `max_length`, T is at most that: tokens are taken off the end of the longer one of the two until
+        they fit. An empty pair is a pair and has its [SEP].
 
         Raises:
             ValueError: a text is not a string, or `max_length` leaves no room for the special tokens.
@@ -153,8 +157,8 @@ class WordPieceTokenizer:
         if max_length is not None:
             num_special = 2 if pair is None else 3
             if max_length < num_special:
-                raise ValueError(f"max_length {max_length} leaves no room for the {num_special} special tokens, "
-                                 f"[CLS] and [SEP]; give at least {num_special + 1}")
+                raise ValueError(f"max_length {max_length} leaves no room for the {num_special} special "
+                                 f"tokens, [CLS] and [SEP]; give at least {num_special + 1}")
             length_a, length_b = longest_first(len(ids_a), len(ids_b), max_length - num_special)
             ids_a, ids_b = ids_a[:length_a], ids_b[:length_b]
         input_ids = [self.cls_token_id, *ids_a, self.sep_token_id]
@@ -167,11 +171,11 @@ class WordPieceTokenizer:
                         attention_mask=np.ones(len(input_ids), np.int64))
 
     def encode_batch(self, texts, max_length=None):
-        """Return the Encoding of several texts or (text, pair) tuples, padded to the longest: int64 arrays (B, T).
+        """Return the Encoding of texts or (text, pair) tuples, padded to the longest: int64 arrays (B, T).
 
         Raises:
-            ValueError: `texts` is empty or one string, a text is not a string, or `max_length` leaves no room for the
-                special tokens.
+            ValueError: `texts` is empty or one string, a text is not a string, or `max_length` leaves no room
+                for the special tokens.
         """
         if isinstance(texts, str) or not len(texts):
             raise ValueError(f"encode_batch takes a list of one text or more, got {texts!r}")
@@ -193,8 +197,9 @@ class WordPieceTokenizer:
     def decode(self, ids):
         """Return the text of a sequence of ids (a list or an int array), for people to read.
 
-        Pieces are joined to words, and . , ! ? to the word before them. [CLS], [SEP] and [PAD] are left out; [MASK] and
-        [UNK] are kept, because they stand for words. Case, accents and the original spacing are not recovered.
+        Pieces are joined to words, and . , ! ? to the word before them. [CLS], [SEP] and [PAD] are left out;
+        [MASK] and [UNK] are kept, because each replaces a word. Case, accents and the original spacing are
+        not recovered.
 
         Raises:
             ValueError: an id is outside the vocabulary.
@@ -211,28 +216,29 @@ class WordPieceTokenizer:
     # --- files ---
 
     def save_pretrained(self, directory, model_max_length=None):
-        """Write vocab.txt, tokenizer_config.json and special_tokens_map.json, as Hugging Face's BertTokenizer does.
+        """Write vocab.txt, tokenizer_config.json and special_tokens_map.json, as transformers does.
 
         Args:
             directory: is made where it does not exist.
-            model_max_length: the longest sequence of the model (its max_position_embeddings); None: not recorded.
+            model_max_length: the longest sequence of the model (its max_position_embeddings); None: not
+                recorded.
         """
         options = {
             "do_lower_case": self.do_lower_case,
             "strip_accents": self.strip_accents,
             "tokenize_chinese_chars": self.tokenize_chinese_chars,
         }
-        if self.max_input_chars_per_word != MAX_WORD:  # an option of ours alone: transformers always takes 100
+        if self.max_input_chars_per_word != MAX_WORD:  # transformers has no such option and always takes 100
             options["max_input_chars_per_word"] = self.max_input_chars_per_word
         write_files(directory, self.id_to_token, options, self.extra_special_tokens, model_max_length)
 
     @classmethod
     def from_pretrained(cls, directory):
-        """Read a tokenizer from a Hugging Face model directory: vocab.txt, or else tokenizer.json, and the options.
+        """Read a tokenizer from a Hugging Face model directory: vocab.txt or tokenizer.json, and the options.
 
         Raises:
-            ValueError: the directory or the vocabulary is missing, a file is not UTF-8 or not JSON, it describes another
-                kind of tokenizer, or the vocabulary is unusable (see the class).
+            ValueError: the directory or the vocabulary is missing, a file is not UTF-8 or not JSON, it
+                describes another kind of tokenizer, or the vocabulary is unusable (see the class).
         """
         path, arguments = read_files(directory)
         try:
@@ -246,16 +252,17 @@ class WordPieceTokenizer:
     def train(cls, sentences, vocab_size, do_lower_case=True, min_frequency=2):
         """Learn a vocabulary from an iterable of strings, and return its tokenizer.
 
-        The vocabulary starts with the special tokens and the alphabet (see `_alphabet`). Then the most frequent pair of
-        neighbouring pieces becomes a new piece, again and again, until there are `vocab_size` tokens or no pair occurs
-        `min_frequency` times; so there may be fewer tokens than asked for, never more. Of equally frequent pairs the
-        first by code points is taken: the same strings always give the same vocabulary.
+        The vocabulary starts with the special tokens and the alphabet (see `_alphabet`). Then the most
+        frequent pair of neighbouring pieces becomes a new piece, again and again, until there are
+        `vocab_size` tokens or no pair occurs `min_frequency` times; so there may be fewer tokens than
+        `vocab_size`, never more. Of equally frequent pairs the first by code points is taken: the same
+        strings always give the same vocabulary.
 
         Raises:
             ValueError: the strings hold no words, or `vocab_size` is too small for the alphabet.
         """
         if isinstance(sentences, str):
-            raise ValueError("train takes an iterable of strings and was given one string; put it into a list")
+            raise ValueError("train takes an iterable of strings, got one string; put it into a list")
         basic = BasicTokenizer(do_lower_case)
         counts = Counter()
         for sentence in sentences:
@@ -268,9 +275,9 @@ class WordPieceTokenizer:
                              f"{min_frequency} times; give more text")
         smallest = len(SPECIAL_TOKENS) + len(alphabet)
         if vocab_size < smallest:
-            raise ValueError(f"vocab_size {vocab_size} is too small: this text needs {len(SPECIAL_TOKENS)} special "
-                             f"tokens and an alphabet of {len(alphabet)} pieces; give at least {smallest} (thousands "
-                             "are usual)")
+            raise ValueError(f"vocab_size {vocab_size} is too small: this text needs {len(SPECIAL_TOKENS)} "
+                             f"special tokens and an alphabet of {len(alphabet)} pieces; give at least "
+                             f"{smallest} (thousands are usual)")
         merged = _merge_pairs(counts, set(alphabet), vocab_size - smallest, min_frequency)
         return cls([*SPECIAL_TOKENS, *alphabet, *merged], do_lower_case=do_lower_case)
 
@@ -291,10 +298,13 @@ def longest_first(length_a, length_b, limit):
 
 def _check_options(max_input_chars_per_word, **flags):
     for name, value in flags.items():
-        if not isinstance(value, bool) and (value is not None or name != "strip_accents"):
-            raise ValueError(f"{name} is {value!r}; it must be True or False" + ", or None" * (name == "strip_accents"))
+        may_be_none = name == "strip_accents"
+        if not isinstance(value, bool) and not (may_be_none and value is None):
+            expected = "True, False or None" if may_be_none else "True or False"
+            raise ValueError(f"{name} is {value!r}; it must be {expected}")
     if not isinstance(max_input_chars_per_word, int) or max_input_chars_per_word < 1:
-        raise ValueError(f"max_input_chars_per_word is {max_input_chars_per_word!r}; it must be a whole number, 1 or more")
+        raise ValueError(f"max_input_chars_per_word is {max_input_chars_per_word!r}; it must be a whole "
+                         "number, 1 or more")
 
 
 def _tokens_in_order(vocab):
@@ -303,7 +313,8 @@ def _tokens_in_order(vocab):
         return list(vocab)
     ids = list(vocab.values())
     if not all(isinstance(index, (int, np.integer)) for index in ids) or sorted(ids) != list(range(len(ids))):
-        raise ValueError(f"the ids of a vocabulary of {len(vocab)} tokens must be 0 to {len(vocab) - 1}, each once")
+        raise ValueError(f"the ids of a vocabulary of {len(vocab)} tokens must be 0 to {len(vocab) - 1}, "
+                         "each once")
     return sorted(vocab, key=vocab.get)
 
 
@@ -312,25 +323,25 @@ def _ids_of_tokens(tokens, special_tokens):
     vocab = {}
     for index, token in enumerate(tokens):
         if not isinstance(token, str) or "\n" in token or "\r" in token or _SURROGATE.search(token):
-            raise ValueError(f"the token with id {index} is {token!r}; a token must be a string that makes a line of "
-                             "vocab.txt")
+            raise ValueError(f"the token with id {index} is {token!r}; a token must be a string that makes a "
+                             "line of vocab.txt")
         if token in vocab:
-            raise ValueError(f"the vocabulary holds {token!r} twice, in lines {vocab[token] + 1} and {index + 1} "
-                             f"(ids {vocab[token]} and {index}); each token must stand once")
+            raise ValueError(f"the vocabulary holds {token!r} twice, in lines {vocab[token] + 1} and "
+                             f"{index + 1} (ids {vocab[token]} and {index}); each token must occur once")
         vocab[token] = index
     missing = [token for token in special_tokens if token not in vocab]
     if missing:
-        raise ValueError(f"the vocabulary of {len(tokens)} tokens lacks {', '.join(missing)}; a BERT vocabulary holds "
-                         f"{', '.join(special_tokens)}")
+        raise ValueError(f"the vocabulary of {len(tokens)} tokens lacks {', '.join(missing)}; a BERT "
+                         f"vocabulary holds {', '.join(special_tokens)}")
     return vocab
 
 
 def _alphabet(counts, min_frequency):
     """Return the pieces of one character that a learned vocabulary holds, sorted.
 
-    The alphabet is made of the characters that occur `min_frequency` times at least, the 1,000 most frequent where
-    there are more. Each is a piece, and a "##" piece where it occurs within a word. Words with other characters
-    become [UNK].
+    The alphabet is made of the characters that occur `min_frequency` times at least, the 1,000 most frequent
+    where there are more. Each is a piece, and a "##" piece where it occurs within a word. Words with other
+    characters become [UNK].
 
     Args:
         counts: {word: count}.
@@ -351,14 +362,14 @@ def _alphabet(counts, min_frequency):
 def _merge_pairs(counts, alphabet, num_merges, min_frequency):
     """Return the pieces made by merging the most frequent pair of neighbours, `num_merges` pieces at most.
 
-    Counting all pairs anew for each merge would take hours. Instead, a merge changes the counts by what it does to the
-    words that hold its pair, and a heap gives the most frequent pair. Counts in the heap may be out of date: a
-    pair is checked when it comes to the top, and put back with its new count.
+    Counting all pairs anew for each merge would take hours. Instead, a merge changes the counts by what it
+    does to the words that hold its pair, and a heap gives the most frequent pair. Counts in the heap may be
+    out of date: a pair is checked when it comes to the top, and put back with its new count.
 
     Args:
         counts: {word: count}.
-        alphabet: set of the pieces that words are made of at the start. Words with other characters and over-long
-            words are left out: they become [UNK] whatever is merged.
+        alphabet: set of the pieces that words are made of at the start. Words with other characters and
+            over-long words are left out: they become [UNK] whatever is merged.
     """
     words = []        # the pieces of each word
     frequencies = []  # how often each word occurs

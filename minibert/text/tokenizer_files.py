@@ -5,19 +5,22 @@
     tokenizer_config.json     options: do_lower_case, strip_accents, tokenize_chinese_chars
     special_tokens_map.json   the names of the special tokens
 
-Where there are both, vocab.txt is read and not tokenizer.json, and an option in tokenizer_config.json counts more
-than the one in tokenizer.json, as in transformers 5. Without any, the options are those of BERT's uncased models.
+Where there are both, vocab.txt is read and not tokenizer.json, and an option in tokenizer_config.json counts
+more than the one in tokenizer.json, as in transformers 5. Without any, the options are those of BERT's
+uncased models.
 """
 
 import json
-import os
 from pathlib import Path
 
+from minibert.files import write_atomically, write_json
 from minibert.text.basic_tokenizer import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK
 
 ROLES = {"pad_token": PAD, "unk_token": UNK, "cls_token": CLS, "sep_token": SEP, "mask_token": MASK}
 OPTIONS = {  # their names in tokenizer_config.json, and in the normalizer of tokenizer.json
-    "do_lower_case": "lowercase", "strip_accents": "strip_accents", "tokenize_chinese_chars": "handle_chinese_chars",
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
 }
 CLASSES = ("BertTokenizer", "BertTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend")
 # What this tokenizer is; a tokenizer.json that says otherwise would give other ids.
@@ -43,36 +46,37 @@ def write_files(directory, tokens, options, extra_special_tokens=(), model_max_l
         config["additional_special_tokens"] = list(extra_special_tokens)
     if model_max_length is not None:
         config["model_max_length"] = model_max_length
-    _write(directory / "vocab.txt", "".join(token + "\n" for token in tokens))
-    _write(directory / "tokenizer_config.json", json.dumps(config, indent=2) + "\n")
-    _write(directory / "special_tokens_map.json", json.dumps(ROLES, indent=2) + "\n")
+    write_atomically(directory / "vocab.txt", "".join(token + "\n" for token in tokens).encode())
+    write_json(directory / "tokenizer_config.json", config)
+    write_json(directory / "special_tokens_map.json", ROLES)
 
 
 def read_files(directory):
     """Return the path of the file that holds the vocabulary, and the arguments of WordPieceTokenizer: a dict.
 
     Raises:
-        ValueError: the directory or the vocabulary is missing, a file is not UTF-8 or not JSON, or it describes a tokenizer
-            that this one is not; with the path of the file.
+        ValueError: the directory or the vocabulary is missing, a file is not UTF-8 or not JSON, or it
+            describes a tokenizer that this one is not; with the path of the file.
     """
     directory = Path(directory)
     if not directory.is_dir():
         raise ValueError(f"{directory} is not a directory; give the one that a model was saved in")
     path = directory / "vocab.txt"
     if path.is_file():
-        # Only "\n" ends a line. splitlines() would split at U+2028 and others, too: tokens in some vocabularies.
+        # Only "\n" ends a line: splitlines() would also split at U+2028, a token of some vocabularies.
         tokens = [line.removesuffix("\r") for line in _read(path).rstrip("\r\n").split("\n")]
         arguments = {"vocab": tokens}
         names = []
     else:
         path = directory / "tokenizer.json"
         if not path.is_file():
-            raise ValueError(f"{directory} holds no vocab.txt and no tokenizer.json; give one that a model was saved in")
+            raise ValueError(f"{directory} holds no vocab.txt and no tokenizer.json; give the directory that "
+                             "a model was saved in")
         arguments = {}
         names = ["tokenizer.json"]
 
     added = {}
-    for name in [*names, "tokenizer_config.json", "special_tokens_map.json"]:  # what is read later counts more
+    for name in [*names, "tokenizer_config.json", "special_tokens_map.json"]:  # a later one counts more
         if (directory / name).is_file():
             content = _read_json(directory / name)
             try:
@@ -80,9 +84,9 @@ def read_files(directory):
                 arguments |= read_one(directory / name, content)
                 for token, index in _added_tokens(directory / name, content).items():
                     added[token] = added.get(token) if index is None else index
-            except (AttributeError, KeyError, TypeError) as error:  # a list where an object should be, and the like
-                raise ValueError(f"{directory / name} is not of the form that Hugging Face's tokenizers write "
-                                 f"({error!r})") from None
+            except (AttributeError, KeyError, TypeError) as error:  # such as a list in place of an object
+                raise ValueError(f"{directory / name} is not of the form that Hugging Face's tokenizers "
+                                 f"write ({error!r})") from None
     _append(path, arguments["vocab"], added)
     return path, {**arguments, "extra_special_tokens": list(added)}
 
@@ -91,31 +95,32 @@ def _from_tokenizer_json(path, content):
     """Return what tokenizer.json says of the vocabulary and the options: arguments of WordPieceTokenizer."""
     for part, expected in EXPECTED.items():
         if not content.get(part):
-            raise ValueError(f"{path} describes another tokenizer: it has no {part}, and that of BERT has one")
+            raise ValueError(f"{path} describes another tokenizer: it has no {part}; that of BERT has one")
         for name, value in expected.items():
             found = content[part].get(name, value)  # older files leave out the type of the model
             if found != value:
-                raise ValueError(f"{path} describes another tokenizer: its {part} has {name} {found!r}, "
-                                 f"and that of BERT has {value!r}")
+                raise ValueError(f"{path} describes another tokenizer: its {part} has {name} {found!r}; "
+                                 f"that of BERT has {value!r}")
     normalizer = content["normalizer"]
     options = {ours: normalizer[theirs] for ours, theirs in OPTIONS.items() if theirs in normalizer}
     return {"vocab": {**content["model"]["vocab"]}, **options}
 
 
 def _from_config(path, content):
-    """Return the options in tokenizer_config.json; check the names in this one and in special_tokens_map.json."""
+    """Return the options in tokenizer_config.json; check the names in it or in special_tokens_map.json."""
     name = content.get("tokenizer_class")
     if name is not None and name not in CLASSES:
         raise ValueError(f"{path} describes a {name}; minibert reads a {CLASSES[0]}")
     for role, expected in ROLES.items():
         token = _content(content.get(role) or expected)
         if token != expected:
-            raise ValueError(f"{path} says that {role} is {token!r}; minibert's tokenizer knows {expected!r} only")
+            raise ValueError(f"{path} says that {role} is {token!r}; minibert's tokenizer knows only "
+                             f"{expected!r}")
     return {name: content[name] for name in [*OPTIONS, "max_input_chars_per_word"] if name in content}
 
 
 def _added_tokens(path, content):
-    """Return the special tokens that a file adds to the usual five: {token: id, or None where none is given}."""
+    """Return the special tokens that a file adds to the usual five: {token: id, or None if none is given}."""
     listed = _list(content.get("additional_special_tokens"))  # transformers 4
     listed += _list(content.get("extra_special_tokens"))      # transformers 5
     records = [{"content": _content(token), "special": True} for token in listed]
@@ -130,21 +135,22 @@ def _added_tokens(path, content):
         if index is not None and not isinstance(index, int):
             raise TypeError(f"the id {index!r}")
         if not record["special"] or record.get("normalized") or record.get("single_word"):
-            raise ValueError(f"{path} adds the token {token!r}, which is no special token, or is looked for in the "
-                             "normalised text or as a whole word only; minibert's tokenizer adds special tokens only")
+            raise ValueError(f"{path} adds the token {token!r}, which is not a special token, or is matched "
+                             "in the normalised text or as a whole word; minibert's tokenizer adds only "
+                             "special tokens, matched in the text as it is")
         added[token] = added.get(token) if index is None else index
     return added
 
 
 def _append(path, vocab, added):
-    """Append the added tokens that a vocabulary does not hold yet: those with an id first, then the others."""
+    """Append the added tokens that a vocabulary does not hold yet, first those that have an id."""
     known = set(vocab)
     in_order = sorted(added, key=lambda token: (added[token] is None, added[token]))
     for token in in_order:
         index = len(vocab) if added[token] is None else added[token]
         if token not in known and index != len(vocab):
-            raise ValueError(f"{path} holds {len(vocab)} tokens, so {len(vocab)} is the next id; but the token {token!r} is "
-                             f"said to have id {index}")
+            raise ValueError(f"{path} holds {len(vocab)} tokens, so the next id is {len(vocab)}, but the "
+                             f"token {token!r} is said to have id {index}")
         if token not in known and isinstance(vocab, list):
             vocab.append(token)
         elif token not in known:
@@ -163,13 +169,6 @@ def _content(token):
     return token["content"] if isinstance(token, dict) else token
 
 
-def _write(path, text):
-    """Write a file so that it holds either what it held before or all of the text."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
-
-
 def _read(path):
     """Return the text of a UTF-8 file, with the line ends it has."""
     try:
@@ -186,5 +185,6 @@ def _read_json(path):
     except RecursionError:
         raise ValueError(f"{path} is not JSON of a tokenizer: it is nested too deeply") from None
     if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a JSON {type(content).__name__}; Hugging Face's tokenizers write an object")
+        raise ValueError(f"{path} holds a JSON {type(content).__name__}; Hugging Face's tokenizers write an "
+                         "object")
     return content

@@ -1,4 +1,4 @@
-"""Text to words, for Word2Vec and GloVe: lower-cased, without punctuation, a list of tokens for each sentence."""
+"""Text to words, for Word2Vec and GloVe: lower-cased, without punctuation, a list for each sentence."""
 
 import re
 import unicodedata
@@ -6,8 +6,8 @@ import unicodedata
 from minibert.text.basic_tokenizer import CJK_BLOCKS
 
 IDEOGRAPHS = "".join(f"{chr(first)}-{chr(last)}" for first, last in CJK_BLOCKS)
-# One ideograph, or letters, digits and underscores, with apostrophes between them: 语, array, default_factory, don't.
-# (In a negated class, [^\W...], stands what is a word character and none of the others.)
+# One ideograph, or letters, digits and underscores with apostrophes between them: 语, array, don't.
+# (The negated class [^\W...] matches a word character that is none of the others listed.)
 WORD = re.compile(rf"[{IDEOGRAPHS}]|[^\W{IDEOGRAPHS}]+(?:'[^\W{IDEOGRAPHS}]+)*")
 
 
@@ -16,8 +16,9 @@ def words_of(corpus, whole_documents=False):
 
     Args:
         corpus: a `minibert.text.Corpus`, for instance of `load_corpus`.
-        whole_documents: make one list of each document instead of each sentence. No context window reaches from one
-            list into the next, so this decides whether the end of a sentence bounds a word's context.
+        whole_documents: make one list of each document instead of each sentence. No context window reaches
+            from one list into the next, so this decides whether the end of a sentence bounds a word's
+            context.
 
     Sentences (documents) without a word are left out.
     """
@@ -31,10 +32,10 @@ def words_of(corpus, whole_documents=False):
 def split_words(text):
     """Return the words of a text, lower-cased: a list of str.
 
-    A word is a run of letters, digits and underscores, and keeps its inner apostrophes ("don't", however typed) but no
-    hyphens: "state-of-the-art" is four words. Chinese puts no spaces between words, so each ideograph is one, as in
-    BERT. Accents stay.
+    A word is a run of letters, digits and underscores, and keeps its inner apostrophes ("don't", however
+    typed) but no hyphens: "state-of-the-art" is four words. Chinese puts no spaces between words, so each
+    ideograph is one, as in BERT. Accents stay.
     """
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text).replace("’", "'")  # é as one character, and not e and a mark
+        text = unicodedata.normalize("NFC", text).replace("’", "'")  # é as one character, not two
     return WORD.findall(text.lower())

@@ -1,13 +1,14 @@
-"""How good are word vectors? Two questions with known answers: how alike are two words, and a is to b as c is to what.
+"""How good are word vectors? Two tasks with known answers: similarity of words, and analogies.
 
 The files are text, a question a line; # begins a comment.
 
-    similarity    word, word, rating, with tabs, commas or spaces between; a line of headings may stand first, and other
-                  columns beside (SimLex-999): the first number after the two words is the rating
+    similarity    word, word, rating, separated by tabs, commas or spaces. The first line may be headings, and
+                  there may be other columns (SimLex-999): the first number after the words is the rating
     analogies     ": name" begins a section, four words are a question (word2vec's questions-words.txt)
 
-A word that is not among the vectors as it is written is looked up in small letters. A question with a word that is not
-there at all cannot be asked; how many these are is part of the answer, for a score over few questions says little.
+A word that is not among the vectors as it is written is looked up in lower case. Questions with a word that
+is not there at all are left out; their number is part of the result, because a score over few questions says
+little.
 """
 
 import re
@@ -24,28 +25,29 @@ class EvaluationFileError(ValueError):
 
 class SimilarityResult(NamedTuple):
     spearman: float  # rank correlation of cosines and ratings; nan for fewer than two pairs
-    num_pairs: int  # pairs that were asked
+    num_pairs: int  # pairs whose words both have a vector
     num_missing: int  # pairs with a word that has no vector
     missing_words: list  # these words, each once
 
     def __str__(self):
-        return (f"Spearman {self.spearman:.3f} over {self.num_pairs} pairs; {self.num_missing} pairs had a word without a "
-                "vector")
+        return (f"Spearman {self.spearman:.3f} over {self.num_pairs} pairs; {self.num_missing} pairs had a "
+                "word without a vector")
 
 
 class SectionResult(NamedTuple):
     name: str
     num_correct: int
-    num_questions: int  # questions that were asked
+    num_questions: int  # questions whose words all have a vector
     num_missing: int  # questions with a word that has no vector
 
     @property
     def accuracy(self):
-        """The share of the questions asked that were answered right; nan where none was asked."""
+        """num_correct / num_questions; nan for no questions."""
         return self.num_correct / self.num_questions if self.num_questions else float("nan")
 
     def __str__(self):
-        return f"{self.name}: {self.accuracy:.1%} of {self.num_questions}; {self.num_missing} had a word without a vector"
+        return (f"{self.name}: {self.accuracy:.1%} of {self.num_questions}; {self.num_missing} had a word "
+                "without a vector")
 
 
 def evaluate_similarity(vectors, path):
@@ -74,7 +76,8 @@ def evaluate_similarity(vectors, path):
 def evaluate_analogies(vectors, path):
     """Return a list of SectionResult, one a section of the file, and last one named "total".
 
-    A question is answered right if the fourth word is the nearest to b - a + c of all words but a, b and c ("3CosAdd").
+    A question is answered right if the fourth word is the nearest to b - a + c of all words but a, b and c
+    ("3CosAdd").
 
     Raises:
         OSError: there is no such file.
@@ -84,29 +87,35 @@ def evaluate_analogies(vectors, path):
     results = []
     for name, questions in read_analogies(path).items():
         rows = [[_find(vectors, word) for word in question] for question in questions]
-        asked = [row for row in rows if None not in row]
+        known = [row for row in rows if None not in row]
         num_correct = 0
-        for start in range(0, len(asked), QUESTIONS_AT_A_TIME):
-            first, second, third, answer = np.array(asked[start:start + QUESTIONS_AT_A_TIME]).T  # (questions,) each
+        for start in range(0, len(known), QUESTIONS_AT_A_TIME):
+            some = np.array(known[start:start + QUESTIONS_AT_A_TIME])           # (questions, 4)
+            first, second, third, answer = some.T                               # (questions,) each
             direction = unit_vectors[second] - unit_vectors[first] + unit_vectors[third]  # (questions, D)
-            cosines = direction @ unit_vectors.T                                # (questions, V), but for a factor a row
+            cosines = direction @ unit_vectors.T  # (questions, V), times the length of each direction
             for given in (first, second, third):
                 cosines[np.arange(len(given)), given] = -np.inf
             num_correct += int((cosines.argmax(axis=1) == answer).sum())
-        results.append(SectionResult(name, num_correct, len(asked), len(rows) - len(asked)))
-    return [*results, SectionResult("total", *(sum(column) for column in list(zip(*results))[1:]))]
+        results.append(SectionResult(name, num_correct, len(known), len(rows) - len(known)))
+    total = SectionResult(name="total",
+                          num_correct=sum(result.num_correct for result in results),
+                          num_questions=sum(result.num_questions for result in results),
+                          num_missing=sum(result.num_missing for result in results))
+    return [*results, total]
 
 
 def unit_rows(vectors):
-    """Scale each row (or the one vector) to length one; a row of zeros, which has no direction, stays as it is."""
+    """Scale each row (N, D), or one vector (D,), to length one; a row of zeros stays as it is."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.where(lengths > 0, lengths, 1)
 
 
 def spearman(x, y):
-    """Return Spearman's rank correlation of x and y (N,): Pearson's correlation of their ranks, ties sharing the mean rank.
+    """Return Spearman's rank correlation of x and y (N,): Pearson's correlation of their ranks.
 
-    nan where it is not defined: for fewer than two values, or where all of x or all of y are equal.
+    Ties share the mean of their ranks. nan where it is not defined: for fewer than two values, or where all
+    of x or all of y are equal.
     """
     if len(x) < 2:
         return float("nan")
@@ -127,11 +136,12 @@ def ranks(values):
 
 
 def read_pairs(path):
-    """Return a list of (word, word, rating) of a similarity file. EvaluationFileError as in evaluate_similarity."""
+    """Return a list of (word, word, rating) of a similarity file; errors as in evaluate_similarity."""
     pairs = []
     is_first = True
     for number, line in _lines(path):
-        fields = [field.strip() for field in re.split(r"[\t,;]" if re.search(r"[\t,;]", line) else r"\s+", line)]
+        separator = r"[\t,;]" if re.search(r"[\t,;]", line) else r"\s+"
+        fields = [field.strip() for field in re.split(separator, line)]
         numbers = [float(field) for field in fields[2:] if _is_number(field)]
         if numbers and all(fields[:2]):
             pairs.append((fields[0], fields[1], numbers[0]))
@@ -139,12 +149,13 @@ def read_pairs(path):
             raise EvaluationFileError(f"{path}, line {number}: expected two words and a rating, got {line!r}")
         is_first = False
     if not pairs:
-        raise EvaluationFileError(f"{path} holds no pairs: a line is two words and a rating, with tabs between")
+        raise EvaluationFileError(f"{path} holds no pairs: a line is two words and a rating, separated by "
+                                  "tabs")
     return pairs
 
 
 def read_analogies(path):
-    """Return {section: list of [a, b, c, d]} of an analogy file. EvaluationFileError as in evaluate_analogies."""
+    """Return {section: list of [a, b, c, d]} of an analogy file; errors as in evaluate_analogies."""
     sections = {}
     name = "questions"  # those before the first section
     for number, line in _lines(path):
@@ -154,10 +165,11 @@ def read_analogies(path):
         elif len(words) == 4:
             sections.setdefault(name, []).append(words)
         else:
-            raise EvaluationFileError(f"{path}, line {number}: expected four words, or a section as in ': family', got "
-                                      f"{line!r}")
+            raise EvaluationFileError(f"{path}, line {number}: expected four words, or a section as in "
+                                      f"': family', got {line!r}")
     if not sections:
-        raise EvaluationFileError(f"{path} holds no questions: a line is four words, as in 'man king woman queen'")
+        raise EvaluationFileError(f"{path} holds no questions: a line is four words, as in 'man king woman "
+                                  "queen'")
     return sections
 
 
@@ -180,5 +192,5 @@ def _is_number(field):
 
 
 def _find(vectors, word):
-    """Return the row of a word as it is written, or else in small letters, or None."""
+    """Return the row of a word as it is written, or else in lower case, or None."""
     return vectors.index.get(word, vectors.index.get(word.lower()))

@@ -3,42 +3,45 @@
     vectors = GloVe(sentences)
     vectors.most_similar("king")
 
-glove_plain.py has the objective with its derivation, and the loop over single entries; glove_counts.py counts; this
-file trains with the same gradients and the same AdaGrad, a few thousand entries at a time.
+glove_plain.py has the objective with its derivation, and the loop over single entries; glove_counts.py
+counts; this file trains with the same gradients and the same AdaGrad, a few thousand entries at a time.
 
-How. The matrix is cut into tiles: a strip of 64 words, and so many of the words beside which they stand that a tile
-holds a few thousand entries. Frequent words fill their tiles; a tile of rare words takes only the columns that are not
-empty. For a tile of R rows and C columns, all scores are one matrix product, words @ contexts.T; the entries are read
-out of it, their errors are put into an R × C matrix that is 0 elsewhere, and two more products give the gradients:
+How. The matrix is cut into tiles: a strip of 64 words, and so many of their neighbours that a tile holds a
+few thousand entries. Frequent words fill their tiles; a tile of rare words takes only the
+columns that are not empty. For a tile of R rows and C columns, all scores are one matrix product, words @
+contexts.T; the entries are read out of it, their errors are put into an R × C matrix that is 0 elsewhere, and
+two more products give the gradients:
 
     scores     = words @ contexts.T                                     (R, C)
     pulls      = weight · (scores − log X) at the entries, else 0       (R, C)
-    d_words    = pulls @ contexts                                       (R, D)     as Σ_j d_difference_ij · c_j
-    d_contexts = pulls.T @ words                                        (C, D)     as Σ_i d_difference_ij · w_i
+    d_words    = pulls @ contexts                                       (R, D)   Σ_j d_difference_ij · c_j
+    d_contexts = pulls.T @ words                                        (C, D)   Σ_i d_difference_ij · w_i
 
-Arithmetic on the empty places is wasted, and still cheaper than gathering two vectors for each entry. AdaGrad's squares
-are those of the single entries, Σ_j (d_difference_ij · c_j)², which is a product too: pulls² @ contexts². With tiles of one
-entry this is the plain loop; with larger ones the gradients of a tile are all taken before its step.
+Arithmetic on the empty places is wasted, and still cheaper than gathering two vectors for each entry.
+AdaGrad's squares are those of the single entries, Σ_j (d_difference_ij · c_j)², which is a product too:
+pulls² @ contexts². With tiles of one entry this is the plain loop; with larger ones the gradients of a tile
+are all taken before its step.
 
-The biases are columns of the same tables: a word's row is [w, b, 1], a context's row [c, 1, b′], and their product is
-w·c + b + b′. The ones do not move, because their squares in AdaGrad begin at infinity.
+The biases are columns of the same tables: a word's row is [w, b, 1], a context's row [c, 1, b′], and their
+product is w·c + b + b′. The ones do not move, because their squares in AdaGrad begin at infinity.
 
-Since X is symmetric, its upper half is enough: where words and contexts change roles, the tile of rows I and columns J is
-that of rows J and columns I. Every tile is visited in both roles, in random order. The entries of the diagonal would be
-visited twice, so they weigh half as much each time.
+Since X is symmetric, its upper half is enough: where words and contexts change roles, the tile of rows I and
+columns J is that of rows J and columns I. Every tile is visited in both roles, in random order. The entries
+of the diagonal would be visited twice, so they weigh half as much each time.
 
-What the authors' C program does otherwise, and other traps:
-- Its newer version, which clips gradients, forgets the rate in the steps of the biases: at eta = 0.05 they are 20 times as
-  large as meant. Here all parameters have the same rate.
-- It gathers (eta · gradient)² in place of gradient², so that the rate hardly falls, and only after the step. Here it is
-  AdaGrad as published.
-- Its vectors begin within ±0.5/D, so that each gradient, a multiple of another word's vector, is tiny too: the first epochs
-  do little but leave this saddle. Here they begin within ±1/√D, with a length of about 0.6 for any D.
+Differences from the authors' C program, and other traps:
+- Its newer version, which clips gradients, forgets the rate in the steps of the biases: at eta = 0.05 they
+  are 20 times as large as meant. Here all parameters have the same rate.
+- It gathers (eta · gradient)² in place of gradient², so that the rate hardly falls, and only after the step.
+  Here it is AdaGrad as published.
+- Its vectors begin within ±0.5/D, so that each gradient, a multiple of another word's vector, is tiny too:
+  the first epochs do little but leave this saddle. Here they begin within ±1/√D, with a length of about 0.6
+  for any D.
 - log 0: only entries that were counted are visited.
-- A word that stands beside no other has no entry; its vector would be the random one that it began with, close to some
-  words by mere chance. Here it is 0.
-- f, and with it all gradients, depend on x_max: the counts of a small text are far below 100, so that all weigh little
-  and learn slowly. The paper's 100 is meant for billions of words; for a class's text try 10.
+- A word without a neighbour has no entry; its vector would be the random one that it began with,
+  close to some words by mere chance. Here it is 0.
+- f, and with it all gradients, depend on x_max: the counts of a small text are far below 100, so that all
+  weigh little and learn slowly. The paper's 100 is meant for billions of words; for a class's text try 10.
 """
 
 from typing import NamedTuple
@@ -53,7 +56,7 @@ from minibert.word_vectors.word2vec_text import read_vocabulary
 STRIP = 64           # rows of a tile
 MAX_ENTRIES = 2048   # of a tile, which is wider where it is emptier ...
 MAX_CELLS = 1 << 15  # ... up to 128 KB of scores, which the processor's cache holds
-MIN_ENTRIES = 512    # what MAX_ENTRIES becomes for a small matrix: many small steps come closer to the plain loop ...
+MIN_ENTRIES = 512    # replaces MAX_ENTRIES for a small matrix: small steps are closer to the plain loop ...
 MIN_TILES = 100      # ... but a hundred tiles are enough
 VISITS_A_REPORT = 64
 
@@ -70,7 +73,7 @@ class Tile(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Vectors with their biases, and AdaGrad's squares. Words are [w, b, 1] and contexts [c, 1, b′]: D + 2 columns."""
+    """Vectors with their biases, and AdaGrad's squares; rows are [w, b, 1] or, of contexts, [c, 1, b′]."""
 
     values: np.ndarray  # (V, D + 2) float32
     squares: np.ndarray  # (V, D + 2) float32
@@ -80,8 +83,8 @@ class GloVe(WordVectors):
     """Word vectors trained on co-occurrence counts.
 
     Args:
-        sentences: an iterable of lists of words; it is read once. No pair of words reaches from one list into the next, so
-            the items are sentences or documents, whichever is to bound the context.
+        sentences: an iterable of lists of words; it is read once. No pair of words reaches from one list into
+            the next, so the items are sentences or documents, whichever is to bound the context.
         vector_size: D.
         window: the largest distance of two words that count as a pair; a pair counts 1/distance.
         x_max, alpha: a pair weighs (X/x_max)^alpha, and 1 from x_max on. 10 suits small texts.
@@ -89,48 +92,60 @@ class GloVe(WordVectors):
         epochs: how often all entries are visited.
         seed: of the start and the order; equal seeds give equal vectors.
         min_count: words that are rarer are left out of the text before distances are measured.
-        on_progress: a function called during training with the number of entries visited and of all visits to be made.
+        on_progress: a function called during training with the number of entries visited and of all visits to
+            be made.
 
     Attributes: those of WordVectors; vectors are the sums w + c, as in the paper. Further
         word_vectors, context_vectors: (V, D).  word_bias, context_bias: (V,).
         num_words: words of the text, those left out included.
         num_entries: entries of the co-occurrence matrix that are not 0.
-        objectives: for each epoch ½ f(X) (w·c + b + b′ − log X)², the mean of the entries as they were visited.
+        objectives: for each epoch ½ f(X) (w·c + b + b′ − log X)², the mean of the entries when visited.
         objective: the same at the end.
 
     Raises:
-        ValueError: an argument is out of range, sentences are no lists of words, or no pair of words is left to learn from.
+        ValueError: an argument is out of range, sentences are not lists of words, or no pair is left.
         FloatingPointError: the vectors are no longer finite; eta is too large.
     """
 
-    def __init__(self, sentences, vector_size=50, window=15, x_max=100, alpha=0.75, eta=0.05, epochs=25, seed=0, min_count=1,
-                 on_progress=None):
-        at_least_one = {"vector_size": vector_size, "window": window, "epochs": epochs, "min_count": min_count}
-        for name, number in at_least_one.items():
-            if not isinstance(number, (int, np.integer)) or number < 1:
-                raise ValueError(f"{name} is {number!r}; it must be a whole number, 1 or more")
-        for name, number in {"x_max": x_max, "alpha": alpha, "eta": eta}.items():
-            if not 0 < number < np.inf:
-                raise ValueError(f"{name} is {number!r}; it must be above 0")
+    def __init__(self, sentences, vector_size=50, window=15, x_max=100, alpha=0.75, eta=0.05, epochs=25,
+                 seed=0, min_count=1, on_progress=None):
+        check_counts(vector_size=vector_size, window=window, epochs=epochs, min_count=min_count)
+        check_positive(x_max=x_max, alpha=alpha, eta=eta)
         vocabulary = read_vocabulary(sentences, min_count)
-        if len(vocabulary.words) < 2:
-            raise ValueError(f"the text has one word only, {vocabulary.words[0]!r}, without those below "
-                             f"min_count={min_count}: there is no other to compare it with; give more text "
-                             "or a lower min_count")
+        check_two_words(vocabulary, min_count)
         upper = count_cooccurrences(vocabulary.word_ids, vocabulary.sentence_ids, window)
         self.num_words, self.num_entries = vocabulary.num_words, upper.num_entries
         trainer = Trainer(upper, len(vocabulary.words), vector_size, x_max, alpha, eta, seed)
-        del upper
-        from threadpoolctl import threadpool_limits  # not needed to import minibert
-
-        with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):  # small products
-            totals = [trainer.run_epoch(on_progress, epoch, epochs) for epoch in range(epochs)]
-            self.objective = trainer.objective() / self.num_entries
+        del upper  # the trainer's tiles hold the same numbers
+        totals, final_total = trainer.train(epochs, on_progress)
         self.objectives = [total / self.num_entries for total in totals]
+        self.objective = final_total / self.num_entries
         words, contexts = trainer.words.values, trainer.contexts.values
         self.word_vectors, self.context_vectors = words[:, :-2].copy(), contexts[:, :-2].copy()
         self.word_bias, self.context_bias = words[:, -2].copy(), contexts[:, -1].copy()
         super().__init__(vocabulary.words, self.word_vectors + self.context_vectors, vocabulary.counts)
+
+
+def check_counts(**numbers):
+    """Raise a ValueError for an argument that is not a whole number of 1 or more."""
+    for name, number in numbers.items():
+        if not isinstance(number, (int, np.integer)) or number < 1:
+            raise ValueError(f"{name} is {number!r}; it must be a whole number, 1 or more")
+
+
+def check_positive(**numbers):
+    """Raise a ValueError for an argument that is not a finite number above 0."""
+    for name, number in numbers.items():
+        if not 0 < number < np.inf:
+            raise ValueError(f"{name} is {number!r}; it must be above 0")
+
+
+def check_two_words(vocabulary, min_count):
+    """Raise a ValueError for a Vocabulary of one word."""
+    if len(vocabulary.words) < 2:
+        raise ValueError(f"the text has one word only, {vocabulary.words[0]!r}, without those below "
+                         f"min_count={min_count}: there is no other to compare it with; give more text "
+                         "or a lower min_count")
 
 
 class Trainer:
@@ -150,12 +165,26 @@ class Trainer:
             table.values[~has_entries, :-2] = 0
         if max_entries is None:
             max_entries = min(max(len(upper.counts) // MIN_TILES, MIN_ENTRIES), MAX_ENTRIES)
-        self.tiles = cut_into_tiles(upper.rows, upper.columns, log_counts, weights, strip, max_entries, max_cells)
+        self.tiles = cut_into_tiles(
+            upper.rows, upper.columns, log_counts, weights, strip, max_entries, max_cells)
         num_cells = max((tile.last - tile.first) * len(tile.columns) for tile in self.tiles)
         self.scores, self.pulls = np.zeros(num_cells, np.float32), np.zeros(num_cells, np.float32)
 
+    def train(self, epochs, on_progress=None):
+        """Visit all tiles `epochs` times; return a list of the epochs' objectives, and the one at the end."""
+        from threadpoolctl import threadpool_limits  # not needed to import minibert
+
+        # The products are small: a second thread costs more than it gives.
+        with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):
+            totals = [self.run_epoch(on_progress, epoch, epochs) for epoch in range(epochs)]
+            return totals, self.objective()
+
     def run_epoch(self, on_progress=None, epoch=0, epochs=1):
-        """Visit every tile in both roles, in random order; return the objective, each tile's as it was before its step."""
+        """Visit every tile in both roles, in random order.
+
+        Returns:
+            The objective, a float: the sum over the tiles, each as it was before its step.
+        """
         total, num_visited = 0.0, 0
         num_an_epoch = 2 * sum(len(tile.cells) for tile in self.tiles)
         visits = self.rng.permutation(2 * len(self.tiles))
@@ -165,8 +194,8 @@ class Trainer:
             num_visited += len(tile.cells)
             if number % VISITS_A_REPORT == 0 or number == len(visits):
                 if not np.isfinite(total):
-                    raise FloatingPointError(f"the objective is no longer finite in epoch {epoch + 1}; try a rate below "
-                                             f"eta={self.eta:g}")
+                    raise FloatingPointError(f"the objective is no longer finite in epoch {epoch + 1}; try a "
+                                             f"rate below eta={self.eta:g}")
                 if on_progress is not None:
                     on_progress(epoch * num_an_epoch + num_visited, epochs * num_an_epoch)
         return total
@@ -184,7 +213,7 @@ class Trainer:
         d_words = pulls @ contexts                                              # (R, D + 2)
         d_contexts = pulls.T @ words                                            # (C, D + 2)
         squared_pulls = np.multiply(pulls, pulls, out=pulls)                    # (R, C)
-        del pulls                                                               # its memory now holds the squares
+        del pulls  # its memory now holds the squares
         word_squares = row_table.squares[at_rows]                               # (R, D + 2)
         context_squares = column_table.squares[at_columns]                      # (C, D + 2)
         new_word_squares = word_squares + squared_pulls @ (contexts * contexts)
@@ -196,7 +225,7 @@ class Trainer:
         return loss
 
     def pulls_of(self, tile, words, contexts):
-        """Return (objective, weight · difference of each entry in its cell and 0 elsewhere, until the next call)."""
+        """Return the objective of a tile, and its pulls (R, C), which are overwritten by the next call."""
         shape = (len(words), len(contexts))
         num_cells = shape[0] * shape[1]
         scores = np.matmul(words, contexts.T, out=self.scores[:num_cells].reshape(shape))  # (R, C)
@@ -211,19 +240,25 @@ class Trainer:
         """Return the objective of all entries."""
         total = 0.0
         for tile in self.tiles:
-            for rows, columns in (self.roles(0), self.roles(1)):
-                total += self.pulls_of(tile, rows.values[tile.first:tile.last], columns.values[tile.columns])[0]
+            for row_table, column_table in (self.roles(0), self.roles(1)):
+                words = row_table.values[tile.first:tile.last]
+                contexts = column_table.values[tile.columns]
+                total += self.pulls_of(tile, words, contexts)[0]
         return total
 
     def plain_form(self):
         """Return the present vectors and biases as the plain form has them: a GloVeObjective in float64."""
         words, contexts = self.words.values.astype(np.float64), self.contexts.values.astype(np.float64)
-        return GloVeObjective(words[:, :-2].copy(), contexts[:, :-2].copy(), words[:, -2].copy(), contexts[:, -1].copy(),
-                              self.x_max, self.alpha)  # fmt: skip
+        return GloVeObjective(word_vectors=words[:, :-2].copy(),
+                              context_vectors=contexts[:, :-2].copy(),
+                              word_bias=words[:, -2].copy(),
+                              context_bias=contexts[:, -1].copy(),
+                              x_max=self.x_max,
+                              alpha=self.alpha)
 
 
 def make_tables(vocab_size, vector_size, rng):
-    """Return (words, contexts): random vectors of length 0.6 or so, biases of 0, and the ones that never move."""
+    """Return the Tables of words and contexts: random vectors of length 0.6 or so, biases of 0, and ones."""
     tables = []
     for bias_column in (-2, -1):
         values = np.ones((vocab_size, vector_size + 2), np.float32)
@@ -238,7 +273,8 @@ def make_tables(vocab_size, vector_size, rng):
 def cut_into_tiles(rows, columns, log_counts, weights, strip, max_entries, max_cells):
     """Return the Tiles of a matrix, given as entries in the order of their rows.
 
-    Each strip of rows is cut wherever a tile would hold more than max_entries or max_cells; one column is the least.
+    Each strip of rows is cut wherever a tile would hold more than max_entries or max_cells; one column is the
+    least.
     """
     log_counts, weights = log_counts.astype(np.float32), weights.astype(np.float32)
     tiles = []
@@ -248,16 +284,21 @@ def cut_into_tiles(rows, columns, log_counts, weights, strip, max_entries, max_c
         if start == end:
             continue
         first, last = number * strip, min((number + 1) * strip, vocab_size)
-        not_empty, column_of = np.unique(columns[start:end], return_inverse=True)   # columns of the strip, K entries
+        not_empty, column_of = np.unique(columns[start:end], return_inverse=True)
         entries_before = np.concatenate([[0], np.cumsum(np.bincount(column_of))])
         by_column = np.argsort(column_of, kind="stable")
         left, max_columns = 0, max(1, max_cells // (last - first))
         while left < len(not_empty):
             right = np.searchsorted(entries_before, entries_before[left] + max_entries, side="right") - 1
             right = min(max(right, left + 1), left + max_columns, len(not_empty))
-            entries = np.sort(by_column[entries_before[left]:entries_before[right]])  # in the order of the rows again
+            entries = by_column[entries_before[left]:entries_before[right]]
+            entries = np.sort(entries)  # in the order of the rows again
             cells = (rows[start:end][entries] - first) * (right - left) + column_of[entries] - left
-            tiles.append(Tile(first, last, not_empty[left:right], cells.astype(np.int32), log_counts[start:end][entries],
-                              weights[start:end][entries]))  # fmt: skip
+            tiles.append(Tile(first=first,
+                              last=last,
+                              columns=not_empty[left:right],
+                              cells=cells.astype(np.int32),
+                              log_counts=log_counts[start:end][entries],
+                              weights=weights[start:end][entries]))
             left = right
     return tiles

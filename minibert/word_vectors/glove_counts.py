@@ -1,7 +1,8 @@
-"""Co-occurrence counts: how often two words stand near each other, near pairs counting more than far ones.
+"""Co-occurrence counts: how often two words occur near each other, near pairs counting more than far ones.
 
-X_ij = Σ 1/distance over all places where words i and j stand at most `window` words apart in one list. X is symmetric, so
-one half of it is kept: the entries with i ≤ j. Most of the matrix is empty; the entries are three flat arrays.
+X_ij = Σ 1/distance over all places where words i and j are at most `window` words apart in one list. X is
+symmetric, so one half of it is kept: the entries with i ≤ j. Most of the matrix is empty; the entries are
+three flat arrays.
 """
 
 from typing import NamedTuple
@@ -38,16 +39,17 @@ def count_cooccurrences(word_ids, sentence_ids, window=15, block_size=BLOCK):
 
     Args:
         word_ids: (T,) integers, the text.
-        sentence_ids: (T,) integers, which list each word stands in; no pair reaches from one list into another.
+        sentence_ids: (T,) integers, the list of each word; no pair reaches from one list into another.
         window: the largest distance.
         block_size: words whose pairs are counted at a time. More are faster and need more memory.
 
     Returns:
         Cooccurrences.
 
-    The pairs of a block of text are written as whole numbers, i·V + j with the distance in the lowest bits, and sorted:
-    equal pairs then stand together, and their weights are summed. The sums of the blocks are merged whenever they have
-    become as many as what was merged before: memory grows with the number of different pairs and not with the text.
+    The pairs of a block of text are written as whole numbers, i·V + j with the distance in the lowest bits,
+    and sorted: equal pairs are then neighbours, and their weights are summed. The sums of the blocks are
+    merged whenever there are as many of them as were merged before: memory grows with the number of different
+    pairs and not with the text.
     """
     vocab_size = int(word_ids.max(initial=0)) + 1
     merged = (np.zeros(0, np.int64), np.zeros(0))
@@ -66,7 +68,10 @@ def count_cooccurrences(word_ids, sentence_ids, window=15, block_size=BLOCK):
 
 
 def _count_block(word_ids, sentence_ids, start, end, window, vocab_size):
-    """Return the pairs whose first word stands in start … end, as i·V + j with i ≤ j in order, and their weights' sums."""
+    """Return the pairs whose first word is in start … end, sorted, and their summed weights.
+
+    A pair is the number i·V + j, i ≤ j.
+    """
     coded, num_bits = [], window.bit_length()
     for distance in range(1, window + 1):
         last = min(end, len(word_ids) - distance)
@@ -74,12 +79,14 @@ def _count_block(word_ids, sentence_ids, start, end, window, vocab_size):
             break
         near, far = slice(start, last), slice(start + distance, last + distance)
         is_pair = sentence_ids[near] == sentence_ids[far]
-        one, other = word_ids[near][is_pair].astype(np.int64), word_ids[far][is_pair].astype(np.int64)
+        one = word_ids[near][is_pair].astype(np.int64)
+        other = word_ids[far][is_pair].astype(np.int64)
         pairs = np.minimum(one, other) * vocab_size + np.maximum(one, other)
         coded.append(pairs << num_bits | distance)
     coded = np.sort(np.concatenate([np.zeros(0, np.int64), *coded]))
     weight_of = 1 / np.maximum(1, np.arange(1 << num_bits))  # by distance
-    return _sum_equal(coded >> num_bits, weight_of[coded & (1 << num_bits) - 1])
+    distances = coded & ((1 << num_bits) - 1)
+    return _sum_equal(coded >> num_bits, weight_of[distances])
 
 
 def _sum_equal(pairs, weights):
@@ -91,7 +98,7 @@ def _sum_equal(pairs, weights):
 
 
 def _merge(runs):
-    """Merge sorted runs of (pairs, sums), a range of pairs at a time, so that what is sorted beside them stays small."""
+    """Merge sorted runs of (pairs, sums), a range of pairs at a time to save memory."""
     longest = max((pairs for pairs, _ in runs), key=len)
     num_parts = 1 + sum(len(pairs) for pairs, _ in runs) // PART
     borders = longest[np.arange(1, num_parts) * len(longest) // num_parts] if len(longest) else longest

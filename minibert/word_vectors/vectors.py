@@ -1,6 +1,7 @@
-"""Word vectors: a table of words and their vectors, and the questions one asks it.
+"""Word vectors: a table of words and their vectors, and the questions it answers.
 
-Word2Vec and GloVe are trained WordVectors. `load` reads those of others: the formats of word2vec, gensim and GloVe.
+Word2Vec and GloVe are trained WordVectors. `load` reads those of others: the formats of word2vec, gensim and
+GloVe.
 """
 
 import difflib
@@ -25,10 +26,10 @@ class WordVectors:
         words: list of str, usually in the order of falling counts.
         index: {word: row}.
         vectors: (V, D) float32.
-        counts: (V,) integers, how often each word stood in the training text; None where that is not known.
+        counts: (V,) integers, how often each word occurs in the training text; None where that is not known.
 
     Raises:
-        ValueError: no words, a word that stands twice, or an array that does not fit the words.
+        ValueError: no words, a duplicate word, or an array that does not fit the words.
     """
 
     def __init__(self, words, vectors, counts=None):
@@ -42,10 +43,11 @@ class WordVectors:
             raise ValueError(f"{len(self.words)} words need vectors of shape ({len(self.words)}, D), got "
                              f"{self.vectors.shape}")
         if len(self.index) < len(self.words):
-            twice = next(word for row, word in enumerate(self.words) if self.index[word] != row)
-            raise ValueError(f"the word {twice!r} stands twice: each word has one vector")
+            duplicate = next(word for row, word in enumerate(self.words) if self.index[word] != row)
+            raise ValueError(f"duplicate word {duplicate!r}: each word has one vector; keep one of them")
         if self.counts is not None and self.counts.shape != (len(self.words),):
-            raise ValueError(f"{len(self.words)} words need as many counts, got an array of shape {self.counts.shape}")
+            raise ValueError(f"{len(self.words)} words need as many counts, got an array of shape "
+                             f"{self.counts.shape}")
 
     @property
     def vector_size(self):
@@ -59,7 +61,7 @@ class WordVectors:
         return word in self.index
 
     def __getitem__(self, word):
-        """Return the vector of a word (D,), or the vectors of a list of words (N, D). UnknownWordError, a KeyError."""
+        """Return the vector of a word (D,), or the vectors of a list of words (N, D); errors as in `row`."""
         if isinstance(word, str):
             return self.vectors[self.row(word)]
         return self.vectors[[self.row(each) for each in word]]
@@ -68,7 +70,7 @@ class WordVectors:
         return f"{type(self).__name__}({len(self.words):,} words, {self.vector_size} dimensions)"
 
     def row(self, word):
-        """Return the row of a word. Raises UnknownWordError, which is a KeyError, with the nearest spelling."""
+        """Return the row of a word. UnknownWordError, a KeyError, names the nearest spelling."""
         if word not in self.index:
             near = nearest_spelling(word, self.words) if isinstance(word, str) else None
             hint = f"did you mean {near!r}?" if near else "no word is spelled like it"
@@ -78,18 +80,22 @@ class WordVectors:
     # --- questions ---
 
     def similarity(self, first, second):
-        """cos(a, b) = a·b / (|a| |b|) for the vectors a and b of two words, between -1 and 1: how alike two words are used. KeyError for an unknown word."""
+        """cos(a, b) = a·b / (|a| |b|) of the vectors a, b of two words: a float between -1 and 1.
+
+        Raises:
+            KeyError: a word is unknown; the message names the nearest spelling.
+        """
         one, other = unit_rows(self[[first, second]])
         return float(one @ other)
 
     def most_similar(self, positive=(), negative=(), topn=10):
-        """Return the words whose vectors point most in the direction asked for: a list of (word, cosine), the best first.
+        """Return the words whose vectors point most in a direction: a list of (word, cosine), the best first.
 
         Args:
             positive: a word, a vector (D,), or a list of words and vectors. The direction is the sum of these
                 vectors less the sum of the negative ones, each scaled to length one first.
             negative: likewise.
-            topn: how many; words that were given are never in the answer.
+            topn: the number of words; words that were given are never in the answer.
 
         Raises:
             KeyError: a word is unknown; the message names the nearest spelling.
@@ -99,11 +105,13 @@ class WordVectors:
         if not positive and not negative:
             raise ValueError("most_similar needs a word, as in most_similar('king')")
         if topn < 1:
-            raise ValueError(f"topn is {topn}: ask for one word or more")
-        given = [self[item] if isinstance(item, str) else np.asarray(item, np.float32) for item in positive + negative]
+            raise ValueError(f"topn is {topn}; it must be 1 or more")
+        given = [self[item] if isinstance(item, str) else np.asarray(item, np.float32)
+                 for item in positive + negative]
         for vector in given:
             if vector.shape != (self.vector_size,):
-                raise ValueError(f"a vector of shape {vector.shape} was given, these have shape ({self.vector_size},)")
+                raise ValueError(f"got a vector of shape {vector.shape}; give one of shape "
+                                 f"({self.vector_size},), as the words have")
         signs = np.repeat(np.float32([1, -1]), [len(positive), len(negative)])
         direction = signs @ unit_rows(np.stack(given))                          # (D,)
         lengths = np.linalg.norm(self.vectors, axis=1)                          # (V,)
@@ -113,17 +121,17 @@ class WordVectors:
         return [(self.words[row], float(cosines[row])) for row in best if row not in rows_given][:topn]
 
     def analogy(self, first, second, third, topn=1):
-        """first is to second as third is to what? Return the words nearest to second - first + third: a list of (word, cosine).
+        """Return the words nearest to second - first + third: a list of (word, cosine), the best first.
 
-        analogy("man", "king", "woman") asks for the word that is to woman as king is to man (Mikolov, Yih, Zweig 2013:
-        "3CosAdd"). The three words given are never the answer. KeyError for an unknown word.
+        analogy("man", "king", "woman") gives the word that is to woman as king is to man (Mikolov, Yih, Zweig
+        2013: "3CosAdd"). The three words given are never the answer. KeyError for an unknown word.
         """
         return self.most_similar([second, third], [first], topn)
 
     # --- evaluation ---
 
     def evaluate_similarity(self, path):
-        """Hold the cosines against human ratings of word pairs, such as WordSim-353: see evaluation.py."""
+        """Compare the cosines with human ratings of word pairs, such as WordSim-353: see evaluation.py."""
         return evaluation.evaluate_similarity(self, path)
 
     def evaluate_analogies(self, path):
@@ -133,7 +141,7 @@ class WordVectors:
     # --- files ---
 
     def save(self, path, binary=False):
-        """Write the vectors in the word2vec format, as text or binary; both give back every bit. See vectors_files.py."""
+        """Write the vectors in the word2vec format, as text or binary; both keep every bit."""
         vectors_files.write(path, self.words, self.vectors, binary)
 
     @staticmethod
@@ -141,7 +149,8 @@ class WordVectors:
         """Read vectors that word2vec, gensim, GloVe or `save` wrote.
 
         Args:
-            path: a file in the word2vec text or binary format, or in GloVe's, which is the text without its first line.
+            path: a file in the word2vec text or binary format, or in GloVe's, which is the text without its
+                first line.
             binary: True or False; None finds out.
 
         Returns:

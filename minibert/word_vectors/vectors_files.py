@@ -1,11 +1,12 @@
-"""Files of word vectors: the word2vec format, text and binary, and GloVe's, which is the text without its first line.
+"""Files of word vectors: the word2vec format, text and binary, and GloVe's, the text without its first line.
 
-    text      "V D\\n", then a line a word: the word, D numbers, with a space between
+    text      "V D\\n", then a line for each word: the word, D numbers, with a space between
     binary    "V D\\n", then for each word: the word, a space, D float32 of four bytes, lowest byte first
 
-The C program ends each binary vector with a line feed, and gensim does not; both are read. A word of GloVe's may hold
-spaces (". . ." in the largest published file): the last D fields of a line are the numbers, and what stands before is
-the word. Lines end at the line feed and nowhere else, since words of the Web hold all that Unicode calls a line end.
+The C program ends each binary vector with a line feed, and gensim does not; both are read. A word of GloVe's
+may hold spaces (". . ." in the largest published file): the last D fields of a line are the numbers, and the
+rest is the word. Lines end at the line feed and nowhere else, because words of the Web hold all that Unicode
+calls a line end.
 """
 
 import pathlib
@@ -15,7 +16,7 @@ import numpy as np
 
 from minibert.files import write_atomically
 
-SAMPLE_BYTES = 1 << 16  # what is looked at to tell text from binary
+SAMPLE_BYTES = 1 << 16  # read to tell text from binary
 
 
 class VectorsFileError(ValueError):
@@ -46,9 +47,9 @@ def write(path, words, vectors, binary=False):
 
 
 def read(path, binary=None):
-    """Return (words, vectors (V, D) float32) of a file in one of the three formats; binary=None tells them apart.
+    """Return (words, vectors (V, D) float32) of a file in one of the three formats; None tells them apart.
 
-    Of a word that stands twice the first is kept, with a warning, as gensim does.
+    Of duplicate words the first is kept, with a warning, as gensim does.
 
     Raises:
         OSError: there is no such file, or it cannot be read.
@@ -57,19 +58,22 @@ def read(path, binary=None):
     with open(path, "rb") as file:
         first = file.readline()
         sizes = _header(first)
-        is_binary = sizes is not None and _looks_binary(file.read(SAMPLE_BYTES)) if binary is None else binary
+        is_binary = binary
+        if binary is None:
+            is_binary = sizes is not None and _looks_binary(file.read(SAMPLE_BYTES))
         file.seek(0 if sizes is None else len(first))
         if is_binary:
             if sizes is None:
-                raise VectorsFileError(f"{path}, line 1: a binary file begins with its number of words and of dimensions "
-                                       f"(as in 10000 100), got {_shortened(first)}; is it text?")
+                raise VectorsFileError(f"{path}, line 1: a binary file begins with its number of words and "
+                                       f"of dimensions (as in 10000 100), got {_shortened(first)}; is it "
+                                       "text?")
             words, vectors = _read_binary(path, file, *sizes)
         else:
             words, vectors = _read_text(path, file, sizes)
     unusable = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(unusable):
-        raise VectorsFileError(f"{path}, word {unusable[0] + 1} ({words[unusable[0]]!r}): a number is infinite or not a "
-                               "number")
+        raise VectorsFileError(f"{path}, word {unusable[0] + 1} ({words[unusable[0]]!r}): a number is "
+                               "infinite or not a number")
     return _without_repetitions(path, words, vectors)
 
 
@@ -103,22 +107,26 @@ def _read_text(path, file, sizes):
             continue
         if num_columns is None:
             num_columns = len(fields) - 1
-        if num_columns < 1 or len(fields) <= num_columns or sizes is not None and len(fields) > 1 + num_columns:
-            raise VectorsFileError(f"{path}, line {number}: expected a word and {num_columns or 'its'} numbers, with one "
-                                   f"space between, got {_shortened(line)}")
+        is_short = num_columns < 1 or len(fields) <= num_columns
+        is_long = sizes is not None and len(fields) > 1 + num_columns
+        if is_short or is_long:
+            raise VectorsFileError(f"{path}, line {number}: expected a word and {num_columns or 'its'} "
+                                   f"numbers, with one space between, got {_shortened(line)}")
         try:
             words.append(b" ".join(fields[:-num_columns]).decode("utf-8"))
         except UnicodeDecodeError:
-            raise VectorsFileError(f"{path}, line {number}: the word is not UTF-8: {_shortened(line)}") from None
+            raise VectorsFileError(
+                f"{path}, line {number}: the word is not UTF-8: {_shortened(line)}") from None
         try:
             rows.append(np.array(fields[-num_columns:], np.float32))
         except ValueError as error:
             raise VectorsFileError(f"{path}, line {number}: {error}: {_shortened(line)}") from None
     if not words:
-        raise VectorsFileError(f"{path}, line {number_before + 1}: expected a word and its numbers, got nothing")
+        raise VectorsFileError(
+            f"{path}, line {number_before + 1}: expected a word and its numbers, got nothing")
     if sizes is not None and len(words) != sizes[0]:
-        raise VectorsFileError(f"{path}, line 1: {sizes[0]} words are announced, but {len(words)} follow; was the file cut "
-                               "short?")
+        raise VectorsFileError(f"{path}, line 1: {sizes[0]} words are announced, but {len(words)} follow; "
+                               "was the file cut short?")
     return words, np.stack(rows)
 
 
@@ -132,8 +140,8 @@ def _read_binary(path, file, num_words, num_columns):
         space = content.find(b" ", start)
         end = space + 1 + 4 * num_columns
         if space < 0 or end > len(content):
-            raise VectorsFileError(f"{path}, word {number} of {num_words}: the file ends within it, after byte "
-                                   f"{file.tell()}; was it cut short?")
+            raise VectorsFileError(f"{path}, word {number} of {num_words}: the file ends within it, after "
+                                   f"byte {file.tell()}; was it cut short?")
         try:
             words.append(content[start:space].decode("utf-8"))
         except UnicodeDecodeError:
@@ -143,11 +151,11 @@ def _read_binary(path, file, num_words, num_columns):
         rows.append(np.frombuffer(content, "<f4", num_columns, offset=space + 1))
         start = end
     if content[start:].strip():
-        raise VectorsFileError(f"{path}: {num_words} words of {num_columns} numbers are announced, but the file goes on "
-                               f"for {len(content) - start} bytes after them")
+        raise VectorsFileError(f"{path}: {num_words} words of {num_columns} numbers are announced, but the "
+                               f"file goes on for {len(content) - start} bytes after them")
     if not words or num_columns == 0:
-        raise VectorsFileError(f"{path}, line 1: {num_words} words of {num_columns} numbers are announced: there is nothing "
-                               "to read")
+        raise VectorsFileError(f"{path}, line 1: {num_words} words of {num_columns} numbers are announced: "
+                               "there is nothing to read")
     return words, np.stack(rows).astype(np.float32)
 
 
@@ -157,9 +165,9 @@ def _without_repetitions(path, words, vectors):
         first_rows.setdefault(word, row)
     if len(first_rows) == len(words):
         return words, vectors
-    twice = next(word for row, word in enumerate(words) if first_rows[word] != row)
-    warnings.warn(f"{path}: {len(words) - len(first_rows)} words stand twice, {twice!r} is one; the first vector is kept",
-                  stacklevel=4)
+    duplicate = next(word for row, word in enumerate(words) if first_rows[word] != row)
+    warnings.warn(f"{path}: number of duplicate words {len(words) - len(first_rows)}, for instance "
+                  f"{duplicate!r}; the first vector of each is kept", stacklevel=4)
     return list(first_rows), vectors[list(first_rows.values())]
 
 

@@ -1,58 +1,86 @@
-"""Word2Vec: vectors of words, learned from the words that stand around them (Mikolov et al. 2013).
+"""Word2Vec: vectors of words, learned from the words around them (Mikolov et al. 2013).
 
     vectors = Word2Vec(sentences)              # skip-gram with negative sampling
     vectors.most_similar("king")
 
-word2vec_plain.py has the model with its derivation, one pair at a time; word2vec_fast.py the same gradients for a
-thousand words at a time; word2vec_text.py what is made of the text before. This file draws, steps and counts.
+word2vec_plain.py has the model with its derivation, one pair at a time. word2vec_fast.py and word2vec_tree.py
+have the same gradients for many words at a time, word2vec_text.py the tables made from the text. This file
+puts them together: vocabulary, then batches, then a step down the gradient for each.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
+from minibert.word_vectors import word2vec_fast, word2vec_tree
 from minibert.word_vectors.vectors import WordVectors
-from minibert.word_vectors.word2vec_fast import (
-    BATCHES_AN_EPOCH,
-    RUN,
-    RUNS_IN_A_BATCH,
-    RUNS_IN_A_TREE_BATCH,
-    CBOWSegments,
-    SkipGramSegments,
-    TreeBatch,
-    cut_into_batches,
-)  # fmt: skip
+from minibert.word_vectors.word2vec_batches import RUN, cut_into_batches
+from minibert.word_vectors.word2vec_fast import CBOWSegments, SkipGramSegments, step_segments
 from minibert.word_vectors.word2vec_text import (
     huffman_tree,
     keep_probabilities,
     noise_probabilities,
     read_vocabulary,
 )
+from minibert.word_vectors.word2vec_tree import CBOWTree, SkipGramTree, step_tree
 
+BATCHES_AN_EPOCH = 64  # at least so many steps: where the text is small, batches are made smaller
 PART = 1 << 21  # words of a text that are cut into batches at a time
 BATCHES_A_REPORT = 32
 
 
+class Options(NamedTuple):
+    """The arguments of Word2Vec, which documents them, without the sentences."""
+
+    vector_size: int
+    window: int
+    negative: int
+    sg: int
+    hs: int
+    sample: float
+    min_count: int
+    alpha: float
+    epochs: int
+    seed: int
+    min_alpha: float
+    ns_exponent: float
+    cbow_mean: int
+    shrink_windows: bool
+    subsampling: str
+    cbow_error: str
+    equal_negatives: str
+
+
+class Tables(NamedTuple):
+    """The numbers that are trained."""
+
+    vectors: np.ndarray  # (V, 2D) float32: [input | output] of each word
+    nodes: np.ndarray  # (V - 1, D) float32, of the Huffman tree; None without hierarchical softmax
+
+
 class Word2Vec(WordVectors):
-    """Word vectors trained on sentences. Parameter names and defaults are gensim's, but for sg, which is 1.
+    """Word vectors trained on sentences. Parameter names and defaults are gensim's, except that sg is 1.
 
     Args:
         sentences: an iterable of lists of words; it is read once.
-        vector_size: D.  window: the largest distance of two words that are neighbours; no window leaves its sentence.
-        min_count: words that are rarer are left out of the text.
-        sg: 1 for skip-gram (a word predicts its neighbours), 0 for CBOW (they predict it).
+        vector_size: D.
+        window: the largest distance of two words that are neighbours; no window leaves its sentence.
         negative: noise words for each pair; 0 for none.
+        sg: 1 for skip-gram (a word predicts its neighbours), 0 for CBOW (they predict it).
         hs: 1 for hierarchical softmax; with negative above 0, both are trained.
-        sample: threshold of subsampling; a word with a larger share of the text is thinned out; 0 for no subsampling.
+        sample: threshold of subsampling: a word that makes up more of the text is thinned out; 0 for none.
+        min_count: words that are rarer are left out of the text.
         alpha, min_alpha: the learning rate at the start and at the end; it falls in a straight line.
         epochs: how often the text is read.
-        seed: of everything that is random; equal seeds give equal vectors.
+        seed: of all random numbers; equal seeds give equal vectors.
         ns_exponent: noise words are drawn in proportion to count to this power.
         cbow_mean: 1 for the mean of the window's vectors, 0 for their sum.
         shrink_windows: a window of 1 to `window` is drawn for each word, so that near words weigh more.
 
-        Where the C program (and gensim) does not do what the paper says, "program" or "paper":
-        subsampling: keep a word with √(t/f) + t/f, or with √(t/f).
-        cbow_error: each word of a window receives the undivided error, or the gradient, which is a C-th of it for C words.
-        equal_negatives: a noise word equal to the target is skipped, or counts like others.
+        Where the C program (and gensim) differs from the paper, "program" or "paper": subsampling: keep a
+        word with probability √(t/f) + t/f, or √(t/f). cbow_error: each word of a window receives the
+        undivided error, or the gradient, a C-th of it for C words. equal_negatives: a noise word equal to the
+        target is skipped, or counts like others.
 
         on_progress: a function called during training with the number of words read since the last call.
 
@@ -62,104 +90,148 @@ class Word2Vec(WordVectors):
         num_words: words of the text, those left out included.
 
     Raises:
-        ValueError: an argument is out of range, sentences are no lists of words, or no pair of words is left to learn from.
+        ValueError: an argument is out of range, sentences are not lists of words, or no pair of words is
+            left.
         FloatingPointError: the vectors are no longer finite; alpha is too large.
     """
 
-    def __init__(self, sentences, vector_size=100, window=5, negative=5, sg=1, hs=0, sample=1e-3, min_count=5, alpha=0.025,
-                 epochs=5, seed=0, min_alpha=1e-4, ns_exponent=0.75, cbow_mean=1, shrink_windows=True,
-                 subsampling="program", cbow_error="program", equal_negatives="program", on_progress=None):
-        at_least = {"vector_size": (vector_size, 1), "window": (window, 1), "negative": (negative, 0), "epochs": (epochs, 1),
-                    "min_count": (min_count, 1), "sample": (sample, 0), "alpha": (alpha, 0), "min_alpha": (min_alpha, 0)}
-        for name, (value, least) in at_least.items():
-            if not value >= least:
-                raise ValueError(f"{name} is {value}; it must be {least} or more")
-        choices = {"subsampling": subsampling, "cbow_error": cbow_error, "equal_negatives": equal_negatives}
-        for name, value in choices.items():
-            if value not in ("program", "paper"):
-                raise ValueError(f"{name} is {value!r}; it must be 'program' (the C program) or 'paper'")
-        if window >= RUN:
-            raise ValueError(f"window is {window}; it must be below {RUN}, the length of the runs that the text is cut into")
-        if not negative and not hs:
-            raise ValueError("negative is 0 and hs is 0: nothing would be learned; give one of them")
-        self.vocabulary = read_vocabulary(sentences, min_count)
-        self.num_words = self.vocabulary.num_words
-        self.window, self.negative, self.sg, self.hs = window, negative, sg, hs
-        self.alpha, self.min_alpha, self.epochs = alpha, min_alpha, epochs
-        self.shrink_windows, self.cbow_mean, self.cbow_error = shrink_windows, cbow_mean, cbow_error
-        self.on_progress = on_progress
-        counts = self.vocabulary.counts
-        rng = np.random.default_rng(seed)
-        self.keep_probs = keep_probabilities(counts, sample, subsampling).astype(np.float32)
-        self.noise_probs = noise_probabilities(counts, ns_exponent)
-        self.skips_equal = equal_negatives == "program"
-        table = np.zeros((len(counts), 2 * vector_size), np.float32)  # [input | output]
-        table[:, :vector_size] = rng.uniform(-0.5, 0.5, (len(counts), vector_size)) / vector_size
-        nodes = np.zeros((len(counts) - 1, vector_size), np.float32) if hs else None
-        from threadpoolctl import threadpool_limits  # not needed to import minibert
+    def __init__(self, sentences, vector_size=100, window=5, negative=5, sg=1, hs=0, sample=1e-3, min_count=5,
+                 alpha=0.025, epochs=5, seed=0, *, min_alpha=1e-4, ns_exponent=0.75, cbow_mean=1,
+                 shrink_windows=True, subsampling="program", cbow_error="program", equal_negatives="program",
+                 on_progress=None):
+        options = Options(
+            vector_size=vector_size, window=window, negative=negative, sg=sg, hs=hs, sample=sample,
+            min_count=min_count, alpha=alpha, epochs=epochs, seed=seed, min_alpha=min_alpha,
+            ns_exponent=ns_exponent, cbow_mean=cbow_mean, shrink_windows=shrink_windows,
+            subsampling=subsampling, cbow_error=cbow_error, equal_negatives=equal_negatives)
+        check_options(options)
+        vocabulary = read_vocabulary(sentences, min_count)
+        tables = train(vocabulary, options, on_progress)
+        super().__init__(vocabulary.words, tables.vectors[:, :vector_size].copy(), vocabulary.counts)
+        self.output_vectors = tables.vectors[:, vector_size:].copy() if negative else None
+        self.node_vectors = tables.nodes
+        self.num_words = vocabulary.num_words
 
-        with threadpool_limits(1, "blas"):  # small products: a second thread costs more than it gives
-            self._train(table, nodes, rng)
-        super().__init__(self.vocabulary.words, table[:, :vector_size].copy(), counts)
-        self.output_vectors = table[:, vector_size:].copy() if negative else None
-        self.node_vectors = nodes
 
-    def _train(self, table, nodes, rng):
-        """Go `epochs` times over the text and step down the gradient, in place."""
-        size = table.shape[1] // 2
-        num_kept = self.keep_probs[self.vocabulary.word_ids].sum()
-        largest = RUNS_IN_A_TREE_BATCH if self.hs else RUNS_IN_A_BATCH
-        runs_in_a_batch = int(np.clip(num_kept / (BATCHES_AN_EPOCH * RUN), 1, largest))
-        segments, tree = self._models(runs_in_a_batch * RUN, size)
-        cumulative = np.cumsum(self.noise_probs)
-        cumulative /= cumulative[-1]
-        for (word_ids, windows), progress, num_read in self._batches(runs_in_a_batch, rng):
-            rate = np.float32(max(self.alpha - (self.alpha - self.min_alpha) * progress, self.min_alpha))
+def check_options(options):
+    """Raise a ValueError for Options that are out of range."""
+    least_values = {"vector_size": 1, "window": 1, "negative": 0, "epochs": 1, "min_count": 1, "sample": 0,
+                    "alpha": 0, "min_alpha": 0}
+    for name, least in least_values.items():
+        value = getattr(options, name)
+        if not value >= least:
+            raise ValueError(f"{name} is {value}; it must be {least} or more")
+    for name in ("subsampling", "cbow_error", "equal_negatives"):
+        value = getattr(options, name)
+        if value not in ("program", "paper"):
+            raise ValueError(f"{name} is {value!r}; it must be 'program' (the C program) or 'paper'")
+    if options.window >= RUN:
+        raise ValueError(f"window is {options.window}; it must be below {RUN}, the length of the runs that "
+                         "the text is cut into")
+    if not options.negative and not options.hs:
+        raise ValueError("negative is 0 and hs is 0: nothing would be learned; give one of them")
+
+
+def train(vocabulary, options, on_progress=None):
+    """Return the Tables after `epochs` times through the text; one step down the gradient for each batch."""
+    from threadpoolctl import threadpool_limits  # not needed to import minibert
+
+    rng = np.random.default_rng(options.seed)
+    keep_probs = keep_probabilities(vocabulary.counts, options.sample, options.subsampling).astype(np.float32)
+    noise_probs = noise_probabilities(vocabulary.counts, options.ns_exponent)
+    cumulative = np.cumsum(noise_probs)
+    cumulative /= cumulative[-1]
+    tables = random_tables(len(vocabulary.counts), options, rng)
+    runs_in_a_batch = batch_length(keep_probs[vocabulary.word_ids].sum(), options)
+    segments = segment_model(noise_probs, runs_in_a_batch * RUN, options)
+    tree = tree_model(vocabulary.counts, options)
+    batches = batches_of(vocabulary, keep_probs, runs_in_a_batch, rng, options)
+    with threadpool_limits(1, "blas"):  # small products: a second thread costs more than it gives
+        for word_ids, windows, progress, num_read in batches:
+            falling_rate = options.alpha - (options.alpha - options.min_alpha) * progress
+            rate = np.float32(max(falling_rate, options.min_alpha))
             if segments is not None:
-                draws = rng.random(segments.num_sets * self.negative)
+                draws = rng.random(segments.num_sets * options.negative)
                 negatives = cumulative.searchsorted(draws, side="right")        # (sets · K,)
-                segments.step(table, word_ids, windows, negatives, rate)
+                step_segments(segments, tables.vectors, word_ids, windows, negatives, rate)
             if tree is not None:
-                tree.step(table, nodes, word_ids, windows, rate)
+                step_tree(tree, tables.vectors, tables.nodes, word_ids, windows, rate)
             if num_read:
-                if not np.isfinite(table[word_ids]).all():
-                    raise FloatingPointError(f"the vectors are no longer finite after {progress:.0%} of the training; try a "
-                                             f"learning rate below alpha={self.alpha:g}")
-                if self.on_progress is not None:
-                    self.on_progress(num_read)
+                report(tables, word_ids, progress, num_read, options, on_progress)
+    return tables
 
-    def _models(self, num_words, size):
-        """Return what computes the gradients of a batch of N words: (SegmentModel or None, TreeBatch or None)."""
-        segments = tree = None
-        means = {} if self.sg else {"has_mean": bool(self.cbow_mean), "error": self.cbow_error}
-        if self.negative:
-            factor = 1 - self.negative * self.noise_probs if self.skips_equal else None
-            model = SkipGramSegments if self.sg else CBOWSegments
-            segments = model(num_words, size, self.window, self.negative, factor, self.shrink_windows, **means)
-        if self.hs:
-            huffman = huffman_tree(self.vocabulary.counts)
-            tree = TreeBatch(huffman, self.window, not self.sg, self.shrink_windows, **means)
-        return segments, tree
 
-    def _batches(self, runs_in_a_batch, rng):
-        """Yield (a batch, share of the training that is done, words read since the last report or 0) for all epochs.
+def report(tables, word_ids, progress, num_read, options, on_progress):
+    """Check that the vectors of a batch are finite, and call on_progress."""
+    if not np.isfinite(tables.vectors[word_ids]).all():
+        raise FloatingPointError(f"the vectors are no longer finite after {progress:.0%} of the training; "
+                                 f"try a learning rate below alpha={options.alpha:g}")
+    if on_progress is not None:
+        on_progress(num_read)
 
-        A batch is (word_ids, windows), (N,) each. Every epoch is thinned out and cut anew.
-        """
-        word_ids, sentence_ids = self.vocabulary.word_ids, self.vocabulary.sentence_ids
-        num_parts = -(-len(word_ids) // PART)
-        reported = 0
-        for part in range(self.epochs * num_parts):
-            some = slice(part % num_parts * PART, (part % num_parts + 1) * PART)
-            is_kept = rng.random(len(word_ids[some]), np.float32) < self.keep_probs[word_ids[some]]
-            batches = cut_into_batches(word_ids[some][is_kept], sentence_ids[some][is_kept], self.window, runs_in_a_batch,
-                                       rng, not self.sg, self.shrink_windows)
-            num_batches = len(batches[0])
-            for number, batch in enumerate(zip(*batches)):
-                is_last = number == num_batches - 1
-                done = (part + (number + 1) / num_batches) / (self.epochs * num_parts)
-                num_read = int(done * self.epochs * self.num_words) - reported
-                if not is_last and number % BATCHES_A_REPORT != BATCHES_A_REPORT - 1:
-                    num_read = 0
-                reported += num_read
-                yield batch, (part + number / num_batches) / (self.epochs * num_parts), num_read
+
+def random_tables(vocab_size, options, rng):
+    """Return the Tables at the start: random input vectors within ±0.5/D, and zeros."""
+    size = options.vector_size
+    vectors = np.zeros((vocab_size, 2 * size), np.float32)
+    vectors[:, :size] = rng.uniform(-0.5, 0.5, (vocab_size, size)) / size
+    nodes = np.zeros((vocab_size - 1, size), np.float32) if options.hs else None
+    return Tables(vectors, nodes)
+
+
+def batch_length(num_kept, options):
+    """Return the number of runs in a batch, for a text of `num_kept` words after subsampling."""
+    largest = word2vec_tree.RUNS_IN_A_BATCH if options.hs else word2vec_fast.RUNS_IN_A_BATCH
+    return int(np.clip(num_kept / (BATCHES_AN_EPOCH * RUN), 1, largest))
+
+
+def segment_model(noise_probs, num_words, options):
+    """Return the model with negative sampling for batches of N words; None for negative=0."""
+    if not options.negative:
+        return None
+    skips_equal = options.equal_negatives == "program"
+    sizes = num_words, options.vector_size, options.window, options.negative
+    weights = {"target_factor": 1 - options.negative * noise_probs if skips_equal else None,
+               "shrink_windows": options.shrink_windows}
+    if options.sg:
+        return SkipGramSegments(*sizes, **weights)
+    return CBOWSegments(*sizes, **weights, has_mean=bool(options.cbow_mean), error=options.cbow_error)
+
+
+def tree_model(counts, options):
+    """Return the model with hierarchical softmax; None for hs=0."""
+    if not options.hs:
+        return None
+    tree = huffman_tree(counts)
+    if options.sg:
+        return SkipGramTree(tree, options.window, shrink_windows=options.shrink_windows)
+    return CBOWTree(tree, options.window, shrink_windows=options.shrink_windows,
+                    has_mean=bool(options.cbow_mean), error=options.cbow_error)
+
+
+def batches_of(vocabulary, keep_probs, runs_in_a_batch, rng, options):
+    """Yield (word_ids, windows, progress, num_read) of every batch of all epochs.
+
+    word_ids and windows are (N,) integers. `progress` is the fraction of the training that is done.
+    `num_read` is the number of words read since the last report, or 0 where none is due. Every epoch is
+    thinned out and cut anew.
+    """
+    num_parts = -(-len(vocabulary.word_ids) // PART)  # rounded up
+    total_parts = options.epochs * num_parts
+    reported = 0
+    for part in range(total_parts):
+        some = slice(part % num_parts * PART, (part % num_parts + 1) * PART)
+        word_ids, sentence_ids = vocabulary.word_ids[some], vocabulary.sentence_ids[some]
+        is_kept = rng.random(len(word_ids), np.float32) < keep_probs[word_ids]
+        batches = cut_into_batches(word_ids[is_kept], sentence_ids[is_kept], options.window, runs_in_a_batch,
+                                   rng, not options.sg, options.shrink_windows)
+        num_batches = len(batches[0])
+        for number, (batch_ids, windows) in enumerate(zip(*batches)):
+            is_last = number == num_batches - 1
+            is_due = is_last or number % BATCHES_A_REPORT == BATCHES_A_REPORT - 1
+            num_read = 0
+            if is_due:
+                done = (part + (number + 1) / num_batches) / total_parts
+                num_read = int(done * options.epochs * vocabulary.num_words) - reported
+            reported += num_read
+            yield batch_ids, windows, (part + number / num_batches) / total_parts, num_read

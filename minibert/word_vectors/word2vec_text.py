@@ -1,7 +1,7 @@
 """From sentences to the numbers Word2Vec learns from: vocabulary, subsampling, noise, Huffman tree.
 
-`read_vocabulary` counts and numbers the words; `keep_probabilities`, `noise_probabilities` and `huffman_tree` are the
-three tables made from the counts.
+`read_vocabulary` counts and numbers the words; `keep_probabilities`, `noise_probabilities` and `huffman_tree`
+are the three tables made from the counts.
 """
 
 import collections
@@ -16,13 +16,13 @@ class Vocabulary(NamedTuple):
     words: list  # V words, in the order of falling counts
     counts: np.ndarray  # (V,) int64
     word_ids: np.ndarray  # (T,) int32: the text without the words that are too rare
-    sentence_ids: np.ndarray  # (T,) int32: which sentence each stands in
+    sentence_ids: np.ndarray  # (T,) int32: the sentence of each word
     num_words: int  # of the text, the rare ones included
 
 
 class HuffmanTree(NamedTuple):
     nodes: np.ndarray  # (V, L) int32: the inner nodes from the root to each word, 0 where the path has ended
-    labels: np.ndarray  # (V, L) float32: 1 where the path goes to the first child, 0 to the second (code bit 0 or 1)
+    labels: np.ndarray  # (V, L) float32: 1 where the path goes to the first child, 0 to the second
     is_on_path: np.ndarray  # (V, L) bool: False where the path has ended
 
 
@@ -30,8 +30,8 @@ def read_vocabulary(sentences, min_count=5):
     """Count and number the words of an iterable of token lists, in one pass: a generator will do.
 
     Raises:
-        ValueError: a sentence is a string, a word is not, there is no text, no word stands `min_count` times, or no
-            sentence keeps two words, so that none has a neighbour.
+        ValueError: a sentence is a string, a word is not, there is no text, no word occurs `min_count`
+            times, or no sentence keeps two words, so that none has a neighbour.
     """
     number_of = collections.defaultdict()
     number_of.default_factory = number_of.__len__  # a new word gets the next number
@@ -39,7 +39,8 @@ def read_vocabulary(sentences, min_count=5):
     tokens = itertools.chain.from_iterable(_measured(sentences, lengths))
     numbers = np.fromiter(map(number_of.__getitem__, tokens), np.int32)         # (all words,)
     if len(numbers) == 0:
-        raise ValueError("there is no text: sentences must hold lists of words, as in [['the', 'king'], ['the', 'queen']]")
+        raise ValueError("there is no text: sentences must hold lists of words, as in [['the', 'king'], "
+                         "['the', 'queen']]")
     other = next((word for word in number_of if not isinstance(word, str)), None)
     if other is not None:
         raise ValueError(f"a word must be a str, got {other!r}: sentences are lists of words")
@@ -47,8 +48,9 @@ def read_vocabulary(sentences, min_count=5):
     order = np.argsort(-counts, kind="stable")
     order = order[counts[order] >= min_count]
     if len(order) == 0:
-        raise ValueError(f"none of the {len(counts):,} words stands {min_count} times, as min_count asks (the most "
-                         f"frequent: {counts.max()}); give more text or a lower min_count")
+        raise ValueError(f"no word occurs {min_count} times or more (min_count={min_count}); the largest "
+                         f"count of {len(counts):,} words is {counts.max()}: give more text or a lower "
+                         "min_count")
     new_number = np.full(len(counts), -1, np.int32)
     new_number[order] = np.arange(len(order))
     word_ids = new_number[numbers]
@@ -56,20 +58,27 @@ def read_vocabulary(sentences, min_count=5):
     is_kept = word_ids >= 0
     word_ids, sentence_ids = word_ids[is_kept], sentence_ids[is_kept]
     if not (sentence_ids[1:] == sentence_ids[:-1]).any():
-        raise ValueError(f"no sentence of {len(lengths)} has two words that stand {min_count} times, as min_count asks: "
-                         "no word has a neighbour to learn from; give more text or a lower min_count")
+        raise ValueError(f"no sentence of {len(lengths)} has two words that occur {min_count} times or more "
+                         f"(min_count={min_count}), so no word has a neighbour to learn from: give more text "
+                         "or a lower min_count")
     words = list(number_of)
-    return Vocabulary([words[number] for number in order], counts[order], word_ids, sentence_ids, len(numbers))
+    return Vocabulary(words=[words[number] for number in order],
+                      counts=counts[order],
+                      word_ids=word_ids,
+                      sentence_ids=sentence_ids,
+                      num_words=len(numbers))
 
 
 def _measured(sentences, lengths):
     """Yield the sentences, and append the length of each to `lengths`."""
     if isinstance(sentences, str):
-        raise ValueError("sentences must be lists of words, got one string: split it into sentences and these into words")
+        raise ValueError("sentences must be lists of words, got one string: split it into sentences and "
+                         "these into words")
     for sentence in sentences:
         if isinstance(sentence, str):
             raise ValueError(f"a sentence must be a list of words, got the string {sentence[:40]!r}: give "
-                             "[sentence.split() for sentence in sentences], or put your one sentence into a list")
+                             "[sentence.split() for sentence in sentences], or put your one sentence into a "
+                             "list")
         sentence = sentence if hasattr(sentence, "__len__") else list(sentence)
         lengths.append(len(sentence))
         yield sentence
@@ -78,9 +87,9 @@ def _measured(sentences, lengths):
 def keep_probabilities(counts, sample, formula="program"):
     """Return the probability that a word stays in the text when frequent words are thinned out: (V,).
 
-    With f the word's share of the text and t = sample: √(t/f) + t/f, at most 1, in the C program and gensim
-    ("program"), and √(t/f) in the paper (Mikolov et al. 2013b, equation 5: it is discarded with 1 − √(t/f); "paper").
-    sample=0 keeps all.
+    With f = count / (words of the text) and t = sample: √(t/f) + t/f, at most 1, in the C program and gensim
+    ("program"), and √(t/f) in the paper (Mikolov et al. 2013b, equation 5: it is discarded with 1 − √(t/f);
+    "paper"). sample=0 keeps all.
     """
     if sample == 0:
         return np.ones(len(counts))
@@ -89,15 +98,19 @@ def keep_probabilities(counts, sample, formula="program"):
 
 
 def noise_probabilities(counts, exponent=0.75):
-    """Return the distribution of negatives: proportional to count^0.75 (Mikolov et al. 2013b, section 2.2)."""
+    """Return the distribution of noise words (V,): proportional to count^0.75 (2013b, section 2.2)."""
     powers = counts.astype(np.float64) ** exponent
     return powers / powers.sum()
 
 
 def huffman_tree(counts):
-    """Return the HuffmanTree of the words: the V - 1 inner nodes are binary decisions, and frequent words have short paths.
+    """Return the HuffmanTree of words with these counts (V,): frequent words have short paths.
 
-    Begin with a tree of one word for each; join the two of the smallest counts, again and again (Huffman 1952).
+    The V - 1 inner nodes are binary decisions. Begin with a tree for each word; join the two of the smallest
+    counts, again and again (Huffman 1952).
+
+    Raises:
+        ValueError: there are fewer than two words.
     """
     num_words = len(counts)
     if num_words < 2:

@@ -109,21 +109,52 @@ def test_sources_are_parsed_not_executed(tmp_path, monkeypatch):
     ]
 
 
-@pytest.fixture(scope="session")
-def corpus():
+@pytest.fixture(scope="module")
+def sample():
+    """The corpus without most of the source files: every twentieth of them is read."""
+    all_files = documentation._python_files
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documentation, "_python_files", lambda folder: all_files(folder)[::20])
+        return python_docs()
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """The whole corpus; reading it takes about 10 seconds."""
     return python_docs()
 
 
-def test_python_docs_is_real_text(corpus):
-    assert corpus.num_words > 200_000 and len(corpus.documents) > 500
+def check_text(corpus):
     assert all(len(document) >= 2 for document in corpus.documents)
     text = "\n".join(corpus.sentences)
-    for words in ["The if statement is used for conditional execution", "array", "number of items in a container"]:
+    phrases = ["The if statement is used for conditional execution", "array",
+               "number of items in a container"]
+    for words in phrases:
         assert words in text
     assert ">>>" not in text and "::" not in text
 
 
-def test_python_docs_held_out(corpus):
+def check_held_out(corpus):
     training, held_out = split_held_out(corpus)
     assert not set(training.sentences) & set(held_out.sentences)
     assert 0.02 * corpus.num_words < held_out.num_words < 0.06 * corpus.num_words
+
+
+def test_a_sample_of_python_docs_is_real_text(sample):
+    assert sample.num_words > 30_000 and len(sample.documents) > 100
+    check_text(sample)
+
+
+def test_a_sample_of_python_docs_held_out(sample):
+    check_held_out(sample)
+
+
+@pytest.mark.exhaustive
+def test_python_docs_is_real_text(whole):
+    assert whole.num_words > 200_000 and len(whole.documents) > 500
+    check_text(whole)
+
+
+@pytest.mark.exhaustive
+def test_python_docs_held_out(whole):
+    check_held_out(whole)

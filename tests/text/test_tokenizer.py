@@ -1,13 +1,12 @@
-"""The tokenizer: basic tokenization, WordPiece, encoding, files, and learning a vocabulary."""
+"""The tokenizer: WordPiece, encoding, files, and learning a vocabulary."""
 
 import json
-import unicodedata
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from minibert.text.basic_tokenizer import SPECIAL_TOKENS, BasicTokenizer
+from minibert.text.basic_tokenizer import SPECIAL_TOKENS
 from minibert.text.tokenizer import (
     CONTINUATION,
     WordPieceTokenizer,
@@ -17,8 +16,8 @@ from minibert.text.tokenizer import (
     longest_first,
 )
 
-TOKENS = [*SPECIAL_TOKENS, "the", "cat", "un", "##aff", "##able", "##a", "##ble", "a", "sat", "x", "##x", ".", ",",
-          "[", "]", "mask", "中", "文", "statement"]
+TOKENS = [*SPECIAL_TOKENS, "the", "cat", "un", "##aff", "##able", "##a", "##ble", "a", "sat", "x", "##x", ".",
+          ",", "[", "]", "mask", "中", "文", "statement"]
 
 
 @pytest.fixture
@@ -26,44 +25,13 @@ def tokenizer():
     return WordPieceTokenizer(TOKENS)
 
 
-# --- basic tokenization ---
-
-@pytest.mark.parametrize("text, words", [
-    ("Héllo WÖRLD Ångström", ["hello", "world", "angstrom"]),
-    ("it's $5+3.", ["it", "'", "s", "$", "5", "+", "3", "."]),
-    ("«a»—b…", ["«", "a", "»", "—", "b", "…"]),
-    ("中文and日本のテスト", ["中", "文", "and", "日", "本", "のテスト"]),
-    ("한국", [unicodedata.normalize("NFD", "한국")]),
-    ("a\tb\nc\rd\u00a0e\u2028f\u3000g", list("abcdefg")),
-    ("a\x00b\x0bc\x0cd\x1ce\x1ff\x85g\u200bh\ufeffi\ufffdj\ue000k", ["abcdefghijk"]),
-    ("ΣΑΣ İI", ["σασ", "ii"]),
-    ("a\u037eb", ["a", ";", "b"]),      # the Greek question mark decomposes to a semicolon, which is punctuation
-    ("e\u0301\u0301x 👍🏽", ["ex", "👍🏽"]),
-    ("[MASK] [mask][SEP]", ["[MASK]", "[", "mask", "]", "[SEP]"]),
-    ("", []),
-    (" \n ", []),
-])
-def test_basic_tokenization_lower_cased(text, words):
-    assert BasicTokenizer().words(text) == words
-
-
-def test_basic_tokenization_cased_keeps_case_and_accents():
-    assert BasicTokenizer(do_lower_case=False).words("Héllo, WÖRLD!") == ["Héllo", ",", "WÖRLD", "!"]
-
-
-def test_accents_and_cjk_are_options_of_their_own():
-    assert BasicTokenizer(do_lower_case=True, strip_accents=False).words("ÉTÉ") == ["été"]
-    assert BasicTokenizer(do_lower_case=False, strip_accents=True).words("ÉTÉ") == ["ETE"]
-    assert BasicTokenizer(tokenize_chinese_chars=False).words("中文") == ["中文"]
-
-
 # --- WordPiece ---
 
 @pytest.mark.parametrize("text, tokens", [
-    ("unaffable", ["un", "##aff", "##able"]),           # the longest piece first: "##able", not "##a", "##ble"
+    ("unaffable", ["un", "##aff", "##able"]),           # the longest piece: "##able", not "##a", "##ble"
     ("The cat sat.", ["the", "cat", "sat", "."]),
     ("The [MASK] statement", ["the", "[MASK]", "statement"]),
-    ("cats", ["[UNK]"]),                                # one part without a piece makes the whole word unknown
+    ("cats", ["[UNK]"]),                                # one part without a piece: the word is unknown
     ("x" * 100, ["x"] + ["##x"] * 99),
     ("x" * 101, ["[UNK]"]),
     ("中文", ["中", "文"]),
@@ -101,7 +69,7 @@ def test_an_empty_pair_is_a_pair(tokenizer):
 @pytest.mark.parametrize("limit", range(12))
 @pytest.mark.parametrize("lengths", [(0, 9), (3, 9), (9, 3), (5, 6), (6, 5), (5, 5), (9, 0)])
 def test_longest_first_takes_from_the_longer_one(lengths, limit):
-    """Against the loop it replaces. Where both are equally long it does not matter which one is taken from."""
+    """Compared with a loop. Where both are equally long it does not matter which one is taken from."""
     length_a, length_b = lengths
     while length_a + length_b > limit:
         if length_a > length_b:
@@ -153,7 +121,8 @@ def test_max_length_without_room(tokenizer):
 
 
 def test_decode(tokenizer):
-    encoding = tokenizer.encode_batch(["Unaffable cat, the [MASK] zzz.", "the cat sat unaffable, x x x x x x x ."])
+    encoding = tokenizer.encode_batch(
+        ["Unaffable cat, the [MASK] zzz.", "the cat sat unaffable, x x x x x x x ."])
     assert tokenizer.decode(encoding.input_ids[0]) == "unaffable cat, the [MASK] [UNK]."
     assert tokenizer.decode([]) == ""
     with pytest.raises(ValueError, match=f"id {len(TOKENS)} is outside the vocabulary"):
@@ -187,20 +156,23 @@ def test_unusable_vocabularies():
     with pytest.raises(ValueError, match="lacks <e1>"):
         WordPieceTokenizer(TOKENS, extra_special_tokens=["<e1>"])
     for token in [5, None, "a\nb", "\udfff"]:
-        with pytest.raises(ValueError, match="the token with id 24 is .* a token must be a string that makes a line"):
+        message = "the token with id 24 is .* a token must be a string that makes a line"
+        with pytest.raises(ValueError, match=message):
             WordPieceTokenizer([*TOKENS, token])
 
 
 def test_save_and_load(tmp_path):
-    tokenizer = WordPieceTokenizer([*TOKENS, "\u2028", "É"], do_lower_case=False, tokenize_chinese_chars=False)
-    tokenizer.save_pretrained(tmp_path / "new" / "folder", model_max_length=128)
-    again = WordPieceTokenizer.from_pretrained(tmp_path / "new" / "folder")
+    tokenizer = WordPieceTokenizer(
+        [*TOKENS, "\u2028", "É"], do_lower_case=False, tokenize_chinese_chars=False)
+    folder = tmp_path / "new" / "folder"
+    tokenizer.save_pretrained(folder, model_max_length=128)
+    again = WordPieceTokenizer.from_pretrained(folder)
     assert again.vocab == tokenizer.vocab
     assert again.tokenize("É the 中文") == tokenizer.tokenize("É the 中文") == ["É", "the", "[UNK]"]
-    config = json.loads((tmp_path / "new" / "folder" / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert config["tokenizer_class"] == "BertTokenizer" and config["model_max_length"] == 128
     assert config["do_lower_case"] is False and config["mask_token"] == "[MASK]"
-    special = json.loads((tmp_path / "new" / "folder" / "special_tokens_map.json").read_text(encoding="utf-8"))
+    special = json.loads((folder / "special_tokens_map.json").read_text(encoding="utf-8"))
     assert sorted(special.values()) == sorted(SPECIAL_TOKENS)
 
 
@@ -230,13 +202,15 @@ def test_errors_of_files(tmp_path):
 
 # --- learning a vocabulary ---
 
-SENNRICH = ["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3  # the example of Sennrich et al. 2016
+# The example of Sennrich et al. 2016.
+SENNRICH = ["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3
 
 
 def test_train_by_hand():
     alphabet = ["d", "e", "i", "l", "n", "o", "r", "s", "t", "w",
                 "##d", "##e", "##i", "##o", "##r", "##s", "##t", "##w"]
-    # "##e ##s" and "##s ##t" occur 9 times each, "l ##o" and "##o ##w" 7 times: the first by code points is taken
+    # "##e ##s" and "##s ##t" occur 9 times each, "l ##o" and "##o ##w" 7 times: the first by code points is
+    # taken
     merges = ["##es", "##est", "##ow", "low"]
     tokenizer = WordPieceTokenizer.train(SENNRICH, vocab_size=5 + len(alphabet) + len(merges))
     assert tokenizer.id_to_token == [*SPECIAL_TOKENS, *alphabet, *merges]
@@ -280,7 +254,7 @@ def test_train_is_deterministic_and_keeps_to_its_size():
     assert tokenizer.vocab_size == 100
     assert tokenizer.id_to_token == WordPieceTokenizer.train(sentences[::-1], vocab_size=100).id_to_token
     assert tokenizer.id_to_token[:5] == SPECIAL_TOKENS
-    assert tokenizer.unk_token_id not in [index for sentence in sentences for index in tokenizer.ids(sentence)]
+    assert all(tokenizer.unk_token_id not in tokenizer.ids(sentence) for sentence in sentences)
 
 
 def test_train_leaves_out_what_is_rare():
@@ -302,7 +276,8 @@ def test_train_cased():
 
 
 def test_errors_of_train():
-    with pytest.raises(ValueError, match="vocab_size 10 is too small: .* alphabet of 18 pieces; give at least 23"):
+    message = "vocab_size 10 is too small: .* alphabet of 18 pieces; give at least 23"
+    with pytest.raises(ValueError, match=message):
         WordPieceTokenizer.train(SENNRICH, vocab_size=10)
     for sentences in [[], ["", " "], ["ab"]]:
         with pytest.raises(ValueError, match="no vocabulary can be learned .* give more text"):

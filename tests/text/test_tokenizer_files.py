@@ -1,4 +1,4 @@
-"""The tokenizer's files: which are read, which counts where two disagree, and what is said of those that cannot be used."""
+"""The tokenizer's files: which are read, which counts where two disagree, and what is refused."""
 
 import json
 
@@ -13,14 +13,16 @@ TOKENS = [*SPECIAL_TOKENS, "the", "The", "cafe", "café", "中", "##文", "<", "
 def tokenizer_json(tokens=TOKENS, lowercase=False, added=()):
     """The contents of a tokenizer.json, as transformers 5 writes them."""
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    all_added = [*enumerate(SPECIAL_TOKENS), *added]
     return {
         "version": "1.0",
-        "added_tokens": [{"id": index, "content": token, **flags} for index, token in [*enumerate(SPECIAL_TOKENS), *added]],
-        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": False, "strip_accents": None,
-                       "lowercase": lowercase},
+        "added_tokens": [{"id": index, "content": token, **flags} for index, token in all_added],
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": False,
+                       "strip_accents": None, "lowercase": lowercase},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
-                  "max_input_chars_per_word": 100, "vocab": {token: index for index, token in enumerate(tokens)}},
+                  "max_input_chars_per_word": 100,
+                  "vocab": {token: index for index, token in enumerate(tokens)}},
     }
 
 
@@ -43,7 +45,8 @@ def load(tmp_path):
 def test_tokenizer_json_alone(load):
     tokenizer = load(tokenizer=tokenizer_json())
     assert tokenizer.id_to_token == TOKENS
-    assert tokenizer.tokenize("The café 中文") == ["The", "café", "中", "##文"]  # cased, and ideographs make one word
+    # It is cased, and ideographs make one word.
+    assert tokenizer.tokenize("The café 中文") == ["The", "café", "中", "##文"]
     assert tokenizer.extra_special_tokens == []
 
 
@@ -59,7 +62,8 @@ def test_vocab_txt_comes_before_tokenizer_json(load):
 
 
 def test_tokenizer_config_counts_more_than_tokenizer_json(load):
-    tokenizer = load(tokenizer=tokenizer_json(), tokenizer_config={"do_lower_case": True, "strip_accents": False})
+    config = {"do_lower_case": True, "strip_accents": False}
+    tokenizer = load(tokenizer=tokenizer_json(), tokenizer_config=config)
     assert tokenizer.tokenize("The café 中文") == ["the", "café", "中", "##文"]
 
 
@@ -80,7 +84,8 @@ def test_options_are_respected_and_kept(load, tmp_path, options, tokens):
 
 def test_special_tokens_as_strings_or_objects(load):
     names = {"mask_token": {"content": "[MASK]", "lstrip": True}, "unk_token": "[UNK]", "pad_token": None}
-    assert load(vocab="\n".join(TOKENS), special_tokens_map=names, tokenizer_config=names).vocab_size == len(TOKENS)
+    tokenizer = load(vocab="\n".join(TOKENS), special_tokens_map=names, tokenizer_config=names)
+    assert tokenizer.vocab_size == len(TOKENS)
 
 
 E1 = {"content": "<e1>", "special": True, "normalized": False, "single_word": False}
@@ -88,7 +93,8 @@ E1 = {"content": "<e1>", "special": True, "normalized": False, "single_word": Fa
 
 @pytest.mark.parametrize("files", [
     {"tokenizer": tokenizer_json(lowercase=True, added=[(15, "<e1>")])},
-    {"vocab": "\n".join(TOKENS), "tokenizer_config": {"added_tokens_decoder": {"15": E1, "4": {**E1, "content": "[MASK]"}}}},
+    {"vocab": "\n".join(TOKENS),
+     "tokenizer_config": {"added_tokens_decoder": {"15": E1, "4": {**E1, "content": "[MASK]"}}}},
     {"vocab": "\n".join(TOKENS), "tokenizer_config": {"additional_special_tokens": ["[MASK]", "<e1>"]}},
     {"vocab": "\n".join(TOKENS), "special_tokens_map": {"additional_special_tokens": [{"content": "<e1>"}]}},
     {"vocab": "\n".join(TOKENS), "tokenizer_config": {"extra_special_tokens": ["<e1>"]}},
@@ -127,7 +133,7 @@ def changed(part, **values):
 
 
 @pytest.mark.parametrize("content, message", [
-    (changed("model", type="Unigram"), "its model has type 'Unigram', and that of BERT has 'WordPiece'"),
+    (changed("model", type="Unigram"), "its model has type 'Unigram'; that of BERT has 'WordPiece'"),
     (changed("model", unk_token="<unk>"), "its model has unk_token '<unk>'"),
     (changed("model", continuing_subword_prefix=""), "continuing_subword_prefix ''"),
     (changed("normalizer", type="NFC"), "its normalizer has type 'NFC'"),
@@ -147,7 +153,8 @@ def changed(part, **values):
     (changed("model", vocab={"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}), r"lacks \[MASK\]"),
     (tokenizer_json([*TOKENS, "a\nb"]), r"the token with id 15 is 'a\\nb'"),
     (tokenizer_json([*TOKENS, "a\ud800"]), r"the token with id 15 is 'a\\ud800'"),
-    (tokenizer_json(added=[(17, "<e1>")]), "holds 15 tokens, so 15 is the next id; but the token '<e1>' is said"),
+    (tokenizer_json(added=[(17, "<e1>")]),
+     "holds 15 tokens, so the next id is 15, but the token '<e1>' is said"),
     (changed("normalizer", lowercase="yes"), "do_lower_case is 'yes'; it must be True or False"),
     pytest.param('{"a":' * 100_000, "nested too deeply", id="nested objects"),
     pytest.param("[" * 100_000, "nested too deeply", id="nested lists"),
@@ -160,13 +167,17 @@ def test_unusable_tokenizer_json(load, content, message):
 
 
 @pytest.mark.parametrize("config, message", [
-    ({"tokenizer_class": "BertJapaneseTokenizer"}, "describes a BertJapaneseTokenizer; minibert reads a BertTokenizer"),
-    ({"mask_token": "<mask>"}, "says that mask_token is '<mask>'; minibert's tokenizer knows '.MASK.' only"),
+    ({"tokenizer_class": "BertJapaneseTokenizer"},
+     "describes a BertJapaneseTokenizer; minibert reads a BertTokenizer"),
+    ({"mask_token": "<mask>"}, "says that mask_token is '<mask>'; minibert's tokenizer knows only '.MASK.'"),
     ({"mask_token": {"content": "<mask>"}}, "says that mask_token is '<mask>'"),
     ({"mask_token": {"text": "[MASK]"}}, "is not of the form"),
-    ({"added_tokens_decoder": {"15": {**E1, "special": False}}}, "adds the token '<e1>', which is no special token"),
-    ({"added_tokens_decoder": {"15": {**E1, "normalized": True}}}, "adds the token '<e1>', which is no special token, or"),
-    ({"added_tokens_decoder": {"15": {**E1, "single_word": True}}}, "adds the token '<e1>', which is no special token, or"),
+    ({"added_tokens_decoder": {"15": {**E1, "special": False}}},
+     "adds the token '<e1>', which is not a special token"),
+    ({"added_tokens_decoder": {"15": {**E1, "normalized": True}}},
+     "adds the token '<e1>', .* matched in the normalised text"),
+    ({"added_tokens_decoder": {"15": {**E1, "single_word": True}}},
+     "adds the token '<e1>', .* matched .* as a whole word"),
     ({"added_tokens_decoder": [E1]}, "is not of the form"),
     ({"added_tokens_decoder": {"fifteen": E1}}, "is not of the form .* .TypeError.*the id 'fifteen'"),
     ({"added_tokens_decoder": {"15": "<e1>"}}, "is not of the form"),
@@ -177,7 +188,8 @@ def test_unusable_tokenizer_config(load, config, message):
         load(vocab="\n".join(TOKENS), tokenizer_config=config)
 
 
-@pytest.mark.parametrize("option", ["do_lower_case", "strip_accents", "tokenize_chinese_chars", "max_input_chars_per_word"])
+@pytest.mark.parametrize(
+    "option", ["do_lower_case", "strip_accents", "tokenize_chinese_chars", "max_input_chars_per_word"])
 @pytest.mark.parametrize("value", ["true", 0, [], 1.5])
 def test_options_of_a_wrong_type(load, option, value):
     with pytest.raises(ValueError, match=f"vocab.txt: {option} is .* it must be"):

@@ -19,7 +19,7 @@ from minibert.text.words import split_words, words_of
     ("... -- ?! ''", []),
     ("a\ud800b", ["a", "b"]),
     ("", []),
-])  # fmt: skip
+])
 def test_split_words(text, words):
     assert split_words(text) == words
 

@@ -1,26 +1,30 @@
-"""The fast form has the gradient of the plain form, in the mean over all that it draws: every draw is gone through."""
+"""The fast forms have the gradient of the plain form, in the mean over all of their draws."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from minibert.word_vectors import word2vec_fast as fast
+from minibert.word_vectors.word2vec_batches import cut_into_batches, group
+from minibert.word_vectors.word2vec_fast import CBOWSegments, SkipGramSegments
 from minibert.word_vectors.word2vec_plain import BinaryChoices, Context, HierarchicalSoftmax
 from minibert.word_vectors.word2vec_text import huffman_tree, noise_probabilities
+from minibert.word_vectors.word2vec_tree import CBOWTree, SkipGramTree
 
 V, D, K, RUN = 7, 5, 3, 32
 COUNTS = np.array([40, 21, 13, 8, 5, 3, 2])
 NOISE = noise_probabilities(COUNTS)
-LENGTHS = [1, 30, 3, 2, 19, 1, 9, 12]  # of sentences: some are longer than a segment and cross the end of a run
+LENGTHS = [1, 30, 3, 2, 19, 1, 9, 12]  # of sentences: some exceed a segment and cross the end of a run
 TEXT = np.random.default_rng(5).choice(V, p=COUNTS / COUNTS.sum(), size=sum(LENGTHS)).astype(np.int32)
 SENTENCES = np.repeat(np.arange(len(LENGTHS)), LENGTHS)
-INPUT, OUTPUT, NODES = (np.random.default_rng(seed).standard_normal((V - (seed == 3), D)) for seed in (1, 2, 3))
+INPUT = np.random.default_rng(1).standard_normal((V, D))
+OUTPUT = np.random.default_rng(2).standard_normal((V, D))
+NODES = np.random.default_rng(3).standard_normal((V - 1, D))
 TREE = huffman_tree(COUNTS)
 
 
 class Draws:
-    """A generator of random numbers that draws what it is told: where the first run begins, and the window of every word."""
+    """A generator of given numbers: where the first run begins, and the window of every word."""
 
     def __init__(self, cut, reach):
         self.cut, self.reach = cut, reach
@@ -48,7 +52,7 @@ def examples(window, is_cbow, shrink):
 
 
 def plain_gradients(window, is_cbow, shrink, skips_equal):
-    """(d_input, d_output) of the plain form with negative sampling: the mean over all windows and all noise."""
+    """(d_input, d_output) of the plain form with negative sampling: the mean over all windows and noise."""
     context, output = Context(INPUT), BinaryChoices(OUTPUT)
     for words, target, probability in examples(window, is_cbow, shrink):
         hidden, context_cache = context.forward(words)
@@ -68,15 +72,17 @@ def fast_gradients(model_class, window, shrink, skips_equal, runs_in_a_batch=2, 
     """The same of the fast form: the mean over all cuts, all windows and all noise words."""
     table = np.concatenate([INPUT, OUTPUT], axis=1)
     factor = 1 - K * NOISE if skips_equal else None
-    model = model_class(runs_in_a_batch * RUN, D, window, K, factor, shrink, RUN, np.float64, **options)
+    model = model_class(runs_in_a_batch * RUN, D, window, K, target_factor=factor, shrink_windows=shrink,
+                        run_length=RUN, dtype=np.float64, **options)
     d_table = np.zeros((V, 2 * D))
     reaches = range(1, window + 1) if model.is_cbow and shrink else [window]
     for cut, reach in itertools.product(range(RUN), reaches):
         draws = Draws(cut, reach)
-        batches = fast.cut_into_batches(TEXT, SENTENCES, window, runs_in_a_batch, draws, model.is_cbow, shrink, RUN)
+        batches = cut_into_batches(
+            TEXT, SENTENCES, window, runs_in_a_batch, draws, model.is_cbow, shrink, RUN)
         for word_ids, windows in zip(*batches):
             for word in range(V):  # the gradient is linear in the noise words: one at a time is enough
-                groups = fast.group(np.concatenate([word_ids, np.full(model.num_sets * K, word)]))
+                groups = group(np.concatenate([word_ids, np.full(model.num_sets * K, word)]))
                 d_vectors = model.gradients(table[groups.distinct], groups, windows)
                 d_table[groups.distinct] += NOISE[word] / (RUN * len(reaches)) * d_vectors
     return d_table[:, :D], d_table[:, D:]
@@ -87,16 +93,17 @@ def assert_same(ours, theirs):
         assert np.abs(one - other).max() <= 1e-12 * np.abs(other).max()
 
 
-@pytest.mark.parametrize(
-    ("window", "shrink", "skips_equal"), [(2, True, True), (2, True, False), (5, False, True), (18, False, True)])
+@pytest.mark.parametrize(("window", "shrink", "skips_equal"), [
+    (2, True, True), (2, True, False), (5, False, True), (18, False, True)])
 def test_skip_gram_has_the_expected_gradient(window, shrink, skips_equal):
-    assert_same(fast_gradients(fast.SkipGramSegments, window, shrink, skips_equal),
+    assert_same(fast_gradients(SkipGramSegments, window, shrink, skips_equal),
                 plain_gradients(window, False, shrink, skips_equal))
 
 
-@pytest.mark.parametrize(("window", "shrink", "skips_equal"), [(2, True, True), (2, True, False), (5, False, True)])
+@pytest.mark.parametrize(("window", "shrink", "skips_equal"), [
+    (2, True, True), (2, True, False), (5, False, True)])
 def test_cbow_has_the_expected_gradient(window, shrink, skips_equal):
-    assert_same(fast_gradients(fast.CBOWSegments, window, shrink, skips_equal),
+    assert_same(fast_gradients(CBOWSegments, window, shrink, skips_equal),
                 plain_gradients(window, True, shrink, skips_equal))
 
 
@@ -108,23 +115,25 @@ def test_hierarchical_softmax_has_the_expected_gradient(is_cbow, shrink, window=
         hidden, context_cache = context.forward(words)
         _, cache = output.forward(hidden, target)
         context.backward(output.backward(probability, cache)[0], context_cache)
-    model = fast.TreeBatch(TREE, window, is_cbow, shrink, RUN, dtype=np.float64)
+    model_class = CBOWTree if is_cbow else SkipGramTree
+    model = model_class(TREE, window, shrink_windows=shrink, run_length=RUN, dtype=np.float64)
     d_input, d_nodes = np.zeros_like(INPUT), np.zeros_like(NODES)
     reaches = range(1, window + 1) if is_cbow and shrink else [window]
     for cut, reach in itertools.product(range(RUN), reaches):
-        batches = fast.cut_into_batches(TEXT, SENTENCES, window, 1, Draws(cut, reach), is_cbow, shrink, RUN)
+        batches = cut_into_batches(TEXT, SENTENCES, window, 1, Draws(cut, reach), is_cbow, shrink, RUN)
         for word_ids, windows in zip(*batches):
-            words = fast.group(word_ids)
-            d_vectors, asked, d_asked = model.gradients(INPUT[words.distinct], NODES, words, windows)
+            words = group(word_ids)
+            d_vectors, on_paths, d_on_paths = model.gradients(INPUT[words.distinct], NODES, words, windows)
             d_input[words.distinct] += d_vectors / (RUN * len(reaches))
-            d_nodes[asked] += d_asked / (RUN * len(reaches))
-    assert_same((d_input, d_nodes), (context.vectors.grad, output.vectors.grad))
+            d_nodes[on_paths] += d_on_paths / (RUN * len(reaches))
+    assert_same((d_input, d_nodes), (context.vectors.grad, output.choices.vectors.grad))
 
 
 @pytest.mark.parametrize("has_mean", [True, False])
 def test_cbow_error_as_in_the_program(has_mean, window=2):
-    """What goes back to each word of a window of C words is C times the gradient of a mean, a C-th of that of a sum."""
-    d_program, d_output = fast_gradients(fast.CBOWSegments, window, False, True, has_mean=has_mean, error="program")
+    """Each word of a window of C words receives C times the gradient of a mean, a C-th of that of a sum."""
+    d_program, _ = fast_gradients(
+        CBOWSegments, window, False, True, has_mean=has_mean, error="program")
     expected = np.zeros_like(INPUT)
     for words, target, _ in examples(window, True, False):
         hidden = INPUT[words].mean(axis=0) if has_mean else INPUT[words].sum(axis=0)
@@ -137,7 +146,7 @@ def test_cbow_error_as_in_the_program(has_mean, window=2):
 
 def test_cbow_sum_has_its_gradient():
     """With cbow_mean=0 and the error of the paper: each word of the window receives d_hidden."""
-    d_input, _ = fast_gradients(fast.CBOWSegments, 2, False, True, has_mean=False, error="paper")
+    d_input, _ = fast_gradients(CBOWSegments, 2, False, True, has_mean=False, error="paper")
     expected = np.zeros_like(INPUT)
     for words, target, _ in examples(2, True, False):
         hidden = INPUT[words].sum(axis=0)
@@ -145,30 +154,3 @@ def test_cbow_sum_has_its_gradient():
         weights = K * NOISE * (np.arange(V) != target)
         np.add.at(expected, words, (weights * probs) @ OUTPUT + (probs[target] - 1) * OUTPUT[target])
     assert_same([d_input], [expected])
-
-
-@pytest.mark.parametrize("largest", [13, 1 << 20])
-def test_groups_and_their_sums(largest):
-    rng = np.random.default_rng(0)
-    ids = np.concatenate([np.repeat(np.arange(9), np.arange(1, 10)), np.full(30, 9), [largest]])  # 1 to 9 times, and 30
-    rng.shuffle(ids)
-    rows = rng.standard_normal((len(ids), 4))
-    groups = fast.group(ids)
-    assert groups.distinct.tolist() == [*range(9, -1, -1), largest]
-    assert groups.counts.tolist() == [30, *range(9, 0, -1), 1]
-    np.testing.assert_array_equal(groups.distinct[groups.place], ids)
-    expected = np.zeros((11, 4))
-    np.add.at(expected, groups.place, rows)
-    np.testing.assert_allclose(fast.sum_groups(rows, groups), expected, rtol=0, atol=1e-12)
-
-
-def test_steps_are_bounded_vector_by_vector():
-    gradients = np.array([[3.0, 4.0, 0.3, 0.4], [0.0, 0.0, -30.0, 40.0]])
-    steps = fast.steps_of(gradients, 0.5, 2)
-    np.testing.assert_allclose(steps, [[-0.6, -0.8, -0.15, -0.2], [0, 0, 0.6, -0.8]], atol=1e-15)
-
-
-def test_sigmoid():
-    x = np.array([-200.0, -3.0, 0.0, 2.0, 200.0])
-    expected = 1 / (1 + np.exp(-x))
-    np.testing.assert_allclose(fast.sigmoid_in_place(x.copy()), expected, atol=1e-15)

@@ -1,5 +1,14 @@
-"""Tokens in, batches out: what a model is asked, and the answers. A file each kind of example."""
+"""Tokens in, batches out: what a model sees and the labels it must predict. A file for each kind of example.
+
+All kinds keep one promise. The batches are NamedTuples, their fields named like the arguments of the model's
+`forward`:
+
+    examples.batch(step, batch_size)    the batch of a training step, always the same for the same step
+    examples.held_out(batch_size)       a list of streams, each a list of batches in order, for evaluation
+
+A model's state is passed on from batch to batch within a stream, and never from one stream to another.
+"""
 
 from minibert.text.examples.masking import mask_tokens
-from minibert.text.examples.sentence_pairs import Batch, PretrainingExamples
+from minibert.text.examples.sentence_pairs import PairBatch, SentencePairs
 from minibert.text.examples.tokenized import TokenizedCorpus, unigram_log_probs

@@ -1,6 +1,6 @@
 """Masking: which tokens are to be predicted, and what the model sees in their place.
 
-Source: Devlin et al. 2018, "BERT", section 3.1 and appendix A.1-A.2; whole words: its reference code of May 2019.
+Source: Devlin et al. 2018, "BERT", section 3.1 and appendix A.1-A.2; whole words: its code of May 2019.
 """
 
 import numpy as np
@@ -11,23 +11,29 @@ from minibert.text.tokenizer import CONTINUATION
 
 def mask_tokens(input_ids, candidates, rng, vocab_size, mask_token_id, lengths=None, mlm_probability=0.15,
                 max_predictions_per_seq=None, word_starts=None):
-    """Choose the tokens to be predicted and hide them, as BERT does; return (masked input_ids, labels), int64 (B, T).
+    """Choose the tokens to be predicted and hide them, as BERT does.
 
     In each row, round(mlm_probability * length) candidates are chosen, but at least one and at most
-    `max_predictions_per_seq`. A chosen token becomes [MASK] with probability 0.8, a random token with probability 0.1,
-    and stays as it is with probability 0.1; a single draw decides. The random token is any of the vocabulary, special
-    tokens included, as in the reference code.
+    `max_predictions_per_seq`. A chosen token becomes [MASK] with probability 0.8, a random token with
+    probability 0.1, and stays as it is with probability 0.1; a single draw decides. The random token is any
+    of the vocabulary, special tokens included, as in the reference code.
 
     Args:
         input_ids: int (B, T); not changed.
         candidates: bool (B, T), the tokens that may be chosen: not [CLS], [SEP] and [PAD].
         rng: a NumPy Generator.
-        lengths: int (B,), the tokens of each row. The reference code counts [CLS] and [SEP]; None counts candidates.
-        word_starts: bool (B, T), the tokens that start a word. If given, whole words are chosen (whole-word masking):
-            in random order, passing over those that would make it too many tokens. A row gets none if all are too long.
+        lengths: int (B,), the tokens of each row. The reference code counts [CLS] and [SEP]; None counts
+            candidates.
+        vocab_size: V; random tokens have the ids 0 to V - 1.
+        mlm_probability: the fraction of the tokens that is chosen.
+        max_predictions_per_seq: the most tokens chosen in a row; None for no bound.
+        word_starts: bool (B, T), the tokens that start a word. If given, whole words are chosen (whole-word
+            masking): in random order, passing over those that would make it too many tokens. A row gets none
+            if all are too long.
 
     Returns:
-        The masked ids; and the labels, which are the original ids of the chosen tokens and -100 elsewhere.
+        (masked input_ids, labels), int64 (B, T) each: the labels are the original ids of the chosen tokens
+        and IGNORE_INDEX elsewhere.
     """
     if lengths is None:
         lengths = candidates.sum(axis=1)
@@ -43,12 +49,13 @@ def mask_tokens(input_ids, candidates, rng, vocab_size, mask_token_id, lengths=N
 
 
 def hide_tokens(input_ids, chosen, rng, vocab_size, mask_token_id):
-    """Hide the chosen tokens, bool (B, T), as BERT does (see `mask_tokens`); return (masked input_ids, labels), int64 (B, T)."""
+    """Hide the chosen tokens, bool (B, T), as BERT does; arguments and results as in `mask_tokens`."""
     labels = np.where(chosen, input_ids, IGNORE_INDEX)
     draw = rng.random(np.count_nonzero(chosen))  # (M,)
     random_ids = rng.integers(vocab_size, size=len(draw))
     masked_ids = input_ids.copy()
-    masked_ids[chosen] = np.where(draw < 0.8, mask_token_id, np.where(draw < 0.9, random_ids, input_ids[chosen]))
+    random_or_same = np.where(draw < 0.9, random_ids, input_ids[chosen])
+    masked_ids[chosen] = np.where(draw < 0.8, mask_token_id, random_or_same)
     return masked_ids, labels
 
 
@@ -61,7 +68,7 @@ def _choose_tokens(candidates, to_choose, rng):
 
 
 def _choose_words(candidates, to_choose, word_starts, rng):
-    """Return bool (B, T): in each row, whole words of `to_choose` (B,) tokens at most, taken in random order."""
+    """Return bool (B, T): in each row, whole words of at most `to_choose` (B,) tokens, in random order."""
     rows = np.arange(len(candidates))
     word = np.cumsum(word_starts | ~candidates, axis=1)  # (B, T), the number of each token's word in its row
     num_words = word.max() + 1

@@ -10,7 +10,8 @@ class TokenizedCorpus:
 
     Args:
         corpus: a Corpus.
-        tokenizer: a WordPieceTokenizer. Sentences without any token are dropped, and documents without sentences.
+        tokenizer: a WordPieceTokenizer. Sentences without any token are dropped, and documents without
+            sentences.
 
     Attributes:
         ids: int32 (N,), the pieces of all sentences one after the other, without special tokens.
@@ -18,8 +19,8 @@ class TokenizedCorpus:
         document_starts: int64 (D + 1,): document k holds the sentences from document_starts[k] to before
             document_starts[k + 1].
         starts_word: bool (N,), False for a piece that continues a word ("##ing").
-        num_words: the number of words and punctuation marks. It does not depend on the vocabulary, so losses of
-            different vocabularies compare as loss per word = loss per piece * N / num_words.
+        num_words: the number of words and punctuation marks. It does not depend on the vocabulary, so losses
+            of different vocabularies compare as loss per word = loss per piece * N / num_words.
     """
 
     def __init__(self, corpus, tokenizer):
@@ -51,8 +52,8 @@ def unigram_log_probs(tokenized, vocab_size):
 
         p(token) = (count(token) + 1) / (N + V)            add-one smoothing: no token has probability 0
 
-    The unigram baseline of the masked language model is the mean of -log p over the predicted tokens: the loss of one
-    who knows how frequent each token is, and looks at nothing else.
+    The unigram baseline of the masked language model is the mean of -log p over the predicted tokens: the
+    loss of one who knows how frequent each token is, and looks at nothing else.
     """
     counts = np.bincount(tokenized.ids, minlength=vocab_size)
     return np.log((counts + 1) / (len(tokenized.ids) + vocab_size))

@@ -1,33 +1,39 @@
 """Toy: a small language of English words whose best possible model is known.
 
-Text of which nobody knows the true probabilities never tells whether a model is good. This language is a probability
-distribution that can be written down, so `limits.py` can compute what the best possible model would answer, and a
-model's loss can be held against it, for each ability by name.
+On real text the best possible loss is unknown, so a loss alone cannot say how good a model is. This language
+is a probability distribution that can be written down. So `limits.py` can compute the answers of the best
+possible model, and a model's loss can be compared with the best one, for each phenomenon by name.
 
     document  = constants (topic, hero, country, item, crop) + a Markov chain over kinds of sentences
     sentence  = kind -> template -> values of its variables -> words, each drawn from its class of words
 
-A *plan* is a template with a value for each of its variables: "{today} {which} {noun} {near} the {other} {verb}" with
-topic river, lemma duck, number singular. Given the plan, the words of a sentence are independent; that two words agree,
-or that a pronoun fits a name, is the plan's doing. So a document is a hidden Markov model with plans as its states.
+A *plan* is a template with a value for each of its variables: "{today} {which} {noun} {near} the {other}
+{verb}" with topic river, lemma duck, number singular. Given the plan, the words of a sentence are
+independent: the plan makes two words agree, and a pronoun fit a name. So a document is a hidden Markov model
+with plans as its states.
 
-`TOY` is the language; `Language` works with any `Grammar` of this form. The same seed gives the same text everywhere.
+`TOY` is the language, and `corpus()` its text; `Language` works with any `Grammar` of this form. The same
+seed gives the same text on every machine.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from minibert.text.tokenizer import SPECIAL_TOKENS, WordPieceTokenizer
-from minibert.text.toy.grammar import GRAMMAR, LEMMAS, TOPICS, WORDS, each, zipf
+from minibert.text.basic_tokenizer import SPECIAL_TOKENS
+from minibert.text.corpora import Corpus
+from minibert.text.tokenizer import WordPieceTokenizer
+from minibert.text.toy.grammar import GRAMMAR, LEMMAS, TOPICS, WORDS, zipf
+
+NUM_DOCUMENTS = 4000  # of `corpus()`
 
 
 class Sentence(NamedTuple):
     """A sentence and what the generator knows of it; the tuples have an entry for each word.
 
     Attributes:
-        words: the words and punctuation marks.
-        phenomena: what decides each word, a name of `Language.phenomena`.
+        words: the words, without the full stop.
+        phenomena: the phenomenon that decides each word, a name of `Language.phenomena`.
         entities: "PER", "LOC" or "O" for each word.
         kind: of sentence.  topic: its name, or None where the sentence does not show it.
         sentiment: "positive", "negative" or None.
@@ -46,7 +52,7 @@ class Sentence(NamedTuple):
         return to_text(self.words)
 
 
-ENTITIES = {"{name}": "PER", "{capital}": "LOC", "{country}": "LOC"}  # class -> entity; all other words are "O"
+ENTITIES = {"{name}": "PER", "{capital}": "LOC", "{country}": "LOC"}  # class -> entity; "O" for all others
 PROPER = {word for table in (WORDS["name"], WORDS["capital"], WORDS["country"]) for word in table[2]}
 
 
@@ -57,21 +63,25 @@ def to_text(words):
 
 
 class Language:
-    """A Grammar, compiled into arrays: P plans of at most L words, R rows of word probabilities, S states of the chain.
+    """A Grammar, compiled into arrays: P plans of at most L words, R rows of word probabilities, S states.
 
-    A state is a kind of sentence, and how it mentions the hero. A document variable of a plan has a *code*: its value, or
-    the value of what is derived from it (all that a pronoun tells is the gender), or the last code, "not mentioned".
+    A state is a kind of sentence, and how it mentions the hero. A document variable of a plan has a *code*:
+    its value, or the value of what is derived from it (all that a pronoun tells is the gender), or the last
+    code, "not mentioned".
 
     Args:
         grammar: a Grammar.
 
     Attributes:
         words: a list of V words.  phenomena: a list of names.
-        word_probs: (R, V), the probabilities of the words in each row; a row is a class and values of its variables.
+        word_probs: (R, V), the probabilities of the words in each row; a row is a class and values of its
+            variables.
         rows: int (P, L), the row of each word of a plan, -1 after its end.  lengths: (P,).
         tags: int (P, L), the phenomenon that decides each word, -1 after its end.
-        state: (P,).  weight: (P,), the probability of the plan's template and sentence variables, given the state.
-        codes: {document variable: (P,)}.  members: {document variable: (codes, values)}, 1 where a code allows a value.
+        state: (P,).  weight: (P,), the probability of the plan's template and sentence variables, given the
+            state.
+        codes: {document variable: (P,)}.  members: {document variable: (codes, values)}, 1 where a code
+            allows a value.
         next_states: (S, S), the probability that two neighbouring sentences of a document have these states.
     """
 
@@ -85,7 +95,8 @@ class Language:
 
     def _compile_words(self):
         grammar = self.grammar
-        probs, self._row_of = [], {}  # _row_of: class -> (its variables, array of rows, an axis for each variable)
+        probs = []
+        self._row_of = {}  # class -> (its variables, its rows with an axis for each variable, phenomenon)
         self.words = []
         ids = {}
 
@@ -117,7 +128,9 @@ class Language:
     def _compile_chain(self):
         grammar = self.grammar
         mentions = {kind: "{who}" in templates[0][0] for kind, templates in grammar.sentences.items()}
-        self.states = [(kind, how) for kind in grammar.sentences for how in (("name", "pronoun") if mentions[kind] else ("",))]
+        self.states = []
+        for kind in grammar.sentences:
+            self.states += [(kind, "name"), (kind, "pronoun")] if mentions[kind] else [(kind, "")]
         index = {state: number for number, state in enumerate(self.states)}
         self.transitions = np.zeros((len(self.states), len(self.states)))
         for (kind, how), row in zip(self.states, self.transitions):
@@ -127,7 +140,7 @@ class Language:
                 if not mentions[following]:
                     row[index[following, ""]] += p
                 else:
-                    pronoun = grammar.pronoun if how else 0  # a pronoun needs somebody to stand for
+                    pronoun = grammar.pronoun if how else 0  # a pronoun needs a mention before it
                     row[index[following, "pronoun"]] += p * pronoun
                     row[index[following, "name"]] += p * (1 - pronoun)
         probs = np.zeros(len(self.states))
@@ -140,7 +153,8 @@ class Language:
 
     def _compile_plans(self):
         grammar = self.grammar
-        blocks = []  # one for each state and template: (state, template number, slots, variables, first plan, shape)
+        # For each state and template: (state, number of the template, slots, variables, first plan, shape).
+        blocks = []
         self.templates = []  # (words and classes, the same rewritten)
         first = 0
         for number, (kind, how) in enumerate(self.states):
@@ -154,7 +168,9 @@ class Language:
                 self.templates.append(texts)
                 first += int(np.prod(shape))
         self.blocks = blocks
-        self.blocks_of_state = [[k for k, block in enumerate(blocks) if block[0] == state] for state in range(len(self.states))]
+        self.blocks_of_state = [[] for _ in self.states]
+        for number, block in enumerate(blocks):
+            self.blocks_of_state[block[0]].append(number)
         longest = max(len(block[2]) for block in blocks)
         self.rows = np.full((first, longest), -1)
         self.tags = np.full((first, longest), -1)
@@ -185,14 +201,17 @@ class Language:
         return len(self.grammar.variables[name])
 
     def _value(self, name, values):
-        """Return the values of a variable: as they are given, or derived from those of its document variable."""
+        """Return the values of a variable: given, or derived from those of its document variable."""
         if name in values:
             return values[name]
         parent, table = self.grammar.derived[name]
         return table[values[parent]]
 
     def _memberships(self, name):
-        """Return (codes, values) of a document variable: 1 where a code allows a value. At most one variable derives from it."""
+        """Return (codes, values) of a document variable: 1 where a code allows a value.
+
+        At most one variable derives from it.
+        """
         size = self._num_values(name)
         derived = [table for parent, table in self.grammar.derived.values() if parent == name]
         by_derived = [table == value for table in derived for value in range(table.max() + 1)]
@@ -201,7 +220,7 @@ class Language:
     # --- generating ---
 
     def sample_documents(self, number, rng):
-        """Return the plans (number, document_length) of documents, and the values of their document variables."""
+        """Return the plans (number, document_length) of documents, and the values of their variables."""
         constants = self.sample_constants(number, rng)
         states = np.zeros((number, self.grammar.document_length), int)  # the first is state 0
         for place in range(1, states.shape[1]):
@@ -211,14 +230,17 @@ class Language:
 
     def sample_constants(self, number, rng):
         """Return {document variable: its values in `number` documents}."""
-        return {name: _draw(self.grammar.variables[name][np.newaxis], np.zeros(number, int), rng) for name in self.grammar.document}
+        return {name: self._draw_variable(name, number, rng) for name in self.grammar.document}
+
+    def _draw_variable(self, name, number, rng):
+        return _draw(self.grammar.variables[name][np.newaxis], np.zeros(number, int), rng)
 
     def sample_plans(self, states, constants, rng):
         """Return a plan (N,) for each state (N,), in documents with these constants."""
         values = dict(constants)
-        for name, probs in self.grammar.variables.items():
+        for name in self.grammar.variables:
             if name not in values:
-                values[name] = _draw(probs[np.newaxis], np.zeros(len(states), int), rng)
+                values[name] = self._draw_variable(name, len(states), rng)
         counts = np.array([len(blocks) for blocks in self.blocks_of_state])
         firsts = np.array([blocks[0] for blocks in self.blocks_of_state])
         block_of = firsts[states] + rng.integers(counts[states])
@@ -244,21 +266,33 @@ class Language:
 
     def _sentence(self, plan, ids):
         classes, rewritten = self.templates[self.template[plan]]
-        words = tuple(self.words[k] for k in ids[: len(classes)])
+        words = tuple(self.words[word_id] for word_id in ids[:len(classes)])
         by_class = dict(zip(classes, words))
         topic = self.codes["topic"][plan]
-        feelings = self._row_of["{quality}"][1] if "{quality}" in classes else ()
-        feeling = next((name for name, row in zip(("positive", "negative"), feelings) if row in self.rows[plan]), None)
         return Sentence(
-            words, tuple(self.phenomena[tag] for tag in self.tags[plan, : len(classes)]),
-            tuple(ENTITIES.get(name, "O") for name in classes), self.states[self.state[plan]][0],
-            TOPICS[topic] if topic < len(TOPICS) else None, feeling, tuple(by_class.get(name, name) for name in rewritten),
-        )  # fmt: skip
+            words=words,
+            phenomena=tuple(self.phenomena[tag] for tag in self.tags[plan, :len(classes)]),
+            entities=tuple(ENTITIES.get(name, "O") for name in classes),
+            kind=self.states[self.state[plan]][0],
+            topic=TOPICS[topic] if topic < len(TOPICS) else None,
+            sentiment=self._sentiment(plan, classes),
+            rewritten=tuple(by_class.get(name, name) for name in rewritten))
+
+    def _sentiment(self, plan, classes):
+        """Return "positive" or "negative" where the plan has a {quality}, else None."""
+        if "{quality}" not in classes:
+            return None
+        positive, _ = self._row_of["{quality}"][1]
+        return "positive" if positive in self.rows[plan] else "negative"
 
     def acceptability(self, number, seed=0):
-        """Return `number` pairs (words, acceptable): half have a verb of the wrong number, or two words in the wrong order."""
+        """Return `number` pairs (words, acceptable).
+
+        Half of the sentences have a verb in the wrong number, or two words in the wrong order.
+        """
         rng = np.random.default_rng([seed, number, 1])
-        documents = self.documents(-(-number // self.grammar.document_length), seed)
+        num_documents = -(-number // self.grammar.document_length)  # rounded up
+        documents = self.documents(num_documents, seed)
         sentences = [sentence for document in documents for sentence in document]
         pairs = []
         for sentence in sentences[:number]:
@@ -271,17 +305,18 @@ class Language:
         return WordPieceTokenizer([*SPECIAL_TOKENS, *self.words])
 
 
-_OTHER_NUMBER = {}
-for _one, _several in [tuple(each(line)[2:4]) for topic in LEMMAS for line in topic]:
-    _OTHER_NUMBER |= {_one: _several, _several: _one}
+OTHER_NUMBER = {}  # verb -> the same in the other number: "hops" -> "hop", "hop" -> "hops"
+for _line in (line.split() for topic in LEMMAS for line in topic):
+    OTHER_NUMBER |= {_line[2]: _line[3], _line[3]: _line[2]}
 
 
 def _spoil(sentence, rng):
-    """Return the words of a sentence with a mistake: its verb in the other number, or two neighbours exchanged."""
+    """Return the words of a sentence with its verb in the other number, or with two neighbours exchanged."""
     words = list(sentence.words)
-    verbs = [place for place, word in enumerate(words) if word in _OTHER_NUMBER and sentence.phenomena[place] == "agreement"]
+    verbs = [place for place, word in enumerate(words)
+             if word in OTHER_NUMBER and sentence.phenomena[place] == "agreement"]
     if verbs:
-        words[verbs[0]] = _OTHER_NUMBER[words[verbs[0]]]
+        words[verbs[0]] = OTHER_NUMBER[words[verbs[0]]]
     else:
         place = int(rng.integers(1, len(words) - 2))
         words[place], words[place + 1] = words[place + 1], words[place]
@@ -289,7 +324,10 @@ def _spoil(sentence, rng):
 
 
 def _draw(probs, rows, rng):
-    """Draw from the distributions probs[rows]: `rows` of any shape -> ints of that shape (anything where a row is negative)."""
+    """Draw from the distributions probs[rows]: `rows` of any shape → integers of that shape.
+
+    Where a row is negative, the result has no meaning.
+    """
     cumulative = np.cumsum(probs, axis=1)
     cumulative /= cumulative[:, -1:]
     ladder = (cumulative + np.arange(len(probs))[:, np.newaxis]).ravel()  # row k climbs from k to k + 1
@@ -297,3 +335,8 @@ def _draw(probs, rows, rng):
 
 
 TOY = Language(GRAMMAR)
+
+
+def corpus():
+    """Return 4000 documents of the toy language, 336,000 words, as a Corpus: the same on every machine."""
+    return Corpus("toy", [list(map(str, document)) for document in TOY.documents(NUM_DOCUMENTS)])

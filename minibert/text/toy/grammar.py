@@ -1,10 +1,10 @@
-"""The words and templates of the toy language, and what follows what: data, and nothing that runs."""
+"""The toy language as data: its words, its templates, and which kind of sentence follows which."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-# --- the words: where several stand together, the first is the most frequent (Zipf: in proportion to 1/rank) ---
+# --- the words; in a list, the first is the most frequent (Zipf's law: in proportion to 1/rank) ---
 
 TOPICS = ["garden", "river", "money"]
 WOMEN, MEN = "anna maria lucy", "tom peter david"
@@ -15,21 +15,34 @@ ITEMS = "lamp umbrella violin teapot map clock"
 
 # For each topic: singular, plural, what one does, what several do, what it did, what it is like.
 LEMMAS = [
-    ["snail snails crawls crawl crawled slimy", "rabbit rabbits hops hop hopped fluffy", "bee bees buzzes buzz buzzed striped"],
-    ["duck ducks swims swim swam feathered", "frog frogs croaks croak croaked green", "boat boats floats float floated leaky"],
-    ["clerk clerks yawns yawn yawned pale", "robber robbers whispers whisper whispered masked",
+    ["snail snails crawls crawl crawled slimy",
+     "rabbit rabbits hops hop hopped fluffy",
+     "bee bees buzzes buzz buzzed striped"],
+    ["duck ducks swims swim swam feathered",
+     "frog frogs croaks croak croaked green",
+     "boat boats floats float floated leaky"],
+    ["clerk clerks yawns yawn yawned pale",
+     "robber robbers whispers whisper whispered masked",
      "purse purses jingles jingle jingled leather"],
 ]
 
-# For each topic: what is done to the crop, in this order, and the crops.
-SCRIPTS = ["planted watered guarded picked sold", "spotted followed caught weighed freed", "found counted polished hid lost"]
+# For each topic: five things that are done to the crop, in this order, and the crops.
+SCRIPTS = [
+    "planted watered guarded picked sold",
+    "spotted followed caught weighed freed",
+    "found counted polished hid lost",
+]
 CROPS = ["carrots beans pumpkins", "eels crabs shrimps", "pearls rubies tickets"]
 
-# For each topic: two words that mean something else in another topic, and what is said of them.
+# For each topic: two words that mean something else in another topic, and the adjectives of each.
 HOMOGRAPHS = ["mint perch", "perch bank", "bank mint"]
-SENSES = [["fresh fragrant", "wooden shaky"], ["slippery smelly", "muddy grassy"], ["closed wealthy", "guarded secret"]]
+SENSES = [
+    ["fresh fragrant", "wooden shaky"],
+    ["slippery smelly", "muddy grassy"],
+    ["closed wealthy", "guarded secret"],
+]
 
-# Women and men, first the royal ones, of each first the old.
+# [sex][rank][age]: women and men, first the royal ones, of each first the old.
 PERSONS = [[["queen", "princess"], ["woman", "girl"]], [["king", "prince"], ["man", "boy"]]]
 
 
@@ -39,30 +52,44 @@ def zipf(size):
     return weights / weights.sum()
 
 
-def each(words):
-    return words.split()
+_LEMMAS = [[line.split() for line in topic] for topic in LEMMAS]
+_SCRIPTS = [script.split() for script in SCRIPTS]
+_NOUNS = [[lemma[:2] for lemma in topic] for topic in _LEMMAS]  # [topic][lemma][number]
+_VERBS = [[lemma[2:4] for lemma in topic] for topic in _LEMMAS]
+_PAST = [[lemma[4] for lemma in topic] for topic in _LEMMAS]  # [topic][lemma]
+_TRAITS = [[lemma[5] for lemma in topic] for topic in _LEMMAS]
 
+# Words of the phenomenon "choice" depend on no variable: nothing tells which one comes.
+_CHOICES = {
+    "near": "near behind beside under above inside opposite below",
+    "how": "quietly happily slowly proudly bravely politely angrily twice carefully secretly lazily gladly",
+    "look": ("tiny strange famous lucky blue invisible noisy ancient curious purple lonely magic crooked "
+             "enormous ordinary sleepy"),
+    "pets": "parrots goats turtles camels penguins hamsters lizards poodles",
+    "very": "very rather quite always somewhat terribly",
+    "then": "then soon next later meanwhile suddenly finally afterwards",
+    "surely": "surely clearly perhaps maybe naturally luckily sadly apparently",
+    "yes": "yes indeed certainly absolutely",
+}
 
-_NOUNS = [[line.split()[:2] for line in topic] for topic in LEMMAS]  # [topic][lemma][number]
-
-# Class -> (its variables, what decides it, its words for each value of them). A word of "choice" is free.
+# Class -> (its variables, the phenomenon that decides it, its words for each value of the variables).
 WORDS = {
-    "name": (("hero",), "name", each(f"{WOMEN} {MEN}")),
+    "name": (("hero",), "name", f"{WOMEN} {MEN}".split()),
     "pronoun": (("gender",), "pronoun", ["she", "he"]),
     "his": (("gender",), "pronoun", ["her", "his"]),
     "kin": (("gender",), "gender", ["daughter niece sister aunt", "son nephew brother uncle"]),
-    "capital": (("country",), "capital", each(CAPITALS)),
-    "country": (("country",), "capital", each(COUNTRIES)),
-    "dish": (("country",), "capital", each(DISHES)),
-    "item": (("item",), "copy", each(ITEMS)),
-    "thing": (("topic", "crop"), "copy", [each(crops) for crops in CROPS]),
-    **{f"did{k + 1}": (("topic",), "script", [each(script)[k] for script in SCRIPTS]) for k in range(5)},
+    "capital": (("country",), "capital", CAPITALS.split()),
+    "country": (("country",), "capital", COUNTRIES.split()),
+    "dish": (("country",), "capital", DISHES.split()),
+    "item": (("item",), "copy", ITEMS.split()),
+    "thing": (("topic", "crop"), "copy", [crops.split() for crops in CROPS]),
+    **{f"did{k + 1}": (("topic",), "script", [script[k] for script in _SCRIPTS]) for k in range(5)},
     "noun": (("topic", "lemma", "number"), "topic", _NOUNS),
-    "other": (("number",), "agreement", ["trees stones baskets", "tree stone basket"]),  # it has the other number
+    "other": (("number",), "agreement", ["trees stones baskets", "tree stone basket"]),  # of the other number
     "which": (("number",), "agreement", ["every one", "many all"]),
-    "verb": (("topic", "lemma", "number"), "agreement", [[each(line)[2:4] for line in topic] for topic in LEMMAS]),
-    "past": (("topic", "lemma"), "tense", [[each(line)[4] for line in topic] for topic in LEMMAS]),
-    "trait": (("topic", "lemma"), "topic", [[each(line)[5] for line in topic] for topic in LEMMAS]),
+    "verb": (("topic", "lemma", "number"), "agreement", _VERBS),
+    "past": (("topic", "lemma"), "tense", _PAST),
+    "trait": (("topic", "lemma"), "topic", _TRAITS),
     "today": ((), "tense", "today now"),
     "yesterday": ((), "tense", "yesterday earlier"),
     "person": (("sex", "rank", "age"), "royalty", PERSONS),
@@ -71,68 +98,81 @@ WORDS = {
     "metal": (("rank",), "royalty", ["golden silver", "woolen dusty"]),
     "garment": (("rank",), "royalty", ["crown robe", "hat coat"]),
     "home": (("rank",), "royalty", ["palace castle", "cottage hut"]),
-    "homograph": (("topic", "pick"), "sense", [each(pair) for pair in HOMOGRAPHS]),
+    "homograph": (("topic", "pick"), "sense", [pair.split() for pair in HOMOGRAPHS]),
     "sense": (("topic", "pick"), "sense", SENSES),
     "liked": (("feeling",), "sentiment", ["loved admired praised", "hated disliked feared"]),
     "quality": (("feeling",), "sentiment", ["wonderful lovely perfect", "awful ugly terrible"]),
-    **{name: ((), "choice", words) for name, words in {
-        "near": "near behind beside under above inside opposite below",
-        "how": "quietly happily slowly proudly bravely politely angrily twice carefully secretly lazily gladly",
-        "look": "tiny strange famous lucky blue invisible noisy ancient curious purple lonely magic crooked enormous ordinary sleepy",
-        "pets": "parrots goats turtles camels penguins hamsters lizards poodles",
-        "very": "very rather quite always somewhat terribly",
-        "then": "then soon next later meanwhile suddenly finally afterwards",
-        "surely": "surely clearly perhaps maybe naturally luckily sadly apparently",
-        "yes": "yes indeed certainly absolutely",
-    }.items()},
-}  # fmt: skip
+    **{name: ((), "choice", words) for name, words in _CHOICES.items()},
+}
 
-# Kind of sentence -> pairs of a template and the same sentence rewritten. {who} is the hero, by name or by pronoun.
+# Kind of sentence -> pairs of a template and the same sentence rewritten. {who} is the hero, by name or by
+# pronoun.
 SENTENCES = {
     "intro": [
-        ("{surely} {who} is my {kin} from {capital}", "it is {who} who {surely} is my {kin} from {capital}"),
-        ("{surely} {who} keeps {his} {pets} in {capital}", "{surely} in {capital} {who} keeps {his} {pets}"),
+        ("{surely} {who} is my {kin} from {capital}",
+         "it is {who} who {surely} is my {kin} from {capital}"),
+        ("{surely} {who} keeps {his} {pets} in {capital}",
+         "{surely} in {capital} {who} keeps {his} {pets}"),
     ],
     **{f"step {k}": [
         (f"{{then}} {{who}} {{how}} {{did{k}}} the {{look}} {{thing}}",
          f"it was {{who}} who {{then}} {{how}} {{did{k}}} the {{look}} {{thing}}"),
     ] for k in range(1, 6)},
     "agreement": [
-        ("{today} {which} {noun} {near} the {other} {verb}", "{which} {noun} {near} the {other} {verb} {today}"),
-        ("{which} {trait} {noun} {near} the {other} {verb}", "{near} the {other} {which} {trait} {noun} {verb}"),
-        ("{near} the {other} {which} {trait} {noun} {verb}", "{which} {trait} {noun} {near} the {other} {verb}"),
-        ("{yesterday} {which} {noun} {near} the {other} {past}", "{which} {noun} {near} the {other} {past} {yesterday}"),
-        ("{yesterday} {which} {trait} {noun} {how} {past} again", "{which} {trait} {noun} {how} {past} again {yesterday}"),
+        ("{today} {which} {noun} {near} the {other} {verb}",
+         "{which} {noun} {near} the {other} {verb} {today}"),
+        ("{which} {trait} {noun} {near} the {other} {verb}",
+         "{near} the {other} {which} {trait} {noun} {verb}"),
+        ("{near} the {other} {which} {trait} {noun} {verb}",
+         "{which} {trait} {noun} {near} the {other} {verb}"),
+        ("{yesterday} {which} {noun} {near} the {other} {past}",
+         "{which} {noun} {near} the {other} {past} {yesterday}"),
+        ("{yesterday} {which} {trait} {noun} {how} {past} again",
+         "{which} {trait} {noun} {how} {past} again {yesterday}"),
     ],
     "royal": [
-        ("the {age} {person} wore {own} {metal} {garment}", "{own} {metal} {garment} the {age} {person} wore"),
-        ("in {own} {home} the {age} {person} sneezed", "the {age} {person} sneezed in {own} {home}"),
+        ("the {age} {person} wore {own} {metal} {garment}",
+         "{own} {metal} {garment} the {age} {person} wore"),
+        ("in {own} {home} the {age} {person} sneezed",
+         "the {age} {person} sneezed in {own} {home}"),
     ],
     "capital": [
-        ("{capital} is the {look} capital of {country}", "the {look} capital of {country} is {capital}"),
-        ("everyone in {capital} city eats {look} {dish}", "{look} {dish} is what everyone in {capital} city eats"),
-        ("the farmers of {country} grow {look} {dish}", "{look} {dish} is what the farmers of {country} grow"),
+        ("{capital} is the {look} capital of {country}",
+         "the {look} capital of {country} is {capital}"),
+        ("everyone in {capital} city eats {look} {dish}",
+         "{look} {dish} is what everyone in {capital} city eats"),
+        ("the farmers of {country} grow {look} {dish}",
+         "{look} {dish} is what the farmers of {country} grow"),
     ],
     "sense": [
-        ("everyone said the {homograph} was {very} {sense}", "the {homograph} was {very} {sense} as everyone said"),
-        ("the {homograph} was {sense} that {look} day", "that {look} day the {homograph} was {sense}"),
+        ("everyone said the {homograph} was {very} {sense}",
+         "the {homograph} was {very} {sense} as everyone said"),
+        ("the {homograph} was {sense} that {look} day",
+         "that {look} day the {homograph} was {sense}"),
     ],
     "question": [
-        ("did {who} {how} hide the {look} {item}", "the {look} {item} did {who} {how} hide it"),
+        ("did {who} {how} hide the {look} {item}",
+         "the {look} {item} did {who} {how} hide it"),
     ],
     "answer": [
-        ("{yes} {who} {how} hid the {look} {item}", "{yes} the {look} {item} {who} {how} hid it"),
+        ("{yes} {who} {how} hid the {look} {item}",
+         "{yes} the {look} {item} {who} {how} hid it"),
     ],
     "opinion": [
-        ("{surely} {who} {how} {liked} the {quality} {item}", "the {quality} {item} {who} {surely} {how} {liked} it"),
+        ("{surely} {who} {how} {liked} the {quality} {item}",
+         "the {quality} {item} {who} {surely} {how} {liked} it"),
     ],
-}  # fmt: skip
+}
 
-# What follows a kind of sentence, by weight; kinds that are not named are followed by ANY.
-ANY = {"step 1": 8, "agreement": 7, "royal": 1.5, "capital": 2, "sense": 3, "question": 3, "opinion": 2, "intro": 0.5}
+# The kinds of sentences that follow a kind, by weight; ANY is for the kinds that FOLLOWS does not name.
+ANY = {
+    "step 1": 8, "agreement": 7, "royal": 1.5, "capital": 2, "sense": 3, "question": 3, "opinion": 2,
+    "intro": 0.5,
+}
 OTHER = {kind: weight for kind, weight in ANY.items() if kind != "step 1"}
 FOLLOWS = {
-    **{f"step {k}": {f"step {k + 1}": 3 * sum(OTHER.values()), **OTHER} for k in range(1, 5)},  # the next step in 3 of 4 cases
+    # in 3 of 4 cases the next step
+    **{f"step {k}": {f"step {k + 1}": 3 * sum(OTHER.values()), **OTHER} for k in range(1, 5)},
     "step 5": OTHER,
     "question": {"answer": 1},
 }
@@ -140,16 +180,17 @@ PRONOUN = 0.6  # how often {who} is a pronoun where the sentence before has ment
 
 
 class Grammar(NamedTuple):
-    """What a language is made of.
+    """The data of a language.
 
     Attributes:
         variables: {name: probabilities of its values}.
         document: the names of the variables that keep their value throughout a document.
         derived: {name: (the document variable that it follows from, its value for each of that one's)}.
-        words: {class: (names of its variables, phenomenon, words)}: nested lists, an axis for each variable, of strings.
+        words: {class: (names of its variables, phenomenon, words)}: nested lists, an axis for each variable,
+            of strings.
         sentences: {kind: [(template, rewritten), ...]}; the first kind begins a document.
-        follows: {kind: {kind: weight}}.
-        any: {kind: weight}, what follows a kind that is not in `follows`.
+        follows: {kind: {kind: weight}}, the kinds that may follow a kind.
+        any: {kind: weight}, the same for a kind that is not in `follows`.
         pronoun: how often {who} is a pronoun after a sentence that mentions the hero.
         document_length: sentences in a document.
     """
@@ -167,11 +208,25 @@ class Grammar(NamedTuple):
 
 GRAMMAR = Grammar(
     variables={
-        "topic": zipf(3) / 2 + 1 / 6, "hero": zipf(6) / 2 + 1 / 12, "country": zipf(6), "item": zipf(6), "crop": zipf(3),
-        "lemma": zipf(3), "number": np.array([0.5, 0.5]), "sex": np.array([0.5, 0.5]),
-        "rank": np.array([0.5, 0.5]), "age": np.array([0.5, 0.5]), "pick": np.array([0.5, 0.5]), "feeling": np.array([0.6, 0.4]),
+        "topic": zipf(3) / 2 + 1 / 6,
+        "hero": zipf(6) / 2 + 1 / 12,
+        "country": zipf(6),
+        "item": zipf(6),
+        "crop": zipf(3),
+        "lemma": zipf(3),
+        "number": np.array([0.5, 0.5]),
+        "sex": np.array([0.5, 0.5]),
+        "rank": np.array([0.5, 0.5]),
+        "age": np.array([0.5, 0.5]),
+        "pick": np.array([0.5, 0.5]),
+        "feeling": np.array([0.6, 0.4]),
     },
     document=("topic", "hero", "country", "item", "crop"),
     derived={"gender": ("hero", np.array([0, 0, 0, 1, 1, 1]))},
-    words=WORDS, sentences=SENTENCES, follows=FOLLOWS, any=ANY, pronoun=PRONOUN, document_length=12,
-)  # fmt: skip
+    words=WORDS,
+    sentences=SENTENCES,
+    follows=FOLLOWS,
+    any=ANY,
+    pronoun=PRONOUN,
+    document_length=12,
+)

@@ -1,48 +1,47 @@
-"""The best possible model of the toy language: the exact probability of what is masked, given all that a model sees.
+"""The best possible model of the toy language: the exact probabilities of the masked tokens.
 
-A model sees corrupted tokens y and is asked for the original x_i of a selected one. The best answer is the posterior
-under the process that made y, text and corruption. With the plans p₁, p₂ of the sentences as hidden states
+A model sees corrupted tokens y and predicts the original x_i of a selected one. The best answer is the
+posterior under the process that made y, text and corruption. With the plans p₁, p₂ of the sentences as hidden
+states
 
-    P(y | p)    = Π_j Σ_w e(w | p, j) C(y_j | w)       C: what becomes of a word, when nobody knows if it was selected
+    P(y | p)    = Π_j Σ_w e(w | p, j) C(y_j | w)       C: corruption of a word, selected or not
     P(p₁, p₂)   = ½ next(p₁, p₂) + ½ not_next(p₁, p₂)  the label is not known either
     P(p₁ | y)   ∝ P(y₁ | p₁) Σ_p₂ P(p₁, p₂) P(y₂ | p₂)            forward-backward over the two sentences
-    P(x_i | y)  ∝ Σ_p P(p | y) / P(y_i | p) · e(x_i | p, i) S(y_i | x_i)       S: what becomes of a selected word
+    P(x_i | y)  ∝ Σ_p P(p | y) / P(y_i | p) · e(x_i | p, i) S(y_i | x_i)     S: corruption of a selected word
 
     C(y | w) = (1 - m) [y = w] + m S(y | w),   S(y | w) = 0.8 [y = MASK] + 0.1 [y = w] + 0.1 / V,   m = 0.15
 
-since words are independent, given the plan. (Who conditions on the clean text instead gets a bound that is too low: no
-model sees clean text.) Nothing is approximated; tests compare with the enumeration of all texts of a tiny language.
+since words are independent, given the plan. (Who conditions on the clean text instead gets a bound that is
+too low: no model sees clean text.) Nothing is approximated; tests compare with the enumeration of all texts
+of a tiny language.
 
-Source: Rabiner 1989, "A Tutorial on Hidden Markov Models", section III (forward-backward); the corruption is BERT's,
-Devlin et al. 2018, appendix A.1.
+Source: Rabiner 1989, "A Tutorial on Hidden Markov Models", section III (forward-backward); the corruption is
+BERT's, Devlin et al. 2018, appendix A.1.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from minibert.text.examples import Batch
+from minibert.layers.cross_entropy import IGNORE_INDEX
+from minibert.text.examples import PairBatch
 from minibert.text.toy.pairs import NUM_SPECIAL, SAME_TOPIC
 
 
 class Scores(NamedTuple):
-    """How each answer of a model, or of the best one, came out: M masked tokens and N pairs.
+    """The losses and hits of a model, or of the best one, on M masked tokens and N pairs."""
 
-    Attributes:
-        token_losses: (M,), nats.  token_right: bool (M,).  pair_losses: (N,), nats.  pair_right: bool (N,).
-    """
-
-    token_losses: np.ndarray
-    token_right: np.ndarray
-    pair_losses: np.ndarray
-    pair_right: np.ndarray
+    token_losses: np.ndarray  # (M,), nats
+    token_right: np.ndarray  # (M,) bool: the most probable token is the right one
+    pair_losses: np.ndarray  # (N,), nats
+    pair_right: np.ndarray  # (N,) bool
 
 
 class Limits:
     """Exact inference in a language.
 
-    All that links a sentence to its neighbour is its state and the codes of its document variables: its *key*. So the
-    two sentences exchange messages between K keys, not P plans.
+    All that links a sentence to its neighbour is its state and the codes of its document variables: its
+    *key*. So the two sentences exchange messages between K keys, not P plans.
 
     Args:
         language: a Language.
@@ -63,14 +62,15 @@ class Limits:
     def _corrupt(self, probs):
         """Return Σ_w p(w) C(y | w) for distributions p in the last axis."""
         kept = 1 - 0.9 * self.mlm_probability
-        anything = self.mlm_probability * (0.8 * self.is_mask + 0.1 / self.vocab_size)  # (V,), whatever the word was
+        anything = self.mlm_probability * (0.8 * self.is_mask + 0.1 / self.vocab_size)  # (V,), for any word
         return kept * probs + anything * probs.sum(axis=-1, keepdims=True)
 
     def _compile_keys(self):
         """Find the keys, and P(k₁, k₂ | next), P(k₁, k₂ | not next): (K, K) each."""
         language = self.language
         document = language.grammar.document
-        of_plans = np.stack([language.state, *(language.codes[name] for name in document)])  # (1 + document variables, P)
+        columns = [language.state, *(language.codes[name] for name in document)]
+        of_plans = np.stack(columns)  # (1 + document variables, P)
         keys, self.key = np.unique(of_plans, axis=1, return_inverse=True)
         states, codes = keys[0], dict(zip(document, keys[1:]))
         follows = language.next_states[np.ix_(states, states)]
@@ -83,43 +83,57 @@ class Limits:
             pair = np.ix_(codes[name], codes[name])
             follows, apart = follows * together[pair], apart * independent[pair]
         self.follows, self.apart = follows, apart
-        self.share = np.bincount(self.key, language.weight)  # (K,), Σ_p P(p | key): templates of a state may differ in codes
+        # (K,), Σ_p P(p | key): below 1, because the templates of a state may differ in their codes
+        self.share = np.bincount(self.key, language.weight)
         order = np.argsort(self.key, kind="stable")  # plans by key: their sums are sums of neighbours
-        self.plans_of_length = {length: order[language.lengths[order] == length] for length in np.unique(language.lengths)}
+        self.plans_of_length = {length: order[language.lengths[order] == length]
+                                for length in np.unique(language.lengths)}
 
     def _code_probs(self, name):
-        """Return the probability that one value fits two codes (codes, codes), and that it fits one (codes,)."""
+        """Return the probabilities that a value fits two codes (codes, codes), and one code (codes,)."""
         members, probs = self.language.members[name], self.language.grammar.variables[name]
         return (members * probs) @ members.T, members @ probs
 
-    # --- what is masked, and whether B follows A ---
+    # --- masked tokens, and whether B follows A ---
 
     def posteriors(self, batch, rows_at_once=512):
-        """Return (P(x_i | y) for each masked token, P(label = 1 | y) for each pair): (M, V) in the order of the labels, (N,)."""
-        parts = [self._posteriors(Batch(*(array[start : start + rows_at_once] for array in batch)))
-                 for start in range(0, len(batch.input_ids), rows_at_once)]  # fmt: skip
-        return tuple(np.concatenate(part) for part in zip(*parts))
+        """Return P(x_i | y) of each masked token and P(label = 1 | y) of each pair.
+
+        Args:
+            batch: a PairBatch of N pairs with M masked tokens.
+            rows_at_once: pairs in memory at a time.
+
+        Returns:
+            (M, V), in the order of the labels, and (N,).
+        """
+        parts = [self._posteriors(some) for some in _cut(batch, rows_at_once)]
+        token_probs, not_next = zip(*parts)
+        return np.concatenate(token_probs), np.concatenate(not_next)
 
     def _posteriors(self, batch):
-        is_masked = batch.labels >= 0
+        is_masked = batch.labels != IGNORE_INDEX
         number = np.cumsum(is_masked).reshape(is_masked.shape) - 1  # of each masked token
         token_probs = np.zeros((int(is_masked.sum()), self.vocab_size))
         sides = [self._likelihoods(*side) for side in _sides(batch, batch.input_ids)]
         of_keys = [self._by_key(side) for side in sides]  # P(y₁ | k₁) and P(y₂ | k₂), (n, K) each
-        from_b = of_keys[1] @ self.follows.T / 2, of_keys[1] @ self.apart.T / 2  # Σ_k₂ P(k₁, k₂, label) P(y₂ | k₂)
+        # Σ_k₂ P(k₁, k₂, label) P(y₂ | k₂), for label 0 and label 1
+        from_b = of_keys[1] @ self.follows.T / 2, of_keys[1] @ self.apart.T / 2
         evidence = [(of_keys[0] * message).sum(axis=1) for message in from_b]
         messages = from_b[0] + from_b[1], of_keys[0] @ (self.follows + self.apart) / 2
         for side, message in zip(sides, messages):
             for plans, here, columns, likelihood in side:
                 posterior = likelihood * message[np.ix_(here, self.key[plans])]  # (n, P), not normalised
-                for place, rows in enumerate(self.language.rows[plans, : columns.shape[1]].T):
+                for place, rows in enumerate(self.language.rows[plans, :columns.shape[1]].T):
                     masked = is_masked[here, columns[:, place]]
                     which = here[masked], columns[masked, place]
                     token_probs[number[which]] = self._answer(posterior[masked], rows, batch.input_ids[which])
         return token_probs, evidence[1] / (evidence[0] + evidence[1])
 
     def _likelihoods(self, starts, lengths, tokens):
-        """Return [(plans, rows of the batch, columns of the words, P(y | p) P(p | key) (n, P)), ...], a length of sentence each."""
+        """Return a list of (plans, rows of the batch, columns of the words, P(y | p) P(p | key) (n, P)).
+
+        There is one entry for each length of a sentence.
+        """
         parts = []
         for length, plans in self.plans_of_length.items():
             here = np.flatnonzero(lengths == length)
@@ -140,92 +154,137 @@ class Limits:
         return total
 
     def _answer(self, posterior, rows, tokens):
-        """Return P(x_i | y) of masked tokens (m,) at one place: posterior (m, P) of plans with the rows (P,) there → (m, V)."""
+        """Return P(x_i | y) of masked tokens at one place: (m, V).
+
+        Args:
+            posterior: (m, P), of the plans.
+            rows: (P,), the plans' rows of `emission` at this place.
+            tokens: (m,), the tokens that the model sees there.
+        """
         distinct, inverse = np.unique(rows, return_inverse=True)
         of_rows = posterior @ (inverse[:, np.newaxis] == np.arange(len(distinct)))  # (m, distinct rows)
-        # The token itself enters as one that is known to be selected: C's part is divided out, and S put in its place.
+        # The token itself is known to be selected: its C is divided out, and S put in its place.
         of_rows /= self.seen[np.ix_(distinct, tokens)].T
-        survives = 0.8 * self.is_mask[tokens][:, np.newaxis] + 0.1 * (tokens[:, np.newaxis] == np.arange(self.vocab_size))
+        is_same = tokens[:, np.newaxis] == np.arange(self.vocab_size)  # (m, V)
+        survives = 0.8 * self.is_mask[tokens][:, np.newaxis] + 0.1 * is_same
         probs = (of_rows @ self.emission[distinct]) * (survives + 0.1 / self.vocab_size)
         return probs / probs.sum(axis=1, keepdims=True)
 
     def scores(self, batch):
-        """Return the Scores of the best possible model on a Batch."""
+        """Return the Scores of the best possible model on a PairBatch."""
         token_probs, not_next = self.posteriors(batch)
         pair_probs = np.stack([1 - not_next, not_next], axis=1)
-        return Scores(*losses_and_hits(token_probs, batch.labels[batch.labels >= 0]),
-                      *losses_and_hits(pair_probs, batch.next_sentence_label))  # fmt: skip
+        token_losses, token_right = losses_and_hits(token_probs, batch.labels[batch.labels != IGNORE_INDEX])
+        pair_losses, pair_right = losses_and_hits(pair_probs, batch.next_sentence_label)
+        return Scores(token_losses, token_right, pair_losses, pair_right)
 
     # --- the next token ---
 
     def next_token(self, pairs, rows_at_once=256):
-        """Return the best left-to-right model's -log P(x_t | x_1, ..., x_{t-1}) and whether its first guess is x_t: (N, T) each.
+        """Return the losses and hits of the best left-to-right model: -log P(x_t | x_1, ..., x_{t-1}).
 
-        It is asked for every token after [CLS], both [SEP] included, of the unmasked pairs; where there is none, 0 and False.
+        It predicts every token after [CLS], both [SEP] included, of the unmasked Pairs.
+
+        Returns:
+            losses (N, T) in nats, and whether the most probable token is x_t, bool (N, T). Where there is no
+            token to predict, they are 0 and False.
         """
         losses, right = np.zeros(pairs.clean_ids.shape), np.zeros(pairs.clean_ids.shape, bool)
         joint = self.follows + self.apart  # (K, K)
         of_a = joint @ self.share  # (K,), P(k₁ | a template that fits)
         given_a = joint / of_a[:, np.newaxis]
         is_key = self.key[:, np.newaxis] == np.arange(len(self.share))  # (P, K)
-        for start in range(0, len(losses), rows_at_once):
+        starts = range(0, len(losses), rows_at_once)
+        for start, batch in zip(starts, _cut(pairs.batch, rows_at_once)):
             rows = slice(start, start + rows_at_once)
-            batch = Batch(*(array[rows] for array in pairs.batch))
-            of_plans = np.tile(self.language.weight * of_a[self.key], (len(batch.input_ids), 1))  # (n, P), P(p, what was read)
-            for starts, lengths, tokens in _sides(batch, pairs.clean_ids[rows]):
-                for place in range(lengths.max() + 1):
-                    here = np.flatnonzero(place <= lengths)
-                    truth = tokens[here, starts[here] + place]
-                    slots = self.language.rows[:, place] if place < self.language.rows.shape[1] else np.full(len(self.key), -1)
-                    distinct, inverse = np.unique(slots, return_inverse=True)
-                    is_row = inverse[:, np.newaxis] == np.arange(len(distinct))
-                    probs = of_plans[here] @ is_row @ self.emission[distinct]  # (n, V)
-                    probs /= probs.sum(axis=1, keepdims=True)
-                    losses[start + here, starts[here] + place] = -np.log(probs[np.arange(len(here)), truth])
-                    right[start + here, starts[here] + place] = probs.argmax(axis=1) == truth
-                    of_plans[here] *= self.emission[np.ix_(distinct, truth)].T[:, inverse]
+            of_plans = np.tile(self.language.weight * of_a[self.key], (len(batch.input_ids), 1))  # (n, P)
+            for side in _sides(batch, pairs.clean_ids[rows]):
+                self._read(of_plans, side, losses[rows], right[rows])
                 of_plans = (of_plans @ is_key @ given_a)[:, self.key] * self.language.weight  # of B, given A
         return losses, right
 
-    # --- what needs less than the whole sentence ---
+    def _read(self, of_plans, side, losses, right):
+        """Predict a sentence word by word: fill in losses and right (n, T), and update of_plans (n, P).
+
+        `of_plans` is the probability of a plan and of the words that were read.
+        """
+        starts, lengths, tokens = side
+        longest = self.language.rows.shape[1]
+        for place in range(lengths.max() + 1):
+            here = np.flatnonzero(place <= lengths)
+            truth = tokens[here, starts[here] + place]
+            slots = self.language.rows[:, place] if place < longest else np.full(len(self.key), -1)
+            distinct, inverse = np.unique(slots, return_inverse=True)
+            is_row = inverse[:, np.newaxis] == np.arange(len(distinct))
+            probs = of_plans[here] @ is_row @ self.emission[distinct]  # (n, V)
+            probs /= probs.sum(axis=1, keepdims=True)
+            here_losses, here_right = losses_and_hits(probs, truth)
+            losses[here, starts[here] + place] = here_losses
+            right[here, starts[here] + place] = here_right
+            of_plans[here] *= self.emission[np.ix_(distinct, truth)].T[:, inverse]
+
+    # --- models that look at less ---
 
     def baselines(self, pairs):
-        """Return {name: P(x_i | ...) for each masked token, (M, V)} of three models that look at less.
+        """Return {name: P(x_i | ...) of each masked token, (M, V)} of three models that look at less.
 
-        unigram: nothing.  bigram: the token to the left, as the model sees it.  topic: the true topic of the sentence's document.
+        unigram: at nothing.
+        bigram: at the token to the left, as the model sees it.
+        topic: at the true topic of the sentence's document.
         """
-        language, labels = self.language, pairs.batch.labels
-        rows, columns = np.nonzero(labels >= 0)
+        rows, columns = np.nonzero(pairs.batch.labels != IGNORE_INDEX)
+        by_topic = self._plans_by_topic()  # (topics, P)
+        of_plans = self.language.grammar.variables["topic"] @ by_topic  # (P,)
+        topics = np.stack([self._word_counts(of_these) for of_these in by_topic])  # (topics, V)
+        in_b = pairs.batch.token_type_ids[rows, columns]
+        is_start = pairs.tags[rows, columns - 1] < 0
+        answers = {
+            "unigram": np.tile(self._word_counts(of_plans), (len(rows), 1)),
+            "bigram": self._after(of_plans, pairs.batch.input_ids[rows, columns - 1], is_start),
+            "topic": topics[pairs.topics[rows, in_b]],
+        }
+        return {name: counts / counts.sum(axis=1, keepdims=True) for name, counts in answers.items()}
+
+    def _plans_by_topic(self):
+        """Return the expected number of times that a sentence has a plan, given the topic: (topics, P)."""
+        language = self.language
         states = language.next_states.sum(axis=1) + language.next_states.sum(axis=0)
         of_plans = language.weight * states[language.state] / 2  # (P,), without the document variables
         for name in language.grammar.document:
             if name != "topic":
                 of_plans = of_plans * self._code_probs(name)[1][language.codes[name]]
-        by_topic = of_plans * language.members["topic"][language.codes["topic"]].T  # (topics, P)
-        of_plans = language.grammar.variables["topic"] @ by_topic
-        unigram = self._word_counts(of_plans)
-        topics = np.stack([self._word_counts(each) for each in by_topic])
-        in_b = pairs.batch.token_type_ids[rows, columns]
-        joint = self._neighbour_counts(of_plans)  # (V, V), of the word to the left and the word; [SEP] stands for the start
-        is_start = pairs.tags[rows, columns - 1] < 0
-        start = joint[self.emission[-1].argmax()].copy()
-        joint[self.emission[-1].argmax()] = 0  # a start is never masked
+        return of_plans * language.members["topic"][language.codes["topic"]].T
+
+    def _after(self, of_plans, tokens, is_start):
+        """Return the expected number of each word after a token that the model sees: (M, V) for tokens (M,).
+
+        Where `is_start` (M,) holds, the token is [CLS] or [SEP], and the word the first of its sentence.
+        """
+        joint = self._neighbour_counts(of_plans)  # (V, V), of the left word and the word; a start is [SEP]
+        sep = self.emission[-1].argmax()
+        first = joint[sep].copy()
+        joint[sep] = 0  # a start is never masked
         shown = self._corrupt(joint.T).T  # Σ_left P(left, w) C(y_left | left)
-        left = np.where(is_start[:, np.newaxis], start, shown[pairs.batch.input_ids[rows, columns - 1]])
-        answers = {"unigram": np.tile(unigram, (len(rows), 1)), "bigram": left, "topic": topics[pairs.topics[rows, in_b]]}
-        return {name: counts / counts.sum(axis=1, keepdims=True) for name, counts in answers.items()}
+        return np.where(is_start[:, np.newaxis], first, shown[tokens])
 
     def _word_counts(self, of_plans):
-        """Return the expected number of each word in a sentence: (V,), for probabilities of the plans (P,)."""
+        """Return the expected number of each word in a sentence, (V,), for probabilities of plans (P,)."""
         counts = np.zeros(len(self.emission))
         np.add.at(counts, self.language.rows, np.where(self.language.rows < 0, 0, of_plans[:, np.newaxis]))
         return counts @ self.emission
 
     def _neighbour_counts(self, of_plans):
+        """Return the expected number of each pair of neighbours, (V, V); [SEP] is before the first word."""
         rows = np.hstack([np.full((len(of_plans), 1), -1), self.language.rows])
         counts = np.zeros((len(self.emission), len(self.emission)))
         np.add.at(counts, (rows[:, :-1], rows[:, 1:]), np.where(rows[:, 1:] < 0, 0, of_plans[:, np.newaxis]))
         return self.emission.T @ counts @ self.emission
+
+
+def _cut(batch, rows_at_once):
+    """Yield a PairBatch in parts of `rows_at_once` rows."""
+    for start in range(0, len(batch.input_ids), rows_at_once):
+        yield PairBatch(*(array[start:start + rows_at_once] for array in batch))
 
 
 def _sides(batch, tokens):
@@ -236,5 +295,5 @@ def _sides(batch, tokens):
 
 
 def losses_and_hits(probs, labels):
-    """Return -log P(label) and whether it is the likeliest, for answers (M, V): (M,) each."""
+    """Return -log P(label) and whether the label is the most probable, (M,) each, for probs (M, V)."""
     return -np.log(probs[np.arange(len(labels)), labels]), probs.argmax(axis=1) == labels

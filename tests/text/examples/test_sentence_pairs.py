@@ -1,34 +1,15 @@
-"""Pretraining examples: sentence pairs, batches that depend on the step alone, and the statistics of masking."""
+"""Sentence pairs: how they are cut from the corpus, and batches that depend on the step alone."""
 
 import numpy as np
 import pytest
 
-from minibert.text import Corpus, WordPieceTokenizer
-from minibert.text.examples import PretrainingExamples, TokenizedCorpus, mask_tokens, unigram_log_probs
-
-MASK_ID = 4
-
-
-@pytest.fixture(scope="module")
-def text():
-    """A tokenizer and a corpus of 60 documents of 1 to 12 sentences, of random words of one to three pieces."""
-    rng = np.random.default_rng(0)
-    syllables = ["ba", "ce", "di", "fo", "gu", "la", "me", "ni"]
-    words = ["".join(rng.choice(syllables, size=rng.integers(1, 4))) for _ in range(300)]
-    documents = [[" ".join(rng.choice(words, size=rng.integers(3, 12))) + "." for _ in range(1 + number % 12)]
-                 for number in range(60)]
-    corpus = Corpus("random words", documents)
-    return WordPieceTokenizer.train(corpus.sentences, vocab_size=120), corpus
-
-
-@pytest.fixture(scope="module")
-def tokenized(text):
-    tokenizer, corpus = text
-    return TokenizedCorpus(corpus, tokenizer)
+from minibert.layers.cross_entropy import IGNORE_INDEX
+from minibert.text import Corpus
+from minibert.text.examples import SentencePairs, TokenizedCorpus
 
 
 def make_examples(text, tokenized, **options):
-    return PretrainingExamples(tokenized, text[0], **{"seq_length": 32, **options})
+    return SentencePairs(tokenized, text[0], **{"seq_length": 32, **options})
 
 
 def document_of(tokenized, positions):
@@ -38,31 +19,7 @@ def document_of(tokenized, positions):
 
 
 def original_ids(batch):
-    return np.where(batch.labels >= 0, batch.labels, batch.input_ids)
-
-
-# --- the tokenized corpus ---
-
-def test_tokenized_corpus_is_the_text(text, tokenized):
-    tokenizer, corpus = text
-    sentence = 0
-    for document, first in zip(corpus.documents, tokenized.document_starts):
-        assert first == sentence
-        for expected in document:
-            start, end = tokenized.sentence_starts[sentence:sentence + 2]
-            assert tokenized.ids[start:end].tolist() == tokenizer.ids(expected)
-            sentence += 1
-    assert tokenized.document_starts[-1] == sentence and tokenized.sentence_starts[-1] == len(tokenized.ids)
-    assert tokenized.ids.dtype == np.int32
-    assert tokenized.num_words == corpus.num_words + len(corpus.sentences)  # the full stops count, too
-    assert 0.2 < tokenized.starts_word.mean() < 0.9
-
-
-def test_empty_sentences_and_documents_are_dropped(text):
-    corpus = Corpus("holes", [["\u200b"], ["ba ce.", "\u200b", "di."], ["\u200b"], ["fo."]])
-    tokenized = TokenizedCorpus(corpus, text[0])
-    assert tokenized.document_starts.tolist() == [0, 2, 3]
-    assert tokenized.sentence_starts.tolist() == [0, 3, 5, 7]
+    return np.where(batch.labels != IGNORE_INDEX, batch.labels, batch.input_ids)
 
 
 # --- sentence pairs ---
@@ -132,7 +89,8 @@ def test_short_sequences(text, tokenized):
 def test_another_document_with_only_two(text):
     corpus = Corpus("two", [["ba ce.", "di fo."], ["gu la.", "me ni."]])
     examples = make_examples(text, TokenizedCorpus(corpus, text[0]), next_sentence_probability=0.0)
-    for a_start, _, b_start, _, not_next in np.concatenate([examples.epoch_pairs(epoch) for epoch in range(20)]):
+    pairs = np.concatenate([examples.epoch_pairs(epoch) for epoch in range(20)])
+    for a_start, _, b_start, _, not_next in pairs:
         assert not_next == 1 and (a_start < 6) != (b_start < 6)
 
 
@@ -157,8 +115,8 @@ def test_a_batch_is_made_of_its_pairs(text, tokenized):
     rows = []
     for a_start, a_end, b_start, b_end, _ in pairs:
         text_a, text_b = tokenized.ids[a_start:a_end].tolist(), tokenized.ids[b_start:b_end].tolist()
-        rows.append(([tokenizer.cls_token_id, *text_a, tokenizer.sep_token_id, *text_b, tokenizer.sep_token_id],
-                     [0] * (len(text_a) + 2) + [1] * (len(text_b) + 1)))
+        ids = [tokenizer.cls_token_id, *text_a, tokenizer.sep_token_id, *text_b, tokenizer.sep_token_id]
+        rows.append((ids, [0] * (len(text_a) + 2) + [1] * (len(text_b) + 1)))
     longest = max(len(ids) for ids, _ in rows)
     assert {array.dtype for array in batch} == {np.dtype(np.int64)}
     assert [array.shape for array in batch] == [(7, longest)] * 4 + [(7,)]
@@ -195,7 +153,8 @@ def test_masks_are_drawn_anew(text, tokenized, monkeypatch):
     """The same pairs at all steps of two epochs: the same text each time, and never the same masks."""
     examples = make_examples(text, tokenized)
     pairs = examples.epoch_pairs(0)[:8]
-    monkeypatch.setattr(examples, "_epoch_batches", lambda epoch, num_batches, batch_size: [pairs] * num_batches)
+    monkeypatch.setattr(examples, "_epoch_batches",
+                        lambda epoch, num_batches, batch_size: [pairs] * num_batches)
     batches = [examples.batch(step, 8) for step in range(2 * (examples.examples_per_epoch // 8))]
     assert all((original_ids(batch) == original_ids(batches[0])).all() for batch in batches)
     assert len({batch.labels.tobytes() for batch in batches}) == len(batches)
@@ -219,99 +178,20 @@ def test_a_corpus_smaller_than_a_batch(text):
         assert examples.batch(step, 16).input_ids.shape[0] == 16
 
 
-def test_held_out_batches(text, tokenized):
+def test_held_out_streams_are_the_examples_of_an_epoch_by_length(text, tokenized):
+    """Each stream is one batch: no state is passed on between pairs."""
     examples = make_examples(text, tokenized)
-    batches = examples.held_out_batches(16)
+    streams = examples.held_out(16)
+    assert [len(stream) for stream in streams] == [1] * len(streams)
+    batches = [batch for [batch] in streams]
+    assert [len(batch.labels) for batch in batches[:-1]] == [16] * (len(batches) - 1)
     assert sum(len(batch.labels) for batch in batches) == examples.examples_per_epoch
-    again = make_examples(text, tokenized).held_out_batches(16)
+    lengths = np.concatenate([batch.attention_mask.sum(axis=1) for batch in batches])
+    assert (np.diff(lengths) >= 0).all()
+    again = [batch for [batch] in make_examples(text, tokenized).held_out(16)]
     assert all((array == expected).all() for batch, other in zip(batches, again, strict=True)
                for array, expected in zip(batch, other, strict=True))
-    assert [len(batch.labels) for batch in examples.held_out_batches(16, max_examples=40)] == [16, 16, 8]
-
-
-# --- masking ---
-
-def masked(rows=2000, tokens=50, vocab_size=1000, seed=0, **options):
-    """Mask rows of ids of 500 to 999, with a candidate everywhere but at the first and the last five."""
-    rng = np.random.default_rng(seed)
-    input_ids = rng.integers(500, vocab_size, size=(rows, tokens))
-    candidates = np.ones((rows, tokens), bool)
-    candidates[:, 0] = candidates[:, -5:] = False
-    masked_ids, labels = mask_tokens(input_ids, candidates, rng, vocab_size, MASK_ID, **options)
-    return input_ids, candidates, masked_ids, labels
-
-
-def within(count, number, probability):
-    """Whether a binomial count is within 4 standard deviations of what is expected."""
-    return abs(count - number * probability) < 4 * np.sqrt(number * probability * (1 - probability))
-
-
-def test_masking_is_80_10_10():
-    input_ids, candidates, masked_ids, labels = masked()
-    chosen = labels != -100
-    assert not (chosen & ~candidates).any()
-    assert (labels[chosen] == input_ids[chosen]).all()
-    assert (masked_ids[~chosen] == input_ids[~chosen]).all()
-    number = chosen.sum()
-    is_mask, is_same = masked_ids[chosen] == MASK_ID, masked_ids[chosen] == input_ids[chosen]
-    assert within(is_mask.sum(), number, 0.8 + 0.1 / 1000)
-    assert within(is_same.sum(), number, 0.1 + 0.1 / 1000)
-    random_ids = masked_ids[chosen][~is_mask & ~is_same]
-    assert within((random_ids < 500).sum(), len(random_ids), 0.5)
-
-
-def test_random_tokens_come_from_the_whole_vocabulary():
-    masked_ids, _ = mask_tokens(np.full((20, 100), 7), np.ones((20, 100), bool), np.random.default_rng(0),
-                                vocab_size=10, mask_token_id=MASK_ID, mlm_probability=1.0)
-    assert set(masked_ids.ravel()) == set(range(10))  # special tokens included
-
-
-def test_masking_is_uniform_over_candidates():
-    _, candidates, _, labels = masked()
-    per_place = (labels != -100).sum(axis=0)
-    assert all(within(count, 2000, 7 / 44) for count in per_place[candidates[0]])
-
-
-@pytest.mark.parametrize("options, expected", [
-    ({}, 7),                                  # 0.15 * 44 candidates = 6.6
-    ({"lengths": np.full(2000, 50)}, 8),      # 0.15 * 50 = 7.5, rounded to the even number as Python does
-    ({"lengths": np.full(2000, 3)}, 1),       # one at least
-    ({"mlm_probability": 0.4}, 18),
-    ({"mlm_probability": 1.0}, 44),
-    ({"max_predictions_per_seq": 5}, 5),
-])
-def test_number_of_predictions(options, expected):
-    _, _, _, labels = masked(**options)
-    assert ((labels != -100).sum(axis=1) == expected).all()
-
-
-def test_mask_tokens_leaves_its_input_alone():
-    input_ids = np.full((3, 10), 7)
-    masked_ids, _ = mask_tokens(input_ids, np.ones((3, 10), bool), np.random.default_rng(0), 100, MASK_ID,
-                                mlm_probability=1.0)
-    assert (input_ids == 7).all() and (masked_ids != 7).any()
-
-
-def test_a_row_without_candidates_gets_no_predictions():
-    candidates = np.array([[False, False, False], [False, True, False]])
-    for word_starts in (None, np.ones((2, 3), bool)):
-        _, labels = mask_tokens(np.full((2, 3), 7), candidates, np.random.default_rng(0), 100, MASK_ID,
-                                word_starts=word_starts)
-        assert labels.tolist() == [[-100] * 3, [-100, 7, -100]]
-
-
-def test_whole_words_are_masked_together():
-    rng = np.random.default_rng(3)
-    word_starts = rng.random((2000, 50)) < 0.6
-    _, candidates, _, labels = masked(word_starts=word_starts)
-    chosen = labels != -100
-    continues = ~word_starts[:, 1:] & candidates[:, 1:] & candidates[:, :-1]  # the same word as the token before it
-    assert (chosen[:, 1:] == chosen[:, :-1])[continues].all()
-    assert not (chosen & ~candidates).any()
-    counts = chosen.sum(axis=1)
-    assert counts.max() == 7 and counts.mean() > 6.8  # never too many, and hardly ever too few
-    _, _, _, labels = masked(word_starts=word_starts, max_predictions_per_seq=3)
-    assert (labels != -100).sum(axis=1).max() == 3
+    assert [len(batch.labels) for [batch] in examples.held_out(16, max_examples=40)] == [16, 16, 8]
 
 
 def test_whole_word_batches(text, tokenized):
@@ -320,7 +200,7 @@ def test_whole_word_batches(text, tokenized):
     continuation = np.array([token.startswith("##") for token in tokenizer.id_to_token])
     for step in range(20):
         batch = examples.batch(step, 8)
-        ids, chosen = original_ids(batch), batch.labels != -100
+        ids, chosen = original_ids(batch), batch.labels != IGNORE_INDEX
         inside = continuation[ids[:, 1:]] & (ids[:, :-1] > 4)  # ids 0 to 4 are the special tokens
         assert (chosen[:, 1:] == chosen[:, :-1])[inside].all()
 
@@ -330,20 +210,8 @@ def test_batches_never_predict_special_tokens(text, tokenized):
         examples = make_examples(text, tokenized, whole_word=whole_word, mlm_probability=0.9)
         for step in range(10):
             batch = examples.batch(step, 8)
-            assert not np.isin(original_ids(batch)[batch.labels != -100], range(5)).any()
+            assert not np.isin(original_ids(batch)[batch.labels != IGNORE_INDEX], range(5)).any()
             if not whole_word:
                 lengths = batch.attention_mask.sum(axis=1)
                 expected = np.minimum(np.rint(0.9 * lengths), lengths - 3)
-                assert (batch.labels != -100).sum(axis=1).tolist() == expected.tolist()
-
-
-# --- the unigram model ---
-
-def test_unigram_log_probs(text, tokenized):
-    tokenizer = text[0]
-    log_probs = unigram_log_probs(tokenized, tokenizer.vocab_size)
-    assert log_probs.dtype == np.float64 and np.exp(log_probs).sum() == pytest.approx(1.0)
-    full_stop = tokenizer.vocab["."]
-    expected = (60 * 6.5 + 1) / (len(tokenized.ids) + tokenizer.vocab_size)  # 60 documents of 6.5 sentences each
-    assert log_probs[full_stop] == pytest.approx(np.log(expected))
-    assert log_probs[tokenizer.mask_token_id] == pytest.approx(-np.log(len(tokenized.ids) + tokenizer.vocab_size))
+                assert (batch.labels != IGNORE_INDEX).sum(axis=1).tolist() == expected.tolist()

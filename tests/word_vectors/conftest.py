@@ -1,0 +1,14 @@
+"""What the tests of word vectors share."""
+
+import numpy as np
+import pytest
+
+from minibert.word_vectors.vectors import WordVectors
+
+
+@pytest.fixture
+def royal():
+    """Words whose analogy is exact: royalty and sex are two axes."""
+    words = ["king", "queen", "man", "woman", "apple", "pear"]
+    vectors = [[5, 1, 0], [5, -1, 0], [1, 1, 0], [1, -1, 0], [0, 0.5, 3], [0, 0, 3]]
+    return WordVectors(words, np.array(vectors))
