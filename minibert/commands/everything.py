@@ -152,3 +152,7 @@ def _by_layer(cases):
     for case in cases:
         by_layer.setdefault(_layer(case), []).append(case)
     return by_layer
+
+
+def add(commands):
+    """TEMPORARY: this module goes away."""
