@@ -1,32 +1,45 @@
-"""minibert: how pretrained language models work, in NumPy, with every gradient written by hand and proved."""
+"""minibert: how pretrained language models work, in NumPy, with every gradient written by hand and checked.
 
-from minibert import huggingface
-from minibert.gradcheck import GradientCheckError, check_directions, check_gradients
-from minibert.layers import Linear
-from minibert.models.bert import BertConfig, BertForPreTraining, BertModel
-from minibert.text.tokenizer import WordPieceTokenizer
-from minibert.training.optimizers import AdamW
-from minibert.word_vectors.glove import GloVe
-from minibert.word_vectors.vectors import WordVectors
-from minibert.word_vectors.word2vec import Word2Vec
+A name is imported from its module when it is first used (PEP 562): `import minibert` costs nothing and
+changes nothing.
+"""
+
+import importlib
 
 __version__ = "0.1.0"
 
+_NAMES = {  # module: the names that it gives to `minibert`, a line for each model
+    "gradcheck": ("GradientCheckError", "check_directions", "check_gradients"),
+    "layers": (
+        "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
+        "Linear", "MultiHeadAttention", "Parameter", "TanhGELU",
+    ),
+    "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),
+    "text.tokenizer": ("WordPieceTokenizer",),
+    "training.optimizers": ("AdamW",),
+    "word_vectors.glove": ("GloVe",),
+    "word_vectors.vectors": ("WordVectors",),
+    "word_vectors.word2vec": ("Word2Vec",),
+}
+_PACKAGES = (
+    "gradcheck", "huggingface", "layers", "models", "objectives", "plots", "text", "trace", "training",
+    "word_vectors",
+)
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
-def _keep_freed_memory():
-    """Ask the C library (glibc only) to keep the memory of one step for the next one.
-
-    By default it returns the activations to the system when a step's cache is dropped, and every step pays for getting
-    them again, page by page. Harmless where it does not apply.
-    """
-    import ctypes
-    import sys
-
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD: bytes free at the top of the heap before any is returned
-            mallopt(-3, 1 << 25)  # M_MMAP_THRESHOLD: bytes of an array that has memory of its own
+__all__ = sorted([*_MODULES, "huggingface"])
 
 
-_keep_freed_memory()
+def __getattr__(name):
+    """Import a public name, or a package of minibert, when it is first used."""
+    if name in _PACKAGES:
+        return importlib.import_module(f"minibert.{name}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'minibert' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"minibert.{_MODULES[name]}"), name)
+    globals()[name] = value  # the next use finds it without this function
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__, *_PACKAGES})

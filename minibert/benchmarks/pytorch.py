@@ -1,6 +1,7 @@
-"""The same training step under PyTorch: Hugging Face's model as it is, and a lean one with every shortcut that minibert takes.
+"""The same training step under PyTorch: Hugging Face's model, and a lean one with every shortcut of minibert.
 
-Imported only where torch is installed. Both have the sizes, dropout, exact GELU and optimizer settings of the minibert model.
+Imported only where torch is installed. Both have the sizes, dropout, exact GELU and optimizer settings of the
+minibert model.
 """
 
 import math
@@ -12,11 +13,12 @@ from torch.nn import functional
 
 
 class LeanLayer(nn.Module):
-    """A post-norm encoder layer with one matrix product for query, key and value, and PyTorch's own fused attention."""
+    """A post-norm encoder layer: one product for query, key and value, and PyTorch's fused attention."""
 
     def __init__(self, config):
         super().__init__()
-        size, self.num_heads, self.dropout = config.hidden_size, config.num_attention_heads, config.hidden_dropout_prob
+        size, self.num_heads = config.hidden_size, config.num_attention_heads
+        self.dropout = config.hidden_dropout_prob
         self.projections = nn.Linear(size, 3 * size)
         self.attention_output = nn.Linear(size, size)
         self.attention_norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
@@ -27,8 +29,10 @@ class LeanLayer(nn.Module):
     def forward(self, x, mask):
         batch_size, num_tokens, size = x.shape
         heads = self.projections(x).view(batch_size, num_tokens, 3, self.num_heads, size // self.num_heads)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)                                        # (B, A, T, D) each
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=self.dropout)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)                                # (B, A, T, D) each
+        attended = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=self.dropout
+        )
         attended = self.attention_output(attended.transpose(1, 2).reshape(batch_size, num_tokens, size))
         x = self.attention_norm(x + functional.dropout(attended, self.dropout))
         hidden = self.output(functional.gelu(self.intermediate(x)))
@@ -36,7 +40,7 @@ class LeanLayer(nn.Module):
 
 
 class LeanBert(nn.Module):
-    """BERT for pretraining: masked-language-model head on the predicted positions only, tied to the token embedding."""
+    """BERT for pretraining: the MLM head runs on predicted positions only, tied to the token embedding."""
 
     def __init__(self, config):
         super().__init__()
@@ -54,27 +58,28 @@ class LeanBert(nn.Module):
 
     def forward(self, input_ids, token_type_ids, attention_mask, labels, next_sentence_label):
         positions = torch.arange(input_ids.shape[1])
-        x = self.token(input_ids) + self.position(positions) + self.segment(token_type_ids)     # (B, T, H)
+        x = self.token(input_ids) + self.position(positions) + self.segment(token_type_ids)  # (B, T, H)
         x = functional.dropout(self.norm(x), self.dropout)
         mask = attention_mask.bool()[:, None, None, :]
         for layer in self.encoder:
             x = layer(x, mask)
-        pooled = torch.tanh(self.pooler(x[:, 0]))                                               # (B, H)
-        predicted = (labels.view(-1) != -100).nonzero().squeeze(1)                              # (M,)
-        states = x.reshape(-1, x.shape[-1])[predicted]                                          # (M, H)
+        pooled = torch.tanh(self.pooler(x[:, 0]))                                           # (B, H)
+        predicted = (labels.view(-1) != -100).nonzero().squeeze(1)                          # (M,)
+        states = x.reshape(-1, x.shape[-1])[predicted]                                      # (M, H)
         transformed = self.transform_norm(functional.gelu(self.transform(states)))
-        logits = functional.linear(transformed, self.token.weight, self.decoder_bias)           # (M, V)
+        logits = functional.linear(transformed, self.token.weight, self.decoder_bias)       # (M, V)
         mlm_loss = functional.cross_entropy(logits, labels.view(-1)[predicted])
         return mlm_loss + functional.cross_entropy(self.next_sentence(pooled), next_sentence_label)
 
 
 def hugging_face(config, num_threads):
-    """Return a function that makes one training step of transformers' BertForPreTraining, eager, with AdamW as it comes."""
+    """Return a function that makes one step of transformers' BertForPreTraining, eager, with plain AdamW."""
     import transformers
 
     torch.set_num_threads(num_threads)
     torch.manual_seed(0)
-    model = transformers.BertForPreTraining(transformers.BertConfig(**vars(config), attn_implementation="eager")).train()
+    config = transformers.BertConfig(**vars(config), attn_implementation="eager")
+    model = transformers.BertForPreTraining(config).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01)
     return _step(lambda batch: model(**batch).loss, optimizer, num_threads)
 
@@ -106,23 +111,30 @@ def _step(loss_of, optimizer, num_threads):
 
 
 class Race:
-    """transformers' BertForPreTraining, eager, trained as a Pretraining trains ours: from the same weights, by the same rules.
+    """transformers' BertForPreTraining, eager, trained as a Pretraining trains ours.
+
+    It starts from the same weights and follows the same rules.
 
     Args:
-        run: a minibert.training.pretraining.Pretraining, before its first step.
+        run: a Training of a MaskedLM, before its first step.
     """
 
     def __init__(self, run):
         import transformers
 
-        self.recipe, self.held_out = run.recipe, run.held_out
+        self.recipe = run.recipe
+        self.held_out = [batch for stream in run.objective.held_out for batch in stream]
         torch.manual_seed(run.recipe.seed)
         with tempfile.TemporaryDirectory() as folder:
             run.model.save_pretrained(folder)
-            self.model = transformers.BertForPreTraining.from_pretrained(folder, attn_implementation="eager").train()
+            self.model = transformers.BertForPreTraining.from_pretrained(folder, attn_implementation="eager")
+        self.model.train()
         decayed = [parameter for parameter in self.model.parameters() if parameter.ndim > 1]
         others = [parameter for parameter in self.model.parameters() if parameter.ndim == 1]
-        groups = [{"params": decayed, "weight_decay": run.recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        groups = [
+            {"params": decayed, "weight_decay": run.recipe.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, run.recipe.beta2), eps=1e-6)
 
     def step(self, batch, learning_rate):

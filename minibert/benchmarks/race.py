@@ -1,90 +1,96 @@
-"""`minibert bench race`: the whole loop, data included, beside Hugging Face's model: tokens a second, and who learns faster.
+"""The whole loop, data included, beside Hugging Face's model: tokens a second, and the time to a loss.
 
-Both start from the same weights and see the same batches, learning rates, clipping and weight decay; dropout masks differ.
-Evaluations on held-out text are not timed. The time to a loss is read off between two evaluations; the loss that is compared
-is the lowest one that both reach. Ours runs first and makes the batches; theirs finds those of the last epoch made already.
+Both start from the same weights and see the same batches, learning rates, clipping and weight decay; dropout
+masks differ. Evaluations on held-out text are not timed. The time to a loss is read off between two
+evaluations; the loss that is compared is the lowest one that both reach. Ours runs first and makes the
+batches; theirs finds those of the last epoch made already.
 """
-
-import importlib.util
-import json
-import time
 
 import numpy as np
 
-from minibert.text.corpora import PYTHON_DOCS
-from minibert.training.schedules import linear_schedule
-from minibert.objectives.masked_lm import PRESETS
+from minibert.arguments import add_corpus, not_negative
+from minibert.benchmarks.harness import add_number, is_installed, seconds_of
+from minibert.objectives.masked_lm import PRESETS, MaskedLM
+from minibert.training.step import Training
+
+HELP = "the whole loop: tokens a second, and the time to a held-out loss"
+DESCRIPTION = (
+    "Pretrain with minibert and, where transformers is installed, with its eager model, on the same batches."
+)
 
 
-def add(subcommands):
-    """Add the benchmark to argparse's subparsers."""
-    command = subcommands.add_parser(
-        "race",
-        help="the whole loop: tokens a second, and the time to a held-out loss",
-        description="Pretrain with minibert and, where transformers is installed, with its eager model, on the same batches.",
+def add_options(command):
+    """Add the options to an argparse parser."""
+    add_corpus(command)
+    command.add_argument(
+        "--preset", choices=PRESETS, default="tiny",
+        help="sizes, as for minibert pretrain (default: %(default)s)",
     )
-    command.set_defaults(run=run)
-    command.add_argument("--corpus", nargs="+", default=[PYTHON_DOCS], metavar="NAME|PATH", help="as for minibert pretrain")
-    command.add_argument("--preset", choices=PRESETS, default="tiny", help="sizes, as for minibert pretrain (default: tiny)")
-    command.add_argument("--steps", type=int, default=600, metavar="N", help="training steps (default: %(default)s)")
-    command.add_argument("--threads", type=int, default=2, metavar="N", help="of each (default: %(default)s)")
-    command.add_argument("--dropout", type=float, default=0.1, metavar="P", help="all probabilities (default: %(default)s)")
-    command.add_argument("--evaluations", type=int, default=12, metavar="N", help="in the course of a run (default: %(default)s)")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
+    add_number(command, "--steps", 600, "training steps")
+    add_number(command, "--threads", 2, "threads of each")
+    command.add_argument(
+        "--dropout", type=not_negative(float), default=0.1, metavar="P",
+        help="all dropout probabilities (default: %(default)s)",
+    )
+    add_number(command, "--evaluations", 12, "evaluations in the course of a run")
 
 
-def run(options):
-    """Run `minibert bench race`."""
+def measure(options, say):
+    """Train both; return the recipe, the summary, and the log of each."""
     from threadpoolctl import threadpool_limits
 
-    recipe = Recipe(options.corpus, **PRESETS[options.preset], num_steps=options.steps, threads=options.threads, dropout=options.dropout)
-    say = (lambda line: None) if options.json else print
+    recipe = MaskedLM.Recipe.of(
+        options.corpus, options.preset, num_steps=options.steps, threads=options.threads,
+        dropout=options.dropout,
+    )
     with threadpool_limits(1, "blas"):
-        ours = Pretraining(recipe, say=say)
-        race = None
-        if importlib.util.find_spec("torch") and importlib.util.find_spec("transformers"):
-            import torch
-
-            from minibert.benchmarks.pytorch import Race
-
-            torch.set_num_threads(options.threads)
-            race = Race(ours)
+        ours = Training(MaskedLM(recipe, say=say))
+        theirs = opponent(ours, options.threads)
         logs = {"minibert": follow(ours, ours.step, lambda: ours.evaluate().mlm_loss, options)}
-    if race:
+    if theirs is not None:
         def their_step(step):
-            num_warmup_steps = max(1, round(recipe.warmup * recipe.num_steps))
-            race.step(ours.data.batch(step, recipe.batch_size), linear_schedule(step, recipe.num_steps, num_warmup_steps, recipe.learning_rate))
+            theirs.step(ours.objective.batch(step), recipe.learning_rate_at(step))
 
-        logs["hugging-face"] = follow(ours, their_step, race.evaluate, options)
+        logs["hugging-face"] = follow(ours, their_step, theirs.evaluate, options)
     result = summary(logs)
-    if options.json:
-        print(json.dumps({**vars(recipe), **result, "logs": logs}, indent=1))
-        return
-    print(f"\n{'':<14}{'tokens/s':>10}{'s to a held-out loss of ' + format(result['loss'], '.3f'):>34}")
+    title = f"s to a held-out loss of {result['loss']:.3f}"
+    say(f"\n{'':<14}{'tokens/s':>10}{title:>34}")
     for name in logs:
-        print(f"{name:<14}{result['tokens_per_second'][name]:>10,.0f}{result['seconds'][name]:>34.1f}")
-    if race:
-        print(f"minibert takes {result['seconds']['minibert'] / result['seconds']['hugging-face']:.2f} of Hugging Face's time")
+        say(f"{name:<14}{result['tokens_per_second'][name]:>10,.0f}{result['seconds'][name]:>34.1f}")
+    if theirs is not None:
+        ratio = result["seconds"]["minibert"] / result["seconds"]["hugging-face"]
+        say(f"minibert takes {ratio:.2f} of Hugging Face's time")
     else:
-        print("transformers is not installed: pip install torch transformers to see it beside")
+        say("transformers is not installed: pip install torch transformers for a comparison")
+    return {**vars(recipe), **result, "logs": logs}
 
 
-def follow(data, step, evaluate, options):
+def opponent(ours, num_threads):
+    """Return transformers' model at our starting point, or None where it is not installed."""
+    if not is_installed("torch", "transformers"):
+        return None
+    import torch
+
+    from minibert.benchmarks.pytorch import Race
+
+    torch.set_num_threads(num_threads)
+    return Race(ours)
+
+
+def follow(run, step, evaluate, options):
     """Do all steps; return [[steps, tokens, seconds, held-out loss]], one for each evaluation."""
     interval = max(1, options.steps // options.evaluations)
     log, seconds, num_tokens = [[0, 0, 0.0, evaluate()]], 0.0, 0
     for number in range(options.steps):
-        start = time.perf_counter()
-        step(number)
-        seconds += time.perf_counter() - start
-        num_tokens += int(data.data.batch(number, data.recipe.batch_size).attention_mask.sum())
+        seconds += seconds_of(step, number)
+        num_tokens += run.objective.num_tokens(run.objective.batch(number))
         if (number + 1) % interval == 0 or number + 1 == options.steps:
             log.append([number + 1, num_tokens, seconds, evaluate()])
     return log
 
 
 def summary(logs):
-    """Return the loss that all reach, the seconds each took to it, and tokens a second of each."""
+    """Return the loss that all reach, the seconds that each took to reach it, and tokens a second of each."""
     loss = max(min(line[3] for line in log) for log in logs.values())
     return {
         "loss": loss,

@@ -1,6 +1,13 @@
-"""`minibert bench`: how fast it is, beside others."""
+"""`minibert bench`: how fast it is, beside others. Every module of benchmarks/ is one, except its helpers."""
 
-from minibert.benchmarks import bert, glove, growth, race, word2vec
+import importlib
+import json
+import pkgutil
+
+from minibert.commands.common import say
+
+HELPERS = ("harness", "pytorch")  # modules of benchmarks/ that are none
+DEFAULT = "bert"
 
 
 def add(commands):
@@ -8,11 +15,64 @@ def add(commands):
     command = commands.add_parser(
         "bench",
         help="measure how fast a model trains",
-        description="Time a training step of a BERT, beside its matrix products alone and, where they are installed, Hugging Face's "
-        "model and a lean one under PyTorch. With a NAME: another benchmark.",
-        epilog="examples: minibert bench --preset tiny mini; minibert bench word2vec --similarity wordsim353.txt",
+        description="Measure how fast minibert trains, beside other programs where they are installed. "
+        f"Without a NAME: {DEFAULT}.",
+        epilog="examples: minibert bench --preset tiny mini; minibert bench bert --help; "
+        "minibert bench word2vec --similarity wordsim353.txt",
     )
-    bert.add_options(command)
-    subcommands = command.add_subparsers(dest="benchmark", metavar="NAME", required=False)
-    for benchmark in (race, growth, word2vec, glove):
-        benchmark.add(subcommands)
+    command.set_defaults(run=run)
+    parse = command.parse_known_args
+
+    def parse_late(arguments, namespace=None):
+        """Import the benchmarks only when this command is used: `minibert --help` does not need them."""
+        add_benchmarks(command)
+        begins_with_option = not arguments or arguments[0].startswith("-")
+        if begins_with_option and arguments[:1] not in (["-h"], ["--help"]):
+            arguments = [DEFAULT, *arguments]
+        return parse(arguments, namespace)
+
+    command.parse_known_args = parse_late
+
+
+def add_benchmarks(command):
+    """Add a subcommand for each benchmark: its options, and --json."""
+    from minibert import benchmarks
+
+    subparsers = command.add_subparsers(dest="benchmark", metavar="NAME", required=True)
+    for module in pkgutil.iter_modules(benchmarks.__path__):
+        if module.name not in HELPERS:
+            benchmark = importlib.import_module(f"minibert.benchmarks.{module.name}")
+            subcommand = subparsers.add_parser(
+                module.name, help=benchmark.HELP, description=benchmark.DESCRIPTION
+            )
+            benchmark.add_options(subcommand)
+            subcommand.add_argument("--json", action="store_true", help="print one JSON object instead")
+            subcommand.set_defaults(measure=benchmark.measure)
+
+
+def run(options):
+    """Run `minibert bench`."""
+    from minibert.training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    tell = _say_nothing if options.json else say
+    result = options.measure(options, tell)
+    if options.benchmark in PICTURES:
+        PICTURES[options.benchmark](result, options.output)
+        tell(f"The picture is in {options.output}.")
+    if options.json:
+        say(json.dumps(result, indent=1))
+
+
+def _say_nothing(line=""):
+    pass
+
+
+def _draw_growth(growth, path):
+    from minibert import plots
+    from minibert.benchmarks.growth import NAMES
+
+    plots.save(plots.cost_growth, path, growth, NAMES, size=(12, 3.6))
+
+
+PICTURES = {"growth": _draw_growth}  # benchmark: function of its result and the path of a picture

@@ -2,20 +2,33 @@
 
 import json
 
+from minibert.arguments import positive
+from minibert.commands.common import say
+
 
 def add(commands):
     """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "grade",
         help="the points of a notebook's exercises",
-        description="Run the exercises of a notebook (its cells from the heading \"Exercises\" on) or of a Python file, each file in a "
-        "process of its own, and print the points. It runs what the file says: grade files of people you trust, or in a container.",
-        epilog="example: minibert grade notebooks/05_attention.ipynb; minibert grade --json handed-in/*.ipynb",
+        description='Run the exercises of a notebook (its cells from the heading "Exercises" on) or of a '
+        "Python file, each file in a process of its own, and print the points. The code of the files is "
+        "run: grade files of people you trust, or in a container.",
+        epilog="examples: minibert grade notebooks/05_attention.ipynb; "
+        "minibert grade --json handed-in/*.ipynb",
     )
     command.set_defaults(run=run)
-    command.add_argument("files", nargs="+", metavar="FILE", help="a notebook (.ipynb) or Python file (.py) with exercises.check(...)")
-    command.add_argument("--json", action="store_true", help="print a list with an object for each file, for a script")
-    command.add_argument("--timeout", type=float, default=120, metavar="S", help="seconds that a file may take (default: %(default)s)")
+    command.add_argument(
+        "files", nargs="+", metavar="FILE",
+        help="a notebook (.ipynb) or Python file (.py) with exercises.check(...)",
+    )
+    command.add_argument(
+        "--json", action="store_true", help="print a list with an object for each file, for a script"
+    )
+    command.add_argument(
+        "--timeout", type=positive(float), default=120, metavar="S",
+        help="seconds that a file may take (default: %(default)s)",
+    )
 
 
 def run(options):
@@ -29,7 +42,8 @@ def run(options):
         except (ValueError, OSError) as error:
             failures.append({"file": path, "error": str(error)})
     if options.json:
-        print(json.dumps([*(grading.as_dict() for grading in gradings), *failures], indent=1))
+        say(json.dumps([*(grading.as_dict() for grading in gradings), *failures], indent=1))
     else:
-        print("\n\n".join([*map(str, gradings), *(f"{failure['file']}: not graded: {failure['error']}" for failure in failures)]))
+        not_graded = [f"{failure['file']}: not graded: {failure['error']}" for failure in failures]
+        say("\n\n".join([*map(str, gradings), *not_graded]))
     return 1 if failures else 0

@@ -1,71 +1,88 @@
-"""`minibert toy`: documents of the toy language, and what no model of it can beat."""
+"""`minibert toy`: documents of the toy language, and the limits that no model of it can beat."""
 
-import argparse
 import json
 
-NUM_PAIRS = 8192  # that the limits are computed on
+from minibert.arguments import not_negative
+from minibert.commands.common import say
+
+NUM_PAIRS = 8192  # of sentences, from which the limits are computed
 
 
 def add(commands):
+    """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "toy",
         help="print documents of the toy language, or the limits that no model of it can beat",
-        description="Print documents of the toy language: sentences that are drawn from a distribution known exactly. With "
-        "--limits, the loss and accuracy of the best possible model, beside models that look at less.",
+        description="Print documents of the toy language: sentences that are drawn from a distribution "
+        "known exactly. With --limits, the loss and accuracy of the best possible model, beside models "
+        "that look at less.",
         epilog="example: minibert toy --sample 5 --seed 1",
     )
-    command.set_defaults(run=_toy)
-    command.add_argument("--sample", type=_count, default=3, metavar="N", help="number of documents (default: %(default)s)")
-    command.add_argument("--seed", type=_count, default=0, metavar="S", help="another seed, other documents (default: %(default)s)")
+    command.set_defaults(run=run)
+    command.add_argument(
+        "--sample", type=not_negative(int), default=3, metavar="N",
+        help="number of documents (default: %(default)s)",
+    )
+    command.add_argument(
+        "--seed", type=not_negative(int), default=0, metavar="S",
+        help="another seed gives other documents (default: %(default)s)",
+    )
     how = command.add_mutually_exclusive_group()
-    how.add_argument("--tags", action="store_true", help="below each sentence: what decides each word, and the sentence rewritten")
-    how.add_argument("--json", action="store_true", help="a line of JSON for each sentence, with all its labels")
-    how.add_argument("--limits", action="store_true", help="the best possible loss and accuracy, by phenomenon")
+    how.add_argument(
+        "--tags", action="store_true",
+        help="below each sentence: the phenomenon that decides each word, and the sentence rewritten",
+    )
+    how.add_argument(
+        "--json", action="store_true", help="a line of JSON for each sentence, with all its labels"
+    )
+    how.add_argument(
+        "--limits", action="store_true", help="the best possible loss and accuracy, by phenomenon"
+    )
 
 
-def _count(text):
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below zero")
-    return number
-
-
-def _toy(options):
+def run(options):
+    """Run `minibert toy`."""
     from minibert.text.toy import TOY
 
     if options.limits:
-        return _print_limits(TOY)
-    for number, document in enumerate(TOY.documents(options.sample, options.seed)):
+        _print_limits(TOY)
+    else:
+        _print_documents(TOY.documents(options.sample, options.seed), options)
+
+
+def _print_documents(documents, options):
+    for number, document in enumerate(documents):
         if number and not options.json:
-            print()
+            say()
         for sentence in document:
-            print(json.dumps({"document": number, **sentence._asdict()}) if options.json else sentence)
+            say(json.dumps({"document": number, **sentence._asdict()}) if options.json else sentence)
             if options.tags:
-                print("   ", " ".join(f"{word}/{tag}" for word, tag in zip(sentence.words, sentence.phenomena)))
-                print("   ", " ".join(sentence.rewritten))
-    return 0
+                tagged = [f"{word}/{tag}" for word, tag in zip(sentence.words, sentence.phenomena)]
+                say(f"    {' '.join(tagged)}")
+                say(f"    {' '.join(sentence.rewritten)}")
 
 
 def _print_limits(language):
     from minibert.text.toy.limits import Limits, losses_and_hits
     from minibert.text.toy.pairs import ToyExamples
 
+    def row(name, losses, hits):
+        say(f"{name:<40}{losses.mean():>11.3f}{hits.mean():>10.3f}")
+
     tokenizer = language.tokenizer()
     pairs = ToyExamples(language, tokenizer).held_out(NUM_PAIRS)
     limits = Limits(language, tokenizer)
     best = limits.scores(pairs.batch)
-    tags = pairs.tags[pairs.batch.labels >= 0]
-    print(f"{NUM_PAIRS:,} pairs of sentences, {len(tags):,} masked words{'loss':>12}{'accuracy':>10}")
-    print(f"{'best possible model':<40}{best.token_losses.mean():>11.3f}{best.token_right.mean():>10.3f}")
+    is_predicted = pairs.batch.labels >= 0
+    tags = pairs.tags[is_predicted]
+    say(f"{NUM_PAIRS:,} pairs of sentences, {len(tags):,} masked words{'loss':>12}{'accuracy':>10}")
+    row("best possible model", best.token_losses, best.token_right)
     for tag, name in enumerate(language.phenomena):
-        here = tags == tag
-        print(f"  {name:<38}{best.token_losses[here].mean():>11.3f}{best.token_right[here].mean():>10.3f}")
+        row(f"  {name}", best.token_losses[tags == tag], best.token_right[tags == tag])
     for name, probs in limits.baselines(pairs).items():
-        losses, right = losses_and_hits(probs, pairs.batch.labels[pairs.batch.labels >= 0])
-        print(f"{name + ' model':<40}{losses.mean():>11.3f}{right.mean():>10.3f}")
-    print(f"{'next sentence, best possible model':<40}{best.pair_losses.mean():>11.3f}{best.pair_right.mean():>10.3f}")
+        row(f"{name} model", *losses_and_hits(probs, pairs.batch.labels[is_predicted]))
+    row("next sentence, best possible model", best.pair_losses, best.pair_right)
     few = ToyExamples(language, tokenizer).held_out(NUM_PAIRS // 8)
-    losses, right = limits.next_token(few)
-    asked = few.batch.attention_mask[:, 1:] == 1
-    print(f"{'next token, best possible model':<40}{losses[:, 1:][asked].mean():>11.3f}{right[:, 1:][asked].mean():>10.3f}")
-    return 0
+    losses, hits = limits.next_token(few)
+    is_token = few.batch.attention_mask[:, 1:] == 1
+    row("next token, best possible model", losses[:, 1:][is_token], hits[:, 1:][is_token])

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+import minibert.huggingface.names as names
 from minibert.files import (
     CheckpointError,
     brief,
@@ -28,7 +29,6 @@ from minibert.files import (
     write_json,
     write_tensors,
 )
-import minibert.huggingface.names as names
 
 FLOATS = ("F64", "F32", "F16", "BF16")
 

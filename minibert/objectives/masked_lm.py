@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibert import plots
 from minibert.files import read_tensors, write_tensors
 from minibert.models.bert import BertConfig, BertForPreTraining
+from minibert.objectives.corpora import PYTHON_DOCS, TOY
 from minibert.objectives.sentence_pairs import TextPairs, ToyPairs
-from minibert.text.corpora import PYTHON_DOCS, TOY
 from minibert.training.parallel import check_loss
 from minibert.training.recipe import Recipe
 
@@ -286,6 +285,8 @@ class MaskedLM:
 
     def draw(self, directory, log, is_finished=False):
         """Draw the phenomena of the toy language at each evaluation, the loss curves at the end."""
+        from minibert import plots
+
         if self.limits and not is_finished:
             plots.save(plots.phenomena, directory / "phenomena.png", log, size=(12, 6.5))
         if is_finished:

@@ -6,11 +6,10 @@ model."""
 
 import numpy as np
 
-from minibert.text.corpora import TOY, load_corpus, split_held_out
-from minibert.text.examples import PretrainingExamples, TokenizedCorpus, unigram_log_probs
+from minibert.objectives.corpora import load_corpus
+from minibert.text.corpora import split_held_out
+from minibert.text.examples import SentencePairs, TokenizedCorpus, unigram_log_probs
 from minibert.text.tokenizer import WordPieceTokenizer
-
-NUM_TOY_PAIRS = 8192  # held out: enough for a sampling error of the loss below 1 %
 
 
 class TextPairs:
@@ -51,7 +50,7 @@ class TextPairs:
             f"held out {len(held_out_tokens.ids):,}, with no sentence in common"
         )
         common = {"seq_length": recipe.seq_length, "seed": recipe.seed, "whole_word": recipe.whole_word}
-        self.examples = PretrainingExamples(
+        self.examples = SentencePairs(
             training_tokens,
             self.tokenizer,
             mlm_probability=recipe.mlm_probability,
@@ -59,12 +58,12 @@ class TextPairs:
             **common,
         )
         settled = (
-            PretrainingExamples(training_tokens, self.tokenizer, **common) if recipe.settle else self.examples
+            SentencePairs(training_tokens, self.tokenizer, **common) if recipe.settle else self.examples
         )
         self.settled_examples = settled
-        held_out_examples = PretrainingExamples(held_out_tokens, self.tokenizer, recipe.seq_length)
+        held_out_examples = SentencePairs(held_out_tokens, self.tokenizer, recipe.seq_length)
         # few at a time: little memory
-        self.held_out = [[batch] for batch in held_out_examples.held_out_batches(batch_size=16)]
+        self.held_out = held_out_examples.held_out(batch_size=16)
         self.unigram = unigram_log_probs(training_tokens, self.tokenizer.vocab_size)
         self.pieces_per_word = len(held_out_tokens.ids) / held_out_tokens.num_words
 
@@ -82,26 +81,26 @@ class ToyPairs:
     def __init__(self, recipe, checkpoint, say):
         from minibert.text import toy
         from minibert.text.toy.limits import Limits
-        from minibert.text.toy.pairs import ToyExamples, split
+        from minibert.text.toy.pairs import ToyExamples
 
         language = toy.TOY
-        self.fingerprint = load_corpus([TOY]).fingerprint
+        self.fingerprint = toy.corpus().fingerprint
         self.tokenizer = language.tokenizer()
         self.examples = ToyExamples(
             language, self.tokenizer, recipe.seed, recipe.mlm_probability, recipe.next_sentence_probability
         )
         self.settled_examples = ToyExamples(language, self.tokenizer, recipe.seed)
-        pairs = ToyExamples(language, self.tokenizer).held_out(NUM_TOY_PAIRS)
+        held_out_examples = ToyExamples(language, self.tokenizer)
+        self.held_out, pairs = held_out_examples.held_out(batch_size=128), held_out_examples.held_out_pairs()
         longest = pairs.clean_ids.shape[1]
         if longest > recipe.seq_length:
             raise ValueError(
                 f"a pair of toy sentences has up to {longest} tokens: --seq-length {recipe.seq_length} "
                 "is too short for them"
             )
-        self.held_out = [[batch] for batch in split(pairs.batch, batch_size=128)]
         limits = Limits(language, self.tokenizer)
         self.tags, self.phenomena = pairs.tags[pairs.batch.labels >= 0], language.phenomena
         self.best_scores = limits.scores(pairs.batch)
         probs = limits.baselines(pairs)["unigram"][0]
         self.unigram = np.log((1 - 1e-4) * probs + 1e-4 / len(probs))  # special tokens are never predicted
-        self.num_words, self.num_pairs = len(language.words), NUM_TOY_PAIRS
+        self.num_words, self.num_pairs = len(language.words), len(pairs.tags)

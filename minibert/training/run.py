@@ -14,6 +14,7 @@ from minibert.files import read_json, write_json
 from minibert.training import checkpoint
 from minibert.training.interrupts import Interrupt
 from minibert.training.log import as_line, cut_log, read_log
+from minibert.training.memory import keep_freed_memory
 from minibert.training.pace import steps_within
 from minibert.training.step import Training
 
@@ -46,6 +47,7 @@ def begin(output, objective_class, recipe=None, minutes=5.0, say=print):
     started = time.perf_counter()
     output = pathlib.Path(output)
     check_new(output)
+    keep_freed_memory()
     with _our_threads():
         objective = objective_class(recipe or objective_class.Recipe(), say=say)
         training = Training(objective)
@@ -70,6 +72,7 @@ def resume(output, find_objective, say=print):
     Returns, raises: as begin; RunError also if there is no run to resume, or its corpus has changed.
     """
     output = pathlib.Path(output)
+    keep_freed_memory()
     found = checkpoint.checkpoints(output)
     if not (output / "run.json").is_file() or not (output / "log.jsonl").is_file() or not found:
         raise RunError(

@@ -32,7 +32,7 @@ def small_bert(monkeypatch):
         "num_attention_heads": 2,
         "intermediate_size": 12,
     }
-    monkeypatch.setitem(bert.PRESETS, "tiny", sizes)
+    monkeypatch.setattr(bert, "full_config", lambda preset: BertConfig(**sizes))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def wrong_norm(monkeypatch):
 
 
 def test_base_is_bert_base():
-    model = bert.BertConfig(**bert.PRESETS["base"])
+    model = bert.full_config("base")
     size, inner = model.hidden_size, model.intermediate_size
     attention, norm, feed_forward = 4 * (size * size + size), 2 * size, 2 * size * inner + inner + size
     embeddings = (model.vocab_size + model.max_position_embeddings + 2) * size + norm

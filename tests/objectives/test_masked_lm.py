@@ -10,7 +10,7 @@ from runs import begin, training_of
 
 from minibert.objectives import masked_lm
 from minibert.text.corpora import load_corpus, split_held_out
-from minibert.text.examples import Batch
+from minibert.text.examples import PairBatch
 from minibert.text.tokenizer import BasicTokenizer
 
 
@@ -24,7 +24,7 @@ def test_evaluation_is_the_plain_mean_over_all_held_out_examples(run, monkeypatc
         parameter.value += np.random.default_rng(0).normal(0, 0.3, parameter.value.shape).astype(np.float32)
     # Batches of different sizes: the mean over examples is not the mean of the batches' means.
     parts = (slice(0, 1), slice(1, 3), slice(3, None))
-    pieces = [Batch(*(array[part] for array in batch)) for [batch] in run.objective.held_out for part in parts]
+    pieces = [PairBatch(*(array[part] for array in batch)) for [batch] in run.objective.held_out for part in parts]
     pieces = [piece for piece in pieces if len(piece.input_ids)]
     monkeypatch.setattr(run.objective, "held_out", [pieces[:2], pieces[2:]])
     assert len({len(batch.input_ids) for batch in pieces}) > 1
@@ -49,8 +49,8 @@ def test_evaluation_is_the_plain_mean_over_all_held_out_examples(run, monkeypatc
 def test_baselines_by_hand():
     ignored = -100
     batches = [
-        Batch(None, None, None, np.array([[ignored, 0, 0], [2, ignored, ignored]]), np.array([1, 1])),
-        Batch(None, None, None, np.array([[1, ignored]]), np.array([0])),
+        PairBatch(None, None, None, np.array([[ignored, 0, 0], [2, ignored, ignored]]), np.array([1, 1])),
+        PairBatch(None, None, None, np.array([[1, ignored]]), np.array([0])),
     ]
     pairs = SimpleNamespace(
         unigram=np.log([1 / 2, 1 / 4, 1 / 8, 1 / 8]), held_out=[batches], pieces_per_word=1.5)
@@ -58,7 +58,7 @@ def test_baselines_by_hand():
     assert baselines.unigram_loss == pytest.approx((1 + 1 + 3 + 2) / 4 * math.log(2), rel=1e-12)
     assert baselines.majority_accuracy == pytest.approx(2 / 3)
     assert baselines.pieces_per_word == 1.5
-    pairs.held_out = [[Batch(None, None, None, np.array([[0]]), np.array([0]))]]
+    pairs.held_out = [[PairBatch(None, None, None, np.array([[0]]), np.array([0]))]]
     assert masked_lm.baselines(pairs).majority_accuracy == 1.0
 
 

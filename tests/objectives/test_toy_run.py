@@ -9,9 +9,10 @@ import pytest
 from runs import begin, resume, training_of
 
 from minibert import cli, plots
-from minibert.objectives import masked_lm, sentence_pairs
+from minibert.objectives import masked_lm
 from minibert.objectives.masked_lm import TOY_RECIPE, MaskedLMRecipe
 from minibert.text import toy
+from minibert.text.toy import pairs
 from minibert.training import run as runs
 from minibert.training.log import read_log
 from minibert.training.run import RunError
@@ -27,7 +28,7 @@ def toy_run(tmp_path_factory):
     """The directory of a run of 20 steps, with few held-out pairs and few evaluations: each draws fourteen small pictures."""
     directory = tmp_path_factory.mktemp("toy") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sentence_pairs, "NUM_TOY_PAIRS", 300)
+        patch.setattr(pairs, "NUM_HELD_OUT", 300)
         patch.setattr(runs, "NUM_EVALUATIONS", 4)
         begin(directory, toy_recipe(num_steps=20, hidden_size=16, batch_size=8))
         yield directory

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minibert.models.bert import BertConfig, BertForPreTraining
-from minibert.text.examples import Batch
+from minibert.text.examples import PairBatch
 from minibert.training.parallel import DataParallel
 
 SEED = [3, 5]
@@ -25,7 +25,7 @@ def make_batch(batch_size, num_tokens=6):
     input_ids = rng.integers(23, size=(batch_size, num_tokens))
     attention_mask = (np.arange(num_tokens) < rng.integers(3, num_tokens + 1, size=(batch_size, 1))).astype(np.int64)
     labels = np.where((rng.random(input_ids.shape) < 0.5) & (attention_mask == 1), input_ids, -100)
-    return Batch(input_ids, rng.integers(2, size=input_ids.shape), attention_mask, labels, rng.integers(2, size=batch_size))
+    return PairBatch(input_ids, rng.integers(2, size=input_ids.shape), attention_mask, labels, rng.integers(2, size=batch_size))
 
 
 def gradients(model):
@@ -53,7 +53,7 @@ def forward_backward(workers, batch, seed=SEED):
 
 def cut(batch, *ends):
     starts = (0, *ends)
-    return [Batch(*(array[start:end] for array in batch)) for start, end in zip(starts, (*ends, None))]
+    return [PairBatch(*(array[start:end] for array in batch)) for start, end in zip(starts, (*ends, None))]
 
 
 def test_one_thread_gives_the_gradients_of_backward(model):
@@ -90,7 +90,7 @@ def test_several_threads_give_the_gradient_of_the_whole_batch(model, batch_size,
 
 def np_split(batch, num_shares):
     size = min(num_shares, len(batch.labels))
-    return [Batch(*parts) for parts in zip(*(np.array_split(array, size) for array in batch))]
+    return [PairBatch(*parts) for parts in zip(*(np.array_split(array, size) for array in batch))]
 
 
 def test_a_share_without_anything_to_predict(model):

@@ -33,22 +33,9 @@ SIZES = {
     "hidden_dropout_prob": 0.3,
     "attention_probs_dropout_prob": 0.3,
 }
-PRESETS = {
-    "tiny": {
-        "vocab_size": 4000,
-        "hidden_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 512,
-    },
-    "base": {
-        "vocab_size": 30522,
-        "hidden_size": 768,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "intermediate_size": 3072,
-        "max_position_embeddings": 512,
-    },
+TEXT_SIZES = {
+    "tiny": {"vocab_size": 4000},
+    "base": {"vocab_size": 30522, "max_position_embeddings": 512},
 }
 
 
@@ -113,18 +100,26 @@ CASES = {
 }
 
 
+def full_config(preset):
+    """Return the BertConfig of a preset."""
+    from minibert.objectives.masked_lm import SIZES  # late: it brings all that training needs
+
+    sizes = {**SIZES[preset], **TEXT_SIZES[preset]}
+    return BertConfig(**sizes, intermediate_size=4 * sizes["hidden_size"])
+
+
 def at_full_size(preset):
     """Return the Case of a BERT as it is used; "base" has 110 million parameters.
 
     Weights are as large as at the start of training; gains and biases are moved away from 1 and 0. All are
-    float32, which halves the memory that the model takes beside the check. 96 tokens, 20 of them padding, 15
-    % of the others predicted; both losses; dropout.
+    float32, which halves the memory that the model takes beside the check. 96 tokens, 20 of them padding,
+    15 % of the others predicted; both losses; dropout.
 
     Args:
-        preset: a name in PRESETS.
+        preset: "tiny" or "base".
     """
     rng = np.random.default_rng(3)
-    model = BertForPreTraining(BertConfig(**PRESETS[preset]))
+    model = BertForPreTraining(full_config(preset))
     for parameter in model.parameters().values():
         if parameter.value.ndim == 1:
             parameter.value += rng.uniform(-0.5, 0.5, parameter.value.shape).astype(np.float32)

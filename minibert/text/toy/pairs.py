@@ -66,8 +66,9 @@ class ToyExamples:
         """Return a list of streams of one PairBatch each: NUM_HELD_OUT pairs, the same for every seed."""
         return [[batch] for batch in split(self.held_out_pairs().batch, batch_size)]
 
-    def held_out_pairs(self, number=NUM_HELD_OUT):
-        """Return Pairs for evaluation, sorted by length. They depend on `number` alone, not on the seed."""
+    def held_out_pairs(self, number=None):
+        """Return `number` Pairs for evaluation, sorted by length; NUM_HELD_OUT if None. The seed plays no part."""
+        number = NUM_HELD_OUT if number is None else number
         pairs = self.pairs(number, np.random.default_rng([number]))
         order = np.argsort(pairs.batch.attention_mask.sum(axis=1), kind="stable")
         return Pairs(plans=pairs.plans[order],

@@ -1,0 +1,123 @@
+"""`minibert pretrain`: train a BERT on text."""
+
+import os
+
+from minibert.arguments import add_corpus, add_seed, positive
+from minibert.commands.common import quoted, say
+from minibert.objectives import OBJECTIVES
+
+SETTINGS = (  # the options that are fields of the recipe, under the same name
+    "corpus", "preset", "seed", "threads", "batch_size", "seq_length", "vocab_size", "learning_rate",
+    "whole_word",
+)
+
+
+def add(commands):
+    """Add the command to argparse's subparsers."""
+    command = commands.add_parser(
+        "pretrain",
+        help="train a BERT on text: masked language model and next sentence prediction",
+        description="Train a BERT on the documentation of this Python installation, or on text of yours, "
+        "without a network. Leaves the model, its log and its loss curves in the output directory. Ctrl-C "
+        "writes a checkpoint first.",
+        epilog="example: minibert pretrain --corpus my-texts/ --output my-bert --minutes 10",
+    )
+    command.set_defaults(run=run)
+    add_corpus(command, default=None)
+    command.add_argument(
+        "--output", default="bert-run", metavar="DIR", help="directory to write to (default: %(default)s)"
+    )
+    command.add_argument("--model", choices=OBJECTIVES, help="model to train (default: bert)")
+    command.add_argument(
+        "--preset", choices=("tiny", "mini", "small"), help="size of the model (default: tiny)"
+    )
+    length = command.add_mutually_exclusive_group()
+    length.add_argument(
+        "--minutes", type=positive(float), metavar="M",
+        help="time for everything; turned into a number of steps at the start (default: 5; toy: 2)",
+    )
+    length.add_argument(
+        "--steps", type=positive(int), metavar="N", help="number of training steps, instead of --minutes"
+    )
+    add_seed(command, default=None)
+    command.add_argument(
+        "--resume", action="store_true", help="go on with the run in the output directory, as it was begun"
+    )
+    command.add_argument(
+        "--threads", type=positive(int), metavar="N", help="cores to use (default: all, at most 4)"
+    )
+    command.add_argument("--batch-size", type=positive(int), metavar="B", help="sequences in a batch")
+    command.add_argument("--seq-length", type=positive(int), metavar="T", help="tokens in a sequence")
+    command.add_argument(
+        "--vocab-size", type=positive(int), metavar="V", help="word pieces in the vocabulary"
+    )
+    command.add_argument(
+        "--learning-rate", type=positive(float), metavar="R", help="peak of the learning rate"
+    )
+    command.add_argument(
+        "--whole-word", action="store_true", default=None, help="mask whole words, not single pieces"
+    )
+
+
+def run(options):
+    """Run `minibert pretrain`."""
+    from minibert import objectives
+    from minibert.training import run as runs
+
+    given = _settings(options)
+    try:
+        if options.resume:
+            _refuse_settings([*given, *(name for name in ("model", "minutes") if getattr(options, name))])
+            evaluation, training = runs.resume(options.output, objectives.find, say)
+        else:
+            objective = objectives.find(options.model or "bert")
+            recipe = objective.Recipe.of(**{"threads": min(4, _available_cores()), **given})
+            minutes = options.minutes or recipe.default_minutes
+            evaluation, training = runs.begin(options.output, objective, recipe, minutes, say)
+    except KeyboardInterrupt as interrupt:
+        raise _interrupted(options.output, interrupt) from None
+    say()
+    for line in training.objective.table(evaluation):
+        say(line)
+    say()
+    files = ["model", "log.jsonl", *training.objective.pictures]
+    say(f"{', '.join(files[:-1])} and {files[-1]} are in {options.output}. Try:")
+    for command, *arguments in training.objective.suggestions(options.output):
+        say(f"  minibert {command} {' '.join(map(quoted, arguments))}")
+
+
+def _settings(options):
+    """Return the fields of the recipe that the options name."""
+    from minibert.objectives.corpora import PYTHON_DOCS, TOY
+
+    given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
+    if options.corpus:  # paths in full, so that the run can be resumed from any folder
+        named = (PYTHON_DOCS, TOY)
+        given["corpus"] = [name if name in named else os.path.abspath(name) for name in options.corpus]
+    if options.steps:
+        given["num_steps"] = options.steps
+    return given
+
+
+def _refuse_settings(names):
+    """Raise ValueError if a resumed run is given a setting."""
+    if names:
+        flags = ", ".join("--" + name.removeprefix("num_").replace("_", "-") for name in names)
+        raise ValueError(f"a resumed run goes on as it was begun: leave out {flags}")
+
+
+def _available_cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _interrupted(output, interrupt):
+    """Return the KeyboardInterrupt that says what Ctrl-C left behind."""
+    from minibert.training.checkpoint import checkpoints
+
+    saved = checkpoints(output)
+    if not saved:
+        return KeyboardInterrupt("interrupted before the first step: nothing was lost")
+    return KeyboardInterrupt(
+        f"{str(interrupt) or 'stopped at once'}; the last checkpoint is {saved[-1][1]}. "
+        f"Go on with: minibert pretrain --output {quoted(output)} --resume"
+    )

@@ -1,0 +1,80 @@
+"""`minibert bench`: its benchmarks, their options, lines or JSON, and pictures. No test looks at a clock."""
+
+import json
+
+import pytest
+
+import minibert.benchmarks
+from minibert import cli, plots
+from minibert.benchmarks import bert, growth
+
+SMALL = {"vocab_size": 30, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The presets, all of them small."""
+    monkeypatch.setattr(bert, "PRESETS", {"tiny": (3, 8, SMALL), "mini": (2, 5, SMALL)})
+    monkeypatch.setattr(growth, "PRESETS", bert.PRESETS)
+
+
+@pytest.mark.parametrize("name", [[], ["bert"]])
+def test_bert_is_the_default(small, output_of, monkeypatch, name):
+    monkeypatch.setattr(bert, "measure_memory", lambda *arguments: 2_000_000)
+    options = ["--preset", "tiny", "--rounds", 2, "--only", "minibert", "products", "uncut"]
+    printed = "\n".join(output_of("bench", *name, *options))
+    assert "tiny (B 3, T 8" in printed and "products" in printed and "mini (" not in printed
+    (result,) = json.loads("".join(output_of("bench", *name, *options, "--json")))["results"]
+    assert {name: len(times) for name, times in result["seconds"].items()} == {
+        "minibert": 2, "uncut": 2, "products": 2,
+    }
+    assert result["memory"] == {"minibert": 2_000_000, "uncut": 2_000_000}
+
+
+def test_growth_draws_every_size(small, output_of, tmp_path, monkeypatch):
+    drawn = []
+
+    def save(plot, path, *inputs, **options):
+        drawn.append((plot, path, *inputs))
+
+    monkeypatch.setattr(growth, "SIZES", {"B": ("batch_size", (2, 4)), "H": ("hidden_size", (64, 128))})
+    monkeypatch.setattr(plots, "save", save)
+    path = str(tmp_path / "growth.png")
+    measured = json.loads("".join(output_of("bench", "growth", "--rounds", 1, "--output", path, "--json")))
+    sizes = {letter: [row[0] for row in rows] for letter, rows in measured.items()}
+    assert sizes == {"B": [2, 4], "H": [64, 128]}
+    [(plot, where, inputs, names)] = drawn
+    assert (plot, where, names) == (plots.cost_growth, path, growth.NAMES)
+    assert json.loads(json.dumps(inputs)) == measured
+    lines = output_of("bench", "growth", "--rounds", 1, "--output", path)
+    assert [line[:3] for line in lines[:2]] == ["B  ", "H  "]
+    assert lines[-1] == f"The picture is in {path}."
+
+
+def test_a_new_module_is_a_new_benchmark(output_of, tmp_path, monkeypatch):
+    (tmp_path / "sleep.py").write_text(
+        'HELP, DESCRIPTION = "how fast we sleep", "Sleep."\n'
+        "def add_options(command):\n    command.add_argument('--hours', type=int, default=8)\n"
+        "def measure(options, say):\n    say(f'{options.hours} hours')\n    return vars(options)['hours']\n",
+        encoding="utf-8",
+    )
+    folders = [*minibert.benchmarks.__path__, str(tmp_path)]
+    monkeypatch.setattr(minibert.benchmarks, "__path__", folders)
+    assert output_of("bench", "sleep", "--hours", 3) == ["3 hours"]
+    assert output_of("bench", "sleep", "--json") == ["8"]
+
+
+def test_help_lists_the_benchmarks_and_not_their_helpers(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["bench", "--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0 and "Without a NAME: bert" in text
+    benchmarks = ("bert", "glove", "growth", "race", "word2vec")
+    assert [name for name in benchmarks if f"    {name} " not in text] == []
+    assert "harness" not in text and "pytorch" not in text
+
+
+def test_help_of_the_default_benchmark(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "--preset", "tiny", "--help"])
+    assert capsys.readouterr().out.startswith("usage: minibert bench bert ")

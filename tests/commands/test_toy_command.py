@@ -1,0 +1,49 @@
+"""`minibert toy`: documents, their tags, JSON, and the limits."""
+
+import json
+import re
+
+import pytest
+
+from minibert import cli
+from minibert.text import toy
+
+
+def test_documents(output_of):
+    documents = "\n".join(output_of("toy", "--sample", 2, "--seed", 3)).split("\n\n")
+    assert [len(document.splitlines()) for document in documents] == [12, 12]
+    assert documents[0].splitlines()[0] == str(toy.TOY.documents(2, seed=3)[0][0])
+    assert output_of("toy", "--sample", 0) == []
+
+
+def test_tags(output_of):
+    lines = output_of("toy", "--sample", 1, "--tags")
+    assert len(lines) == 36 and "/grammar" in lines[1]
+    sentence = toy.TOY.documents(1, seed=0)[0][0]
+    assert lines[2] == "    " + " ".join(sentence.rewritten)
+
+
+def test_json(output_of):
+    lines = output_of("toy", "--sample", 2, "--json")
+    sentences = [json.loads(line) for line in lines]
+    assert [sentence["document"] for sentence in sentences] == [0] * 12 + [1] * 12
+    assert len(sentences[0]["words"]) == len(sentences[0]["entities"])
+
+
+def test_limits(output_of, monkeypatch):
+    monkeypatch.setattr("minibert.commands.toy.NUM_PAIRS", 160)
+    output = "\n".join(output_of("toy", "--limits"))
+    names = ("best possible model", "bigram model", "unigram model")
+    best, bigram, unigram = (float(re.search(rf"^{name} +(\S+)", output, re.M)[1]) for name in names)
+    assert best < bigram < unigram
+    for name in toy.TOY.phenomena:
+        assert re.search(rf"^  {name} +\d\.\d\d\d +[01]\.\d\d\d$", output, re.M)
+    for name in ("next sentence", "next token"):
+        assert re.search(rf"^{name}, best possible model +\d\.\d\d\d +0\.\d\d\d$", output, re.M)
+
+
+@pytest.mark.parametrize("option", ["--tags", "--limits"])
+def test_one_way_to_print(option, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["toy", "--json", option])
+    assert "not allowed with" in capsys.readouterr().err

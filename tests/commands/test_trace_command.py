@@ -1,0 +1,66 @@
+"""`minibert trace`: its output and its errors. (The debugger: tests/trace/test_debugging.py.)"""
+
+import re
+
+import numpy as np
+import pytest
+
+from minibert import cli, trace
+from minibert.trace import example
+
+
+@pytest.fixture
+def printed_by(capsys):
+    """A function that runs the command; returns what it printed."""
+
+    def run(*arguments, code=0):
+        assert cli.main(["trace", *map(str, arguments)]) == code
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_command_prints_what_it_runs(printed_by):
+    text = printed_by()
+    assert "tokens   [CLS] the [MASK] chased the cat [SEP] it [MASK] up a [MASK] [SEP] [PAD] [PAD]\n" in text
+    assert "hidden   dog at 2, ran at 8, tree at 11\n" in text
+    assert (
+        "letters  B 1 batch, T 15 tokens, H 8 hidden size, A 2 heads, D 4 = H/A, F 16 feed-forward size, "
+        "V 20 vocabulary, M 3 hidden tokens\n"
+    ) in text
+    assert re.search(r"loss     5\.\d{4} = MLM 4\.\d{4} \+ NSP 1\.\d{4}\n", text)
+    subject = example.tiny()
+    lines = str(trace.watch(subject.model, **subject.batch)).splitlines()
+    assert text.split("\n\n", 1)[1].splitlines() == lines + [""]
+
+
+def test_any_checkpoint_and_any_text(printed_by, finished_run):
+    second = "The bird sees the cat."
+    text = printed_by(finished_run, "The small dog sees a [MASK].", second, "--only", "mlm_loss")
+    assert re.search(r"tokens   \[CLS\] the .*\[MASK\] .*\[SEP\] the .*\[SEP\]\n", text)
+    assert "+ NSP" in text and "mlm_loss.probs" in text
+    text = printed_by(finished_run, "The small dog sees a bird.")
+    assert "[MASK]" in text.splitlines()[1] and "+ NSP" not in text
+    assert printed_by(finished_run).startswith(f"model    {finished_run}\n")
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (("--only", "bert.pooler.dance"), "bert.pooler.dense"),
+    (("--stop-at", "x", "--values"), "leave out --only and --values"),
+    (("--exhibit", "nothing"), "there is no exhibit 'nothing'"),
+    (("no-such-directory",), "no-such-directory"),
+])
+def test_errors(failing, arguments, message):
+    assert message in failing("trace", *arguments)
+
+
+def test_a_tensor_that_is_not_finite_is_named(printed_by, monkeypatch):
+    def spoiled():
+        subject = tiny_example()
+        subject.model.bert.encoder[0].output_norm.gamma.value[3] = np.inf
+        return subject
+
+    tiny_example = example.tiny
+    monkeypatch.setattr(example, "tiny", spoiled)
+    text = printed_by(code=1)
+    assert "The first tensor that is not finite: bert.encoder.0.output_norm.gamma\n" in text
