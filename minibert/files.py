@@ -1,7 +1,7 @@
 """Files that are whole or not there: atomic writes, JSON, and the .safetensors format.
 
-Nothing in a file is believed before it is checked: sizes and names are compared with the file's true length before memory
-is taken or a number is read, so that a broken or hostile file ends in a message at once.
+Nothing in a file is believed before it is checked: sizes and names are compared with the file's true length
+before memory is taken or a number is read, so that a broken or hostile file ends in a message at once.
 """
 
 import json
@@ -15,10 +15,22 @@ import numpy as np
 
 # The number types of .safetensors files. NumPy has no bfloat16: its 16 bits are the upper half of a float32.
 DTYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
-}  # fmt: skip
-MAX_JSON = 1 << 22  # bytes; the header of BERT-large takes 50,000. What is longer is not parsed: that alone can fill a memory
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "|i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "|u1",
+    "BOOL": "|b1",
+}
+# Bytes; the header of BERT-large takes 50,000. Parsing a longer one could fill the memory.
+MAX_JSON = 1 << 22
 
 
 class CheckpointError(ValueError):
@@ -29,7 +41,7 @@ class CheckpointError(ValueError):
 
 
 def write_atomically(path, content):
-    """Write bytes so that `path` holds either what it held before or all of `content`, even after a power cut."""
+    """Write bytes so that `path` holds all of them or what it held before, even after a power cut."""
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "wb") as file:
         file.write(content)
@@ -47,7 +59,8 @@ def write_tensors(path, tensors, metadata=None):
     """Write {name: array} as a .safetensors file, atomically."""
     import safetensors.numpy
 
-    # safetensors writes memory as it lies there: without order="C", a transposed or sliced view would come out scrambled.
+    # safetensors writes memory as it lies there: without order="C", a transposed or sliced view would come
+    # out scrambled.
     in_order = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     write_atomically(path, safetensors.numpy.save(in_order, metadata))
 
@@ -87,18 +100,22 @@ class StoredTensor(NamedTuple):
 
     path: pathlib.Path
     name: str
-    dtype: str    # as the file says it: "F32", "BF16", ...
+    dtype: str  # as the file says it: "F32", "BF16", ...
     shape: tuple
-    start: int    # its first byte in the file
+    start: int  # its first byte in the file
 
     def dtype_name(self):
         """NumPy's name of the dtype where it has one: "int64" for "I64"."""
-        return np.dtype(DTYPES[self.dtype]).name if self.dtype in DTYPES and self.dtype != "BF16" else self.dtype
+        return (
+            np.dtype(DTYPES[self.dtype]).name if self.dtype in DTYPES and self.dtype != "BF16" else self.dtype
+        )
 
     def read(self):
-        """Return the numbers, an array of its own; bfloat16 becomes float32, of which it is the upper 16 bits."""
+        """Return the numbers as a new array; bfloat16, the upper 16 bits of a float32, becomes float32."""
         if self.dtype not in DTYPES:
-            raise CheckpointError(f"tensor {self.name!r} in {self.path} holds {brief(self.dtype)}, which NumPy cannot")
+            raise CheckpointError(
+                f"tensor {self.name!r} in {self.path} holds {brief(self.dtype)}, which NumPy cannot"
+            )
         array = np.fromfile(self.path, DTYPES[self.dtype], math.prod(self.shape), offset=self.start)
         array = array.astype(array.dtype.newbyteorder("="), copy=False).reshape(self.shape)
         return (array.astype(np.uint32) << 16).view(np.float32) if self.dtype == "BF16" else array
@@ -119,8 +136,8 @@ def read_tensors(path):
 def stored_tensors(path):
     """Return {name: StoredTensor} of a .safetensors file, from its header alone.
 
-    The file: 8 bytes with the length of the header; the header, {name: {"dtype", "shape", "data_offsets": [begin, end]}} in
-    JSON; and the numbers of all tensors, one after the other, without gaps.
+    The file: 8 bytes with the length of the header; the header, {name: {"dtype", "shape", "data_offsets":
+    [begin, end]}} in JSON; and the numbers of all tensors, one after the other, without gaps.
 
     Raises:
         CheckpointError: the file is missing, or holds less, more or something else than its header says.
@@ -145,19 +162,25 @@ def stored_tensors(path):
     except CheckpointError:
         raise
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}): was it cut short when it was copied?") from None
+        raise CheckpointError(
+            f"{path} cannot be read ({error}): was it cut short when it was copied?"
+        ) from None
 
 
 def _name_foreign(path, first):
-    """Raise a CheckpointError that says what a file is, if its first eight bytes tell that it is no .safetensors file."""
+    """Raise a CheckpointError that says what a file is, if its first eight bytes show it."""
     if first.startswith((b"PK", b"\x80\x02")):
-        raise CheckpointError(f"{path} cannot be read: it is a zip file or a pickle, as torch.save writes, wrongly named")
+        raise CheckpointError(
+            f"{path} cannot be read: it is a zip file or a pickle, as torch.save writes, wrongly named"
+        )
     if first == b"version ":
-        raise CheckpointError(f"{path} cannot be read: it is a Git LFS pointer, not the file; `git lfs pull` fetches that")
+        raise CheckpointError(
+            f"{path} cannot be read: it is a Git LFS pointer, not the file; `git lfs pull` fetches that"
+        )
 
 
 def _checked(path, header, data_start, num_bytes):
-    """Return {name: StoredTensor} of a parsed header; ValueError where it does not describe this file to the byte."""
+    """Return {name: StoredTensor} of a parsed header; ValueError unless it describes the file to the byte."""
     tensors, spans = {}, []
     for name, entry in header.items():
         if name == "__metadata__":
@@ -166,17 +189,27 @@ def _checked(path, header, data_start, num_bytes):
             dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
             numbers = [*shape, begin, end]
         except (KeyError, TypeError, ValueError):
-            raise ValueError(f"tensor {brief(name)} needs dtype, shape and data_offsets, got {brief(entry)}") from None
-        if not isinstance(dtype, str) or len(shape) > 32 or not all(type(n) is int and 0 <= n < 2**63 for n in numbers):
+            raise ValueError(
+                f"tensor {brief(name)} needs dtype, shape and data_offsets, got {brief(entry)}"
+            ) from None
+        if (
+            not isinstance(dtype, str)
+            or len(shape) > 32
+            or not all(type(n) is int and 0 <= n < 2**63 for n in numbers)
+        ):
             raise ValueError(f"tensor {brief(name)} has an impossible dtype, shape or offset: {brief(entry)}")
         if dtype in DTYPES and end - begin != math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
-            raise ValueError(f"tensor {brief(name)} claims {end - begin:,} bytes for {brief(shape)} of {dtype}")
+            raise ValueError(
+                f"tensor {brief(name)} claims {end - begin:,} bytes for {brief(shape)} of {dtype}"
+            )
         tensors[name] = StoredTensor(path, name, dtype, tuple(shape), data_start + begin)
         spans.append((begin, end, name))
     position = 0
     for begin, end, name in sorted(spans):  # no gap and no overlap: many names cannot lead to the same bytes
         if begin != position:
-            raise ValueError(f"tensor {brief(name)} begins at byte {begin:,} of the numbers, and {position:,} comes next")
+            raise ValueError(
+                f"tensor {brief(name)} begins at byte {begin:,} of the numbers, and {position:,} comes next"
+            )
         position = end
     if data_start + position != num_bytes:
         raise ValueError(f"its tensors take {position:,} bytes, and there are {num_bytes - data_start:,}")
@@ -193,4 +226,7 @@ def listed(names, limit=4):
     """Return the first names of many, as text."""
     names = list(names)
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return ", ".join(name if len(name) <= 120 else name[:117] + "..." for name in names[:limit]) + more or "nothing"
+    return (
+        ", ".join(name if len(name) <= 120 else name[:117] + "..." for name in names[:limit]) + more
+        or "nothing"
+    )

@@ -70,7 +70,7 @@ def _print_limits(language):
         say(f"{name:<40}{losses.mean():>11.3f}{hits.mean():>10.3f}")
 
     tokenizer = language.tokenizer()
-    pairs = ToyExamples(language, tokenizer).held_out(NUM_PAIRS)
+    pairs = ToyExamples(language, tokenizer).held_out_pairs(NUM_PAIRS)
     limits = Limits(language, tokenizer)
     best = limits.scores(pairs.batch)
     is_predicted = pairs.batch.labels >= 0
@@ -82,7 +82,7 @@ def _print_limits(language):
     for name, probs in limits.baselines(pairs).items():
         row(f"{name} model", *losses_and_hits(probs, pairs.batch.labels[is_predicted]))
     row("next sentence, best possible model", best.pair_losses, best.pair_right)
-    few = ToyExamples(language, tokenizer).held_out(NUM_PAIRS // 8)
+    few = ToyExamples(language, tokenizer).held_out_pairs(NUM_PAIRS // 8)
     losses, hits = limits.next_token(few)
     is_token = few.batch.attention_mask[:, 1:] == 1
     row("next token, best possible model", losses[:, 1:][is_token], hits[:, 1:][is_token])

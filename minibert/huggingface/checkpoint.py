@@ -4,8 +4,9 @@
              model.safetensors               the weights, or, in several files,
              model.safetensors.index.json    {"weight_map": {tensor: its file}} and the files it names
 
-Nothing in a file is believed before it is checked: sizes and names are compared with the file's true length and with
-config.json before memory is taken or a number is read, so that a broken or hostile file ends in a message at once.
+Nothing in a file is believed before it is checked: sizes and names are compared with the file's true length
+and with config.json before memory is taken or a number is read, so that a broken or hostile file ends in a
+message at once.
 """
 
 import dataclasses
@@ -33,20 +34,21 @@ from minibert.files import (
 FLOATS = ("F64", "F32", "F16", "BF16")
 
 UNPICKLING = (  # clone: tied weights may not share memory in a safetensors file
-    "python -c \"import glob, torch, safetensors.torch as s; s.save_file({{name: tensor.contiguous().clone() for file in "
-    "glob.glob('{}') for name, tensor in torch.load(file, map_location='cpu', weights_only=True).items()}}, "
-    "'model.safetensors', {{'format': 'pt'}})\""
+    'python -c "import glob, torch, safetensors.torch as s; s.save_file({{name: tensor.contiguous().clone() '
+    "for file in glob.glob('{}') for name, tensor in "
+    "torch.load(file, map_location='cpu', weights_only=True).items()}}, 'model.safetensors', "
+    "{{'format': 'pt'}})\""
 )
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint that was read, but some parts of the model are not in it, or some of its tensors not in the model."""
+    """A checkpoint lacks some parts of the model, or holds tensors that the model has no place for."""
 
 
 class LoadingInfo(NamedTuple):
     """What did not meet when a checkpoint was read, as Hugging Face's tensor names."""
 
-    missing_keys: list     # in the model, not in the checkpoint: newly initialised
+    missing_keys: list  # in the model, not in the checkpoint: newly initialised
     unexpected_keys: list  # in the checkpoint, not in the model: not used
 
 
@@ -64,7 +66,7 @@ def table_of(model_class):
 
 
 def _rows(table, model_class, config):
-    """Yield (our name, Hugging Face's name, transposed, shape) of every tensor; the body's names have its prefix."""
+    """Yield (our name, Hugging Face's name, transposed, shape) of each tensor, the body's with its prefix."""
     parts = table.MODELS[model_class.__name__]
     for ours, theirs, transposed, letters in table.NAMES:
         if ours.startswith(parts):
@@ -95,7 +97,8 @@ def state_dict(model, grads=False):
         for name, parameter in torch_model.named_parameters():
             abs(arrays[name] - parameter.grad.numpy()).max()
 
-    One gradient differs by design: PyTorch's `Embedding(padding_idx=...)` drops what the row of [PAD] receives as an input.
+    One gradient differs by design: PyTorch's `Embedding(padding_idx=...)` drops what the row of [PAD]
+        receives as an input.
     """
     parameters = model.parameters()
     arrays = {}
@@ -109,20 +112,27 @@ def state_dict(model, grads=False):
 
 
 def save(model, directory):
-    """Write config.json and model.safetensors, each under a temporary name first, so that neither is ever half written.
+    """Write config.json and model.safetensors, atomically; a model's `save_pretrained` is this function.
 
     Raises:
-        ValueError: the parameters are complex numbers (a gradient check's copy of a model), which no checkpoint holds.
+        ValueError: the parameters are complex (a gradient check's copy of a model).
     """
     arrays = state_dict(model)
     for name, array in arrays.items():
         if array.dtype.kind != "f":
-            raise ValueError(f"{name} holds {array.dtype}, and a checkpoint holds floats: save model.astype(np.float32)")
+            raise ValueError(
+                f"{name} holds {array.dtype}, and a checkpoint holds floats: save model.astype(np.float32)"
+            )
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     table = table_of(type(model))
     sizes = {table.CONFIG.get(name, name): value for name, value in dataclasses.asdict(model.config).items()}
-    config = {"architectures": [type(model).__name__], "model_type": table.MODEL_TYPE, **sizes, **table.WRITTEN}
+    config = {
+        "architectures": [type(model).__name__],
+        "model_type": table.MODEL_TYPE,
+        **sizes,
+        **table.WRITTEN,
+    }
     write_tensors(directory / "model.safetensors", arrays, {"format": "pt"})
     write_json(directory / "config.json", config)
 
@@ -133,19 +143,21 @@ def save(model, directory):
 def load(model_class, directory, dtype=None, output_loading_info=False):
     """Read a model that save_pretrained or Hugging Face wrote; a model's `from_pretrained` is this function.
 
-    The body must be there whole. What the model's table calls optional (a pooler, heads) may be absent: it is newly
-    initialised then (seed 0). A CheckpointWarning says what is newly initialised, and which tensors of the checkpoint
-    have no place in the model.
+    The body must be there whole. What the model's table calls optional (a pooler, heads) may be absent: it is
+    newly initialised then (seed 0). A CheckpointWarning says what is newly initialised, and which tensors of
+    the checkpoint have no place in the model.
 
     Args:
         model_class: with a config_class, listed in a table of huggingface/names/.
-        directory: holds config.json and model.safetensors, or model.safetensors.index.json and the files it names.
-        dtype: of the parameters; None is that of the file, or float32 where the file holds float16 or bfloat16.
+        directory: holds config.json and model.safetensors, or model.safetensors.index.json and the files it
+            names.
+        dtype: of the parameters; None is that of the file, or float32 where the file holds float16 or
+            bfloat16.
         output_loading_info: return (model, LoadingInfo(missing_keys, unexpected_keys)), and do not warn.
 
     Raises:
-        CheckpointError: a file is missing, truncated or not what it should be, or a tensor is missing or has a wrong
-            shape.
+        CheckpointError: a file is missing, truncated or not what it should be, or a tensor is missing or has
+            a wrong shape.
         ValueError: dtype is no type of floating-point or complex numbers.
     """
     if dtype is not None and not np.issubdtype(dtype, np.inexact):
@@ -172,10 +184,11 @@ def load(model_class, directory, dtype=None, output_loading_info=False):
 
 
 def checkpoint_tensors(table, directory):
-    """Return the file that lists a checkpoint's tensors, and {name in the table: StoredTensor}; reads no weights.
+    """Return the file that lists a checkpoint's tensors, and {name in the table: StoredTensor}, unread.
 
     Raises:
-        CheckpointError: a file is missing or damaged, there are pickled weights only, or a tensor is there twice.
+        CheckpointError: a file is missing or damaged, there are pickled weights only, or a tensor is there
+            twice.
     """
     path, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
     if path.is_file():
@@ -189,7 +202,8 @@ def checkpoint_tensors(table, directory):
     for name, tensor in stored.items():
         for old, new in table.OLD_NAMES:
             name = name.replace(old, new)
-        name = f"{table.BODY}{name}" if name.startswith(table.BODY_PARTS) else name  # a body alone has no prefix
+        if name.startswith(table.BODY_PARTS):  # a body alone has no prefix
+            name = f"{table.BODY}{name}"
         if name in tensors:
             both = f"{brief(tensors[name].name)} and {brief(tensor.name)}"
             raise CheckpointError(f"{path} holds one tensor under two names: {both}")
@@ -206,11 +220,15 @@ def _sharded(index):
     for file in sorted(set(weight_map.values())):
         # As on Windows, where both / and \ lead to another folder.
         if file in ("", ".", "..") or pathlib.PureWindowsPath(file).name != file or len(file) > 255:
-            raise CheckpointError(f"{index} names the file {brief(file)}: the files of a checkpoint lie in its own folder")
+            raise CheckpointError(
+                f"{index} names the file {brief(file)}: the files of a checkpoint lie in its own folder"
+            )
         headers[file] = stored_tensors(index.parent / file)
     for name, file in weight_map.items():
         if name not in headers[file]:
-            raise CheckpointError(f"{index.parent / file} has no tensor {brief(name)}, though {index.name} says so")
+            raise CheckpointError(
+                f"{index.parent / file} has no tensor {brief(name)}, though {index.name} says so"
+            )
     return {name: headers[file][name] for name, file in weight_map.items()}
 
 
@@ -219,9 +237,10 @@ def _refuse_pickles(directory):
         pickles = sorted(path.name for path in directory.glob(pattern))
         if pickles:
             raise CheckpointError(
-                f"{directory} holds its weights as a pickle ({listed(pickles)}), and to read a pickle is to run whatever "
-                "program it contains; minibert reads model.safetensors only. With PyTorch and safetensors installed, this "
-                f"line, in that folder, writes it, taking the tensors and running nothing: {UNPICKLING.format(pattern)}"
+                f"{directory} holds its weights as a pickle ({listed(pickles)}), and to read a pickle is to "
+                "run whatever program it contains; minibert reads model.safetensors only. With PyTorch and "
+                "safetensors installed, this line, in that folder, writes it, taking the tensors and running "
+                f"nothing: {UNPICKLING.format(pattern)}"
             )
 
 
@@ -241,8 +260,9 @@ def _match(table, model_class, path, tensors, config):
             kept = unused.setdefault(original, copied)  # some files hold the copy alone
             if is_tied and not copied.equals(kept):
                 raise CheckpointError(
-                    f"{path}: {copied.name!r} differs from {kept.name!r}, and in minibert they are one and the "
-                    f"same (tied) weight; {table.BODY_CLASS}.from_pretrained reads the encoder of such a checkpoint"
+                    f"{path}: {copied.name!r} differs from {kept.name!r}, and in minibert they are one and "
+                    f"the same (tied) weight; {table.BODY_CLASS}.from_pretrained reads the encoder of such a "
+                    "checkpoint"
                 )
     stored_parts = {_part(table, theirs) for theirs in unused}
     found, missing = {}, []
@@ -253,14 +273,17 @@ def _match(table, model_class, path, tensors, config):
         if theirs not in unused:  # this also ends the loop where config.json claims a billion layers
             shown = _own(table, model_class, theirs)
             raise CheckpointError(
-                f"{path} has no tensor {shown!r}: it is no {model_class.__name__} checkpoint, or not all of one; "
+                f"{path} has no tensor {shown!r}: it is no {model_class.__name__} checkpoint, or not all of "
+                "one; "
                 f"it holds {listed(tensor.name for tensor in tensors.values())}"
             )
         tensor = unused.pop(theirs)
-        # a digit is its own size
-        shape = tuple(sizes.get(letter) or int(letter) for letter in (reversed(letters) if transposed else letters))
+        letters = letters[::-1] if transposed else letters
+        shape = tuple(sizes.get(letter) or int(letter) for letter in letters)  # a digit is its own size
         if tensor.dtype not in FLOATS:
-            raise CheckpointError(f"tensor {tensor.name!r} in {tensor.path} holds {tensor.dtype_name()}, not floats")
+            raise CheckpointError(
+                f"tensor {tensor.name!r} in {tensor.path} holds {tensor.dtype_name()}, not floats"
+            )
         if tensor.shape != shape:
             raise CheckpointError(
                 f"tensor {tensor.name!r} in {tensor.path} has shape {brief(tensor.shape)}, "
@@ -280,8 +303,12 @@ def _part(table, their_name):
 def _describe(table, path, info):
     sentences = []
     if info.missing_keys:
-        parts = ", ".join(dict.fromkeys(table.OPTIONAL_PARTS[_part(table, name)] for name in info.missing_keys))
-        sentences.append(f"newly initialised, because the checkpoint has none, and to be trained before use: {parts}")
+        parts = ", ".join(
+            dict.fromkeys(table.OPTIONAL_PARTS[_part(table, name)] for name in info.missing_keys)
+        )
+        sentences.append(
+            f"newly initialised, because the checkpoint has none, and to be trained before use: {parts}"
+        )
     if info.unexpected_keys:
         sentences.append(f"not used, because the model has no place for it: {listed(info.unexpected_keys)}")
     return f"{path}: {'; '.join(sentences)}"
@@ -291,22 +318,29 @@ def read_config(model_class, directory):
     """Read config.json; keys that are not sizes or rates of the model are left out.
 
     Raises:
-        CheckpointError: the file is missing or no JSON object, or it describes a model that would compute something else.
+        CheckpointError: the file is missing or no JSON object, or it describes a model that would compute
+            something else.
     """
     path = pathlib.Path(directory) / "config.json"
     if not path.is_file():
         raise CheckpointError(
-            f"{path} does not exist: {directory} is no checkpoint directory (minibert downloads nothing: give a folder)"
+            f"{path} does not exist: {directory} is no checkpoint directory (minibert downloads nothing: "
+            "give a folder)"
         )
     content, table, config_class = read_json(path), table_of(model_class), model_class.config_class
     model_type = content.get("model_type", table.MODEL_TYPE)
     if model_type != table.MODEL_TYPE:
-        raise CheckpointError(f"{path} describes a {brief(model_type)} model; {model_class.__name__} reads "
-                              f"{table.MODEL_TYPE!r}")
+        raise CheckpointError(
+            f"{path} describes a {brief(model_type)} model; {model_class.__name__} reads {table.MODEL_TYPE!r}"
+        )
     for name, supported in table.SUPPORTED.items():
         if content.get(name) not in (None, supported):
-            raise CheckpointError(f"{path}: {name} {brief(content[name])} is not supported, only {supported!r}")
-    their_names = {field.name: table.CONFIG.get(field.name, field.name) for field in dataclasses.fields(config_class)}
+            raise CheckpointError(
+                f"{path}: {name} {brief(content[name])} is not supported, only {supported!r}"
+            )
+    their_names = {
+        field.name: table.CONFIG.get(field.name, field.name) for field in dataclasses.fields(config_class)
+    }
     given = {ours: content[theirs] for ours, theirs in their_names.items() if theirs in content}
     for name, value in given.items():
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

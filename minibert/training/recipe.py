@@ -41,7 +41,9 @@ class Recipe:
         """
         unknown = changes.keys() - {field.name for field in dataclasses.fields(cls)}
         if unknown:
-            raise ValueError(f"{cls.__name__} has no {', '.join(sorted(unknown))}: this objective does not use it")
+            raise ValueError(
+                f"{cls.__name__} has no {', '.join(sorted(unknown))}: this objective does not use it"
+            )
         return cls(**changes)
 
     def learning_rate_at(self, step):

@@ -9,6 +9,7 @@ from minibert import cli
 from minibert.commands import gradcheck
 from minibert.gradcheck import check_gradients, museum
 from minibert.gradcheck.cases import CASES, bert
+from minibert.models.bert import BertConfig
 
 
 @pytest.fixture

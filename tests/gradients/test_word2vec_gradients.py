@@ -50,7 +50,7 @@ def test_loss_is_the_formula():
     """The loss of five noise words, written out with logarithms."""
     hidden = table()[3]
     loss, _ = SAMPLED.forward(hidden, 2, NEGATIVES)
-    vectors = SAMPLED.vectors.value
+    vectors = SAMPLED.choices.vectors.value
     sigma = 1 / (1 + np.exp(-vectors @ hidden))
     assert loss == pytest.approx(-np.log(sigma[2]) - np.log(1 - sigma[NEGATIVES]).sum(), rel=1e-12)
 

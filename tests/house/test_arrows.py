@@ -53,18 +53,28 @@ GRAPH = {name: imports(name) for name in MODULES}
 
 def group(name):
     """Return the number of a module's group, and None for the package itself and for plots."""
-    fitting = [(len(prefix), number) for number, prefixes in enumerate(GROUPS) for prefix in prefixes
-               if name == prefix or name.startswith(f"{prefix}.")]
+    fitting = [
+        (len(prefix), number)
+        for number, prefixes in enumerate(GROUPS)
+        for prefix in prefixes
+        if name == prefix or name.startswith(f"{prefix}.")
+    ]
     return max(fitting)[1] if fitting else None
 
 
 def test_every_module_has_its_group():
-    assert [name for name in MODULES if group(name) is None and name.partition(".")[0] not in ("", "plots")] == []
+    assert [
+        name for name in MODULES if group(name) is None and name.partition(".")[0] not in ("", "plots")
+    ] == []
 
 
 def test_arrows_go_to_the_right():
-    wrong = [f"{name} -> {target}" for name, targets in GRAPH.items() for target in targets
-             if name and None not in (group(name), group(target)) and group(target) < group(name)]
+    wrong = [
+        f"{name} -> {target}"
+        for name, targets in GRAPH.items()
+        for target in targets
+        if name and None not in (group(name), group(target)) and group(target) < group(name)
+    ]
     assert wrong == []
 
 
@@ -84,16 +94,27 @@ def test_plots_import_numpy_and_matplotlib_only():
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module] if isinstance(node, ast.ImportFrom) else []
                 for full in names:
-                    assert full.split(".")[0] in ("numpy", "matplotlib", "math") or full.startswith("minibert.plots")
+                    assert full.split(".")[0] in ("numpy", "matplotlib", "math") or full.startswith(
+                        "minibert.plots"
+                    )
 
 
 def test_who_calls_plots():
-    callers = {name.partition(".")[0] for name, targets in GRAPH.items()
-               if name.partition(".")[0] != "plots" and any(target.partition(".")[0] == "plots" for target in targets)}
+    callers = {
+        name.partition(".")[0]
+        for name, targets in GRAPH.items()
+        if name.partition(".")[0] != "plots"
+        and any(target.partition(".")[0] == "plots" for target in targets)
+    }
     assert callers <= set(CALL_PLOTS)
 
 
 def test_the_rules_see_what_they_forbid():
     assert "layers.base" in GRAPH["models.bert"] and "training.run" not in GRAPH["models.bert"]
-    assert group("text.toy.pairs") < group("text.examples.masking") < group("text.tokenizer") < group("layers.base")
+    assert (
+        group("text.toy.pairs")
+        < group("text.examples.masking")
+        < group("text.tokenizer")
+        < group("layers.base")
+    )
     assert group("gradcheck.museum") < group("gradcheck.cases") < group("gradcheck.check")

@@ -15,7 +15,9 @@ ROOT = pathlib.Path(minibert.__file__).parent.parent
 def texts():
     """Return {file: text} of all documents; of notebooks the markdown."""
     found = {}
-    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("notebooks/**/*.md"), *ROOT.glob("notebooks/**/*.ipynb")]):
+    for path in sorted(
+        [*ROOT.glob("*.md"), *ROOT.glob("notebooks/**/*.md"), *ROOT.glob("notebooks/**/*.ipynb")]
+    ):
         if ".ipynb_checkpoints" in path.parts:
             continue
         text = path.read_text(encoding="utf-8")
@@ -66,6 +68,10 @@ def test_everything_named_is_there(name):
 
 
 def test_what_is_stale_is_found(tmp_path):
-    assert list(stale_links(ROOT / "README.md", "[a](nothing.md) [b](README.md) [c](https://example.org)")) == ["nothing.md"]
-    assert list(stale_paths("`minibert/layers/nothing.py`, `minibert/layers/linear.py`")) == ["minibert/layers/nothing.py"]
+    assert list(
+        stale_links(ROOT / "README.md", "[a](nothing.md) [b](README.md) [c](https://example.org)")
+    ) == ["nothing.md"]
+    assert list(stale_paths("`minibert/layers/nothing.py`, `minibert/layers/linear.py`")) == [
+        "minibert/layers/nothing.py"
+    ]
     assert list(stale_names("minibert.layers.Linear, minibert.layers.Nothing")) == ["minibert.layers.Nothing"]

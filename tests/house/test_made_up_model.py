@@ -1,4 +1,4 @@
-"""A new model is new files and one line: it is trained, killed, resumed, checked and traced, and the package is not edited."""
+"""A new model is new files and one line: trained, killed, resumed, checked, traced; no file is edited."""
 
 import json
 import signal
@@ -84,8 +84,11 @@ def test_held_out_streams_carry_their_state():
             expected.append(output.loss)
             state = output.state
     assert training.evaluate().loss == pytest.approx(np.mean(expected), rel=1e-6)
-    alone = [training.model.forward(**batch._asdict())[0].loss for stream in training.objective.held_out
-             for batch in stream]
+    alone = [
+        training.model.forward(**batch._asdict())[0].loss
+        for stream in training.objective.held_out
+        for batch in stream
+    ]
     assert abs(np.mean(alone) - np.mean(expected)) > 1e-3
 
 

@@ -35,5 +35,6 @@ def test_a_path_that_does_not_exist(tmp_path):
     missing = tmp_path / "missing.txt"
     with pytest.raises(CorpusError) as error:
         load_corpus([missing])
-    assert str(error.value) == (f"corpus {missing} does not exist; give python-docs, toy, a text file, or a "
-                                "folder of text files")
+    assert str(error.value) == (
+        f"corpus {missing} does not exist; give python-docs, toy, a text file, or a folder of text files"
+    )

@@ -24,7 +24,9 @@ def test_evaluation_is_the_plain_mean_over_all_held_out_examples(run, monkeypatc
         parameter.value += np.random.default_rng(0).normal(0, 0.3, parameter.value.shape).astype(np.float32)
     # Batches of different sizes: the mean over examples is not the mean of the batches' means.
     parts = (slice(0, 1), slice(1, 3), slice(3, None))
-    pieces = [PairBatch(*(array[part] for array in batch)) for [batch] in run.objective.held_out for part in parts]
+    pieces = [
+        PairBatch(*(array[part] for array in batch)) for [batch] in run.objective.held_out for part in parts
+    ]
     pieces = [piece for piece in pieces if len(piece.input_ids)]
     monkeypatch.setattr(run.objective, "held_out", [pieces[:2], pieces[2:]])
     assert len({len(batch.input_ids) for batch in pieces}) > 1
@@ -53,7 +55,8 @@ def test_baselines_by_hand():
         PairBatch(None, None, None, np.array([[1, ignored]]), np.array([0])),
     ]
     pairs = SimpleNamespace(
-        unigram=np.log([1 / 2, 1 / 4, 1 / 8, 1 / 8]), held_out=[batches], pieces_per_word=1.5)
+        unigram=np.log([1 / 2, 1 / 4, 1 / 8, 1 / 8]), held_out=[batches], pieces_per_word=1.5
+    )
     baselines = masked_lm.baselines(pairs)
     assert baselines.unigram_loss == pytest.approx((1 + 1 + 3 + 2) / 4 * math.log(2), rel=1e-12)
     assert baselines.majority_accuracy == pytest.approx(2 / 3)
@@ -69,7 +72,9 @@ def test_baselines_of_a_run_are_counted_in_its_text(run, corpus):
     total = counts.total() + tokenizer.vocab_size
     losses = [
         -math.log((counts[tokenizer.id_to_token[label]] + 1) / total)
-        for [batch] in objective.held_out for label in batch.labels.ravel() if label != -100
+        for [batch] in objective.held_out
+        for label in batch.labels.ravel()
+        if label != -100
     ]
     assert objective.baselines.unigram_loss == pytest.approx(sum(losses) / len(losses), rel=1e-9)
     num_words = sum(len(BasicTokenizer().words(sentence)) for sentence in held_out.sentences)
@@ -79,7 +84,9 @@ def test_baselines_of_a_run_are_counted_in_its_text(run, corpus):
 
 def test_training_learns_more_than_the_baseline(tiny_recipe, tmp_path):
     evaluation, training = begin(
-        tmp_path / "run", tiny_recipe(num_steps=150, hidden_size=24, batch_size=16, learning_rate=1e-2, dropout=0.0))
+        tmp_path / "run",
+        tiny_recipe(num_steps=150, hidden_size=24, batch_size=16, learning_rate=1e-2, dropout=0.0),
+    )
     assert evaluation.mlm_loss < training.objective.baselines.unigram_loss - 0.2
 
 

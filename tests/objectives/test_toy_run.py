@@ -1,4 +1,4 @@
-"""A run on the toy language: each phenomenon is reported against its limit, in the log, in the table and in the picture."""
+"""A run on the toy language: each phenomenon beside its limit, in the log, the table and the picture."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def toy_recipe(**changes):
 
 @pytest.fixture(scope="module")
 def toy_run(tmp_path_factory):
-    """The directory of a run of 20 steps, with few held-out pairs and few evaluations: each draws fourteen small pictures."""
+    """The directory of a run of 20 steps; few evaluations, because each draws fourteen small pictures."""
     directory = tmp_path_factory.mktemp("toy") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs, "NUM_HELD_OUT", 300)
@@ -38,7 +38,13 @@ def test_the_log_holds_the_limits_and_each_phenomenon(toy_run):
     log = read_log(toy_run / "log.jsonl")
     limits = log[0]["limits"]
     assert list(limits["phenomena"]) == toy.TOY.phenomena
-    assert 0.5 < limits["mlm_loss"] < 1.1 < log[0]["held_out"]["mlm_loss"] < log[0]["baselines"]["unigram_loss"] + 0.5
+    assert (
+        0.5
+        < limits["mlm_loss"]
+        < 1.1
+        < log[0]["held_out"]["mlm_loss"]
+        < log[0]["baselines"]["unigram_loss"] + 0.5
+    )
     evaluations = [line["held_out"] for line in log if "held_out" in line]
     assert len(evaluations) == 5
     for evaluation in evaluations:
@@ -111,7 +117,22 @@ def test_a_language_that_has_changed_is_not_resumed(toy_run, tmp_path):
 
 
 def test_sequences_that_are_too_short(capfd, tmp_path, toy_run):
-    assert cli.main(["pretrain", "--corpus", "toy", "--steps", "1", "--seq-length", "12", "--output", str(tmp_path / "run")]) == 2
+    assert (
+        cli.main(
+            [
+                "pretrain",
+                "--corpus",
+                "toy",
+                "--steps",
+                "1",
+                "--seq-length",
+                "12",
+                "--output",
+                str(tmp_path / "run"),
+            ]
+        )
+        == 2
+    )
     assert re.search(r"up to 1\d tokens: --seq-length 12 is too short", capfd.readouterr().err)
 
 
@@ -146,7 +167,10 @@ def test_toy_limits_on_the_command_line(capfd, monkeypatch):
     monkeypatch.setattr("minibert.commands.toy.NUM_PAIRS", 160)
     assert cli.main(["toy", "--limits"]) == 0
     output = capfd.readouterr().out
-    values = {name: float(re.search(rf"{name} +(\S+)", output)[1]) for name in ("best possible model", "bigram model", "unigram model")}
+    values = {
+        name: float(re.search(rf"{name} +(\S+)", output)[1])
+        for name in ("best possible model", "bigram model", "unigram model")
+    }
     assert values["best possible model"] < values["bigram model"] < values["unigram model"]
     assert all(name in output for name in toy.TOY.phenomena)
 

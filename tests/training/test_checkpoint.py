@@ -14,23 +14,34 @@ from minibert.training.optimizers import AdamW
 
 
 def make_training(model, state=None):
-    """Return what save_checkpoint reads of a Training: the model, an optimizer after a step, an objective's save."""
+    """Return what save_checkpoint reads of a Training: model, optimizer after a step, an objective's save."""
     optimizer = AdamW(model.parameters())
     for k, p in enumerate(model.parameters().values()):
         p.grad[...] = np.random.default_rng(k).standard_normal(p.value.shape)
     optimizer.step()
     tokenizer = WordPieceTokenizer([*SPECIAL_TOKENS, "a", "##b"])
     return SimpleNamespace(
-        model=model, optimizer=optimizer, state=state, objective=SimpleNamespace(save=tokenizer.save_pretrained)
+        model=model,
+        optimizer=optimizer,
+        state=state,
+        objective=SimpleNamespace(save=tokenizer.save_pretrained),
     )
 
 
 @pytest.fixture
 def training():
-    return make_training(BertForPreTraining(BertConfig(
-        vocab_size=7, hidden_size=6, num_hidden_layers=1, num_attention_heads=3, intermediate_size=5,
-        max_position_embeddings=4,
-    )))
+    return make_training(
+        BertForPreTraining(
+            BertConfig(
+                vocab_size=7,
+                hidden_size=6,
+                num_hidden_layers=1,
+                num_attention_heads=3,
+                intermediate_size=5,
+                max_position_embeddings=4,
+            )
+        )
+    )
 
 
 def test_all_of_it_comes_back(training, tmp_path):
@@ -62,7 +73,9 @@ def test_the_state_between_steps_comes_back(training, tmp_path):
 
 def test_moments_of_transposed_weights_come_back(tmp_path):
     """safetensors writes memory as it lies there, whatever the strides say."""
-    model = BertForPreTraining(BertConfig(vocab_size=7, hidden_size=6, num_attention_heads=3, intermediate_size=5))
+    model = BertForPreTraining(
+        BertConfig(vocab_size=7, hidden_size=6, num_attention_heads=3, intermediate_size=5)
+    )
     for p in model.parameters().values():
         p.value = np.asfortranarray(p.value)
     training = make_training(model)
@@ -102,7 +115,13 @@ def test_what_a_killed_run_left_is_removed(training, tmp_path):
 
 
 def test_checkpoints_are_ordered_by_number(tmp_path):
-    for name in ("checkpoint-1000000", "checkpoint-999999", "checkpoint-000020", ".checkpoint-000030.tmp", "checkpoint-old"):
+    for name in (
+        "checkpoint-1000000",
+        "checkpoint-999999",
+        "checkpoint-000020",
+        ".checkpoint-000030.tmp",
+        "checkpoint-old",
+    ):
         (tmp_path / name).mkdir()
     (tmp_path / "checkpoint-000040").write_text("a file", encoding="utf-8")
     assert [step for step, _ in checkpoint.checkpoints(tmp_path)] == [20, 999999, 1000000]

@@ -1,4 +1,4 @@
-"""Runs that are killed or stopped by Ctrl-C, as processes of their own, end with the same bits once they are resumed."""
+"""Runs that kill -9 or Ctrl-C stops end with the same bits once they are resumed."""
 
 import re
 import shlex
@@ -15,7 +15,18 @@ from minibert.training.interrupts import Interrupt
 from minibert.training.log import read_log
 
 LENGTH = 40  # steps; a checkpoint every fourth
-OPTIONS = ["--steps", str(LENGTH), "--seq-length", "16", "--batch-size", "4", "--vocab-size", "110", "--threads", "2"]
+OPTIONS = [
+    "--steps",
+    str(LENGTH),
+    "--seq-length",
+    "16",
+    "--batch-size",
+    "4",
+    "--vocab-size",
+    "110",
+    "--threads",
+    "2",
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +38,8 @@ def uninterrupted(corpus, tmp_path_factory):
 
 @pytest.fixture
 def start(spawn, corpus):
-    """A function that starts a run in a directory and returns its process once the log is past a checkpoint."""
+    """A function that starts a run; it returns the process once the log is past a checkpoint."""
+
     def start_run(directory):
         process = spawn("-m", "minibert", "pretrain", "--corpus", corpus, "--output", directory, *OPTIONS)
         while process.poll() is None:
@@ -62,7 +74,9 @@ def test_ctrl_c_and_resume(start, uninterrupted, tmp_path, capfd):
     assert process.returncode == 130, message
     [(step, folder)] = checkpoints(output)
     assert step < LENGTH
-    assert message.startswith(f"minibert pretrain: stopped after step {step} of {LENGTH}; the last checkpoint is {folder}.")
+    assert message.startswith(
+        f"minibert pretrain: stopped after step {step} of {LENGTH}; the last checkpoint is {folder}."
+    )
     assert read_log(output / "log.jsonl")[-1]["step"] == step
     program, *arguments = shlex.split(re.search("Go on with: (.*)", message)[1])  # as a reader would type it
     assert program == "minibert"

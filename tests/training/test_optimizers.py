@@ -24,7 +24,7 @@ def draw_gradients(parameters, step):
 
 
 def adamw_by_the_book(value, gradients, decays, correct_bias):
-    """Return the value after a step with each of the gradients: the formula of the docstring, on whole arrays."""
+    """Return the value after a step with each gradient: the docstring's formula, on whole arrays."""
     beta1, beta2 = BETAS
     m, v = np.zeros_like(value), np.zeros_like(value)
     for t, g in enumerate(gradients, start=1):
@@ -37,9 +37,13 @@ def adamw_by_the_book(value, gradients, decays, correct_bias):
 
 
 SHAPES = {
-    "weight": (3, 5), "bias": (5,), "three axes": (2, 3, 4),
-    "many rows": (BLOCK // 100 + 7, 150), "long bias": (BLOCK + 1000,), "a row above a block": (2, BLOCK + 3),
-}  # fmt: skip
+    "weight": (3, 5),
+    "bias": (5,),
+    "three axes": (2, 3, 4),
+    "many rows": (BLOCK // 100 + 7, 150),
+    "long bias": (BLOCK + 1000,),
+    "a row above a block": (2, BLOCK + 3),
+}
 
 
 @pytest.mark.parametrize("correct_bias", [True, False])
@@ -59,8 +63,12 @@ def test_adamw_is_its_formula(correct_bias):
 
 
 def test_threads_update_every_parameter_alike():
-    alone, handed_out = ({name: parameter(shape, seed) for seed, (name, shape) in enumerate(SHAPES.items())} for _ in range(2))
-    optimizer, threaded = (AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY) for parameters in (alone, handed_out))
+    alone, handed_out = (
+        {name: parameter(shape, seed) for seed, (name, shape) in enumerate(SHAPES.items())} for _ in range(2)
+    )
+    optimizer, threaded = (
+        AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY) for parameters in (alone, handed_out)
+    )
     with ThreadPoolExecutor(2) as pool:
         for step in range(3):
             draw_gradients(alone, step)
@@ -93,7 +101,9 @@ def test_it_writes_in_place_and_keeps_the_dtype():
     before, gradient = value.copy(), p.grad.copy()
     optimizer.step()
     assert p.value is value and not np.array_equal(value, before)
-    assert value.dtype == optimizer.first_moment["p"].dtype == optimizer.second_moment["p"].dtype == np.float32
+    assert (
+        value.dtype == optimizer.first_moment["p"].dtype == optimizer.second_moment["p"].dtype == np.float32
+    )
     assert np.array_equal(p.grad, gradient)
 
 
@@ -110,9 +120,16 @@ def test_a_value_that_is_rebound_is_read_anew():
     assert (p.value < rebound).any()
 
 
-@pytest.mark.parametrize("view", [
-    lambda base: base[:, ::2], lambda base: base.T, lambda base: base[::-1], np.asfortranarray,
-], ids=["columns", "transposed", "reversed", "fortran"])  # fmt: skip
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda base: base[:, ::2],
+        lambda base: base.T,
+        lambda base: base[::-1],
+        np.asfortranarray,
+    ],
+    ids=["columns", "transposed", "reversed", "fortran"],
+)
 def test_a_value_that_is_not_contiguous(view):
     whole = np.random.default_rng(1).standard_normal((BLOCK // 100 + 7, 150))
     p, plain = Parameter(view(whole)), Parameter(view(whole).copy(order="C"))
@@ -145,6 +162,7 @@ def test_state_dict_carries_on_where_it_was():
 
 # --- clipping ---
 
+
 def test_clipping_scales_all_gradients_to_the_joint_norm():
     parameters = {"a": Parameter(np.zeros(1)), "b": Parameter(np.zeros((1, 2)))}
     a, b = (p.grad for p in parameters.values())
@@ -167,15 +185,21 @@ def test_clipping_leaves_gradients_that_are_not_finite_as_they_are(bad):
     parameters["good"].grad[...] = 3, 4
     parameters["bad"].grad[1] = bad
     assert not math.isfinite(clip_gradients(parameters, 1.0))
-    assert parameters["good"].grad.tolist() == [3, 4]  # scaled by 1/inf it would be 0, and not seen to be good
+    assert parameters["good"].grad.tolist() == [
+        3,
+        4,
+    ]  # scaled by 1/inf it would be 0, and not seen to be good
     np.testing.assert_array_equal(parameters["bad"].grad, [0, bad])
 
 
 # --- schedule ---
 
+
 def test_schedule_by_hand():
     rates = [linear_schedule(step, 10, 4, 8.0) for step in range(10)]
-    np.testing.assert_allclose(rates, [2, 4, 6, 8, 8, 8 * 5 / 6, 8 * 4 / 6, 8 * 3 / 6, 8 * 2 / 6, 8 / 6], rtol=1e-15)
+    np.testing.assert_allclose(
+        rates, [2, 4, 6, 8, 8, 8 * 5 / 6, 8 * 4 / 6, 8 * 3 / 6, 8 * 2 / 6, 8 / 6], rtol=1e-15
+    )
 
 
 @pytest.mark.parametrize("num_steps, num_warmup_steps", [(1, 1), (2, 1), (20, 1), (20, 20), (5, 9)])

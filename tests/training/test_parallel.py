@@ -14,18 +14,33 @@ SEED = [3, 5]
 
 @pytest.fixture
 def model():
-    return BertForPreTraining(BertConfig(
-        vocab_size=23, hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=20,
-        max_position_embeddings=7, initializer_range=0.3,
-    ))  # fmt: skip
+    return BertForPreTraining(
+        BertConfig(
+            vocab_size=23,
+            hidden_size=12,
+            num_hidden_layers=2,
+            num_attention_heads=3,
+            intermediate_size=20,
+            max_position_embeddings=7,
+            initializer_range=0.3,
+        )
+    )
 
 
 def make_batch(batch_size, num_tokens=6):
     rng = np.random.default_rng(1)
     input_ids = rng.integers(23, size=(batch_size, num_tokens))
-    attention_mask = (np.arange(num_tokens) < rng.integers(3, num_tokens + 1, size=(batch_size, 1))).astype(np.int64)
+    attention_mask = (np.arange(num_tokens) < rng.integers(3, num_tokens + 1, size=(batch_size, 1))).astype(
+        np.int64
+    )
     labels = np.where((rng.random(input_ids.shape) < 0.5) & (attention_mask == 1), input_ids, -100)
-    return PairBatch(input_ids, rng.integers(2, size=input_ids.shape), attention_mask, labels, rng.integers(2, size=batch_size))
+    return PairBatch(
+        input_ids,
+        rng.integers(2, size=input_ids.shape),
+        attention_mask,
+        labels,
+        rng.integers(2, size=batch_size),
+    )
 
 
 def gradients(model):
@@ -67,7 +82,9 @@ def test_one_thread_gives_the_gradients_of_backward(model):
 
 @pytest.mark.parametrize("num_threads, in_the_callers", [(1, True), (2, False)])
 def test_work_on_parameters_is_spread_over_several_threads_only(model, num_threads, in_the_callers):
-    threads = set(DataParallel(model, num_threads).spread(lambda number: threading.current_thread(), range(5)))
+    threads = set(
+        DataParallel(model, num_threads).spread(lambda number: threading.current_thread(), range(5))
+    )
     assert (threads == {threading.current_thread()}) is in_the_callers
 
 
@@ -76,7 +93,10 @@ def test_several_threads_give_the_gradient_of_the_whole_batch(model, batch_size,
     """As one thread does; the mean of the shares' means would be off by more than 1 %."""
     model = model.astype(np.float64)
     batch = make_batch(batch_size)
-    batch.labels[0], batch.labels[-1] = -100, batch.input_ids[-1]  # the shares predict differently many tokens
+    batch.labels[0], batch.labels[-1] = (
+        -100,
+        batch.input_ids[-1],
+    )  # the shares predict differently many tokens
     output, cache = model.forward(*batch)
     model.backward(cache)
     expected = gradients(model)
@@ -146,7 +166,9 @@ def test_the_seed_decides_dropout(model):
 def test_map_keeps_the_order(model, num_items):
     workers = DataParallel(model, 2)
     values = model.parameters()["nsp_head.bias"].value
-    results = workers.map(lambda replica, item: (item, replica.nsp_head.bias.value is values), list(range(num_items)))
+    results = workers.map(
+        lambda replica, item: (item, replica.nsp_head.bias.value is values), list(range(num_items))
+    )
     assert results == [(item, True) for item in range(num_items)]
 
 
@@ -154,7 +176,9 @@ def test_map_keeps_the_order(model, num_items):
 def test_a_loss_that_is_not_finite_is_named(model):
     workers, batch = DataParallel(model, 2), make_batch(4)
     model.bert.encoder[1].feed_forward.output.weight.value[2, 1] = np.nan
-    with pytest.raises(FloatingPointError, match=r"the loss is nan.*bert\.encoder\.1\.feed_forward\.output\.weight"):
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is nan.*bert\.encoder\.1\.feed_forward\.output\.weight"
+    ):
         forward_backward(workers, batch)
 
 

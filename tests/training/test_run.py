@@ -1,4 +1,4 @@
-"""The training loop: the same bits every time, what is evaluated, what is logged, and clear errors when it cannot go on."""
+"""Runs: the same bits every time, the log, and clear errors when a run cannot go on."""
 
 import json
 import os
@@ -29,13 +29,19 @@ def quick(finished_run):
 
 # --- the same bits every time ---
 
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_same_recipe_gives_the_same_bits(tiny_recipe, tmp_path, threads):
     for name in ("a", "b"):
         begin(tmp_path / name, tiny_recipe(threads=threads))
     a, b = contents(tmp_path / "a"), contents(tmp_path / "b")
     assert a.keys() == b.keys()
-    assert {"log.jsonl", "run.json", "model.safetensors", "checkpoint-000020/optimizer.safetensors"} <= a.keys()
+    assert {
+        "log.jsonl",
+        "run.json",
+        "model.safetensors",
+        "checkpoint-000020/optimizer.safetensors",
+    } <= a.keys()
     assert [name for name in a if a[name] != b[name]] == []
 
 
@@ -69,6 +75,7 @@ def test_minutes_become_steps_once(tiny_recipe, tmp_path):
 
 # --- interrupted and resumed ---
 
+
 class Killed(BaseException):
     """Stands for kill -9: nothing catches it."""
 
@@ -76,6 +83,7 @@ class Killed(BaseException):
 @pytest.fixture
 def kill_at_step(monkeypatch):
     """A function that has the next run end at that step, before anything of it is done."""
+
     def kill_at(number):
         def step(run, step, original=Training.step):
             if step == number:
@@ -88,7 +96,9 @@ def kill_at_step(monkeypatch):
 
 
 @pytest.mark.parametrize("step", [0, 1, 7, 8, 19])
-def test_resuming_gives_the_bits_of_an_uninterrupted_run(tiny_recipe, finished_run, tmp_path, kill_at_step, monkeypatch, step):
+def test_resuming_gives_the_bits_of_an_uninterrupted_run(
+    tiny_recipe, finished_run, tmp_path, kill_at_step, monkeypatch, step
+):
     kill_at_step(step)
     with pytest.raises(Killed):
         begin(tmp_path, tiny_recipe())
@@ -98,7 +108,9 @@ def test_resuming_gives_the_bits_of_an_uninterrupted_run(tiny_recipe, finished_r
     assert contents(tmp_path) == contents(finished_run)
 
 
-def test_a_kill_while_a_checkpoint_is_written_is_survived(tiny_recipe, finished_run, tmp_path, kill_at_step, monkeypatch):
+def test_a_kill_while_a_checkpoint_is_written_is_survived(
+    tiny_recipe, finished_run, tmp_path, kill_at_step, monkeypatch
+):
     kill_at_step(10)
     with pytest.raises(Killed):
         begin(tmp_path, tiny_recipe())
@@ -112,7 +124,9 @@ def test_a_kill_while_a_checkpoint_is_written_is_survived(tiny_recipe, finished_
     assert contents(tmp_path) == contents(finished_run)  # and so the .tmp folders are gone
 
 
-def test_a_kill_before_the_old_checkpoint_is_removed_is_survived(tiny_recipe, finished_run, tmp_path, monkeypatch):
+def test_a_kill_before_the_old_checkpoint_is_removed_is_survived(
+    tiny_recipe, finished_run, tmp_path, monkeypatch
+):
     def remove(folder, original=checkpoint.remove):
         if folder.name == "checkpoint-000008" and folder.exists():
             (folder / "model.safetensors").unlink()  # half removed
@@ -129,7 +143,9 @@ def test_a_kill_before_the_old_checkpoint_is_removed_is_survived(tiny_recipe, fi
 
 
 @pytest.mark.parametrize("function", ["run.write_json", "checkpoint.save_model"])
-def test_a_kill_after_the_last_step_or_before_the_first_is_survived(tiny_recipe, finished_run, tmp_path, monkeypatch, function):
+def test_a_kill_after_the_last_step_or_before_the_first_is_survived(
+    tiny_recipe, finished_run, tmp_path, monkeypatch, function
+):
     """write_json writes run.json, the last thing before the first step; save_model the finished model."""
     module_name, name = function.split(".")
     module = {"run": runs, "checkpoint": checkpoint}[module_name]
@@ -159,6 +175,7 @@ def test_resuming_a_finished_run_changes_nothing(finished_run, tmp_path, copy_of
 
 # --- evaluation ---
 
+
 def test_evaluation_does_not_depend_on_the_threads_nor_change_the_model(tiny_recipe):
     evaluations = set()
     for threads in (1, 2, 3):
@@ -171,13 +188,22 @@ def test_evaluation_does_not_depend_on_the_threads_nor_change_the_model(tiny_rec
 
 # --- the log ---
 
+
 def test_the_log(finished_run):
     log = read_log(finished_run / "log.jsonl")
     assert log[0].keys() == {"step", "held_out", "baselines"} and log[0]["step"] == 0
     steps = [line for line in log[1:] if "loss" in line]
     assert [line["step"] for line in steps] == list(range(1, 21))
     for line in steps:  # and nothing else: no time, no speed
-        assert line.keys() == {"step", "tokens", "loss", "mlm_loss", "nsp_loss", "learning_rate", "gradient_norm"}
+        assert line.keys() == {
+            "step",
+            "tokens",
+            "loss",
+            "mlm_loss",
+            "nsp_loss",
+            "learning_rate",
+            "gradient_norm",
+        }
         assert line["loss"] == pytest.approx(line["mlm_loss"] + line["nsp_loss"], rel=1e-6)
     rates = [line["learning_rate"] for line in steps]
     assert rates[:4] == [1e-3, 2e-3, 2e-3, 2e-3 * 17 / 18] and rates[-1] == pytest.approx(2e-3 / 18)
@@ -190,10 +216,21 @@ def test_the_log(finished_run):
 def test_what_a_finished_run_leaves(finished_run):
     names = {path.name for path in finished_run.iterdir()}
     assert names == {
-        "run.json", "log.jsonl", "loss.png", "config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json",
-        "special_tokens_map.json", "unigram.safetensors", "checkpoint-000020",
-    }  # fmt: skip
-    final, last = (BertForPreTraining.from_pretrained(folder) for folder in (finished_run, finished_run / "checkpoint-000020"))
+        "run.json",
+        "log.jsonl",
+        "loss.png",
+        "config.json",
+        "model.safetensors",
+        "vocab.txt",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "unigram.safetensors",
+        "checkpoint-000020",
+    }
+    final, last = (
+        BertForPreTraining.from_pretrained(folder)
+        for folder in (finished_run, finished_run / "checkpoint-000020")
+    )
     for ours, theirs in zip(final.parameters().values(), last.parameters().values()):
         assert np.array_equal(ours.value, theirs.value)
     record = json.loads((finished_run / "run.json").read_text(encoding="utf-8"))
@@ -225,6 +262,7 @@ def test_read_log_stops_at_a_line_that_was_cut_off(tmp_path):
 
 # --- losses that are not finite ---
 
+
 def assert_finite_checkpoint(directory, step):
     [(found, folder)] = checkpoint.checkpoints(directory)
     assert found == step
@@ -249,6 +287,7 @@ def test_a_rate_that_is_far_too_high(tiny_recipe, tmp_path, learning_rate, name)
 @pytest.mark.parametrize("bad_step, kept", [(8, 6), (7, 6), (20, 18)])
 def test_a_bad_update_never_gets_into_a_checkpoint(tiny_recipe, tmp_path, monkeypatch, bad_step, kept):
     """Right before a checkpoint, before a step, and in the last step."""
+
     def step(run, step, original=Training.step):
         line = original(run, step)
         if step + 1 == bad_step:
@@ -256,7 +295,9 @@ def test_a_bad_update_never_gets_into_a_checkpoint(tiny_recipe, tmp_path, monkey
         return line
 
     monkeypatch.setattr(Training, "step", step)
-    with pytest.raises(FloatingPointError, match=r"bert\.pooler\.dense\.weight.*last good checkpoint is .*checkpoint-0000"):
+    with pytest.raises(
+        FloatingPointError, match=r"bert\.pooler\.dense\.weight.*last good checkpoint is .*checkpoint-0000"
+    ):
         begin(tmp_path, tiny_recipe())
     assert_finite_checkpoint(tmp_path, kept)
 
@@ -265,7 +306,9 @@ def test_a_held_out_loss_that_is_not_finite_ends_the_run(tiny_recipe, tmp_path, 
     def step(run, step, original=Training.step):
         line = original(run, step)
         if step + 1 == 8:
-            run.model.bert.encoder[1].attention.key.weight.value[...] = 3e38  # finite, but what is computed with it is not
+            run.model.bert.encoder[1].attention.key.weight.value[...] = (
+                3e38  # finite, but what is computed with it is not
+            )
         return line
 
     monkeypatch.setattr(Training, "step", step)
@@ -317,12 +360,15 @@ def test_trial_steps_that_blow_up_say_what_to_do(tiny_recipe, tmp_path):
 
 # --- disk trouble ---
 
+
 def full_disk(*arguments):
     raise OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize("broken", ["write_tensors", "flush"])
-def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tiny_recipe, finished_run, tmp_path, monkeypatch, broken):
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
+    tiny_recipe, finished_run, tmp_path, monkeypatch, broken
+):
     def step(run, step, original=Training.step):
         if step == 13:
             monkeypatch.setattr(checkpoint, broken, full_disk)
@@ -337,7 +383,9 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tiny_recipe, fi
     assert contents(tmp_path) == contents(finished_run)
 
 
-def test_a_finished_model_that_cannot_be_written_is_written_on_resume(tiny_recipe, finished_run, tmp_path, monkeypatch):
+def test_a_finished_model_that_cannot_be_written_is_written_on_resume(
+    tiny_recipe, finished_run, tmp_path, monkeypatch
+):
     def save_model(directory, *arguments, original=checkpoint.save_model):
         if directory == tmp_path:
             full_disk()
@@ -352,6 +400,7 @@ def test_a_finished_model_that_cannot_be_written_is_written_on_resume(tiny_recip
 
 
 # --- runs that cannot be started or resumed ---
+
 
 @pytest.fixture
 def copy_of(tmp_path):
@@ -406,10 +455,15 @@ def test_there_is_no_run_to_resume(tmp_path, finished_run, copy_of):
         resume(copy)
 
 
-@pytest.mark.parametrize("content, message", [
-    ("{", "run.json is not valid JSON"), ("[1]", "must hold a JSON object"), ('{"corpus": [], "colour": 1}', "another version.*colour"),
-    ("\x80", "run.json is not valid JSON"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("{", "run.json is not valid JSON"),
+        ("[1]", "must hold a JSON object"),
+        ('{"corpus": [], "colour": 1}', "another version.*colour"),
+        ("\x80", "run.json is not valid JSON"),
+    ],
+)
 def test_a_run_json_that_is_broken(finished_run, copy_of, content, message):
     copy = copy_of(finished_run)
     (copy / "run.json").write_text(content, encoding="latin-1")
@@ -428,14 +482,21 @@ def test_a_corpus_that_has_changed(tiny_recipe, tmp_path, corpus):
     assert contents(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("name, damage, message", [
-    ("vocab.txt", None, "vocab.txt"),
-    ("model.safetensors", None, "model.safetensors does not exist"),
-    ("model.safetensors", 1000, "model.safetensors cannot be read"),
-    ("optimizer.safetensors", None, "optimizer.safetensors does not exist: the checkpoint is incomplete$"),
-    ("optimizer.safetensors", 1000, "optimizer.safetensors cannot be read"),
-    ("config.json", 30, "config.json is not valid JSON"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, damage, message",
+    [
+        ("vocab.txt", None, "vocab.txt"),
+        ("model.safetensors", None, "model.safetensors does not exist"),
+        ("model.safetensors", 1000, "model.safetensors cannot be read"),
+        (
+            "optimizer.safetensors",
+            None,
+            "optimizer.safetensors does not exist: the checkpoint is incomplete$",
+        ),
+        ("optimizer.safetensors", 1000, "optimizer.safetensors cannot be read"),
+        ("config.json", 30, "config.json is not valid JSON"),
+    ],
+)
 def test_a_checkpoint_that_is_damaged(finished_run, copy_of, name, damage, message):
     copy = copy_of(finished_run)
     path = copy / "checkpoint-000020" / name
@@ -447,12 +508,15 @@ def test_a_checkpoint_that_is_damaged(finished_run, copy_of, name, damage, messa
         resume(copy)
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"num_hidden_layers": 1}, "num_hidden_layers is 2, and 1 by the recipe"),
-    ({"num_hidden_layers": 3}, "num_hidden_layers is 2, and 3 by the recipe"),
-    ({"hidden_size": 24}, "hidden_size is 12, and 24 by the recipe"),
-    ({"seq_length": 15}, "max_position_embeddings is 16, and 15 by the recipe"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"num_hidden_layers": 1}, "num_hidden_layers is 2, and 1 by the recipe"),
+        ({"num_hidden_layers": 3}, "num_hidden_layers is 2, and 3 by the recipe"),
+        ({"hidden_size": 24}, "hidden_size is 12, and 24 by the recipe"),
+        ({"seq_length": 15}, "max_position_embeddings is 16, and 15 by the recipe"),
+    ],
+)
 def test_a_checkpoint_of_another_model(finished_run, copy_of, changes, message):
     copy = copy_of(finished_run)
     record = json.loads((copy / "run.json").read_text(encoding="utf-8"))
@@ -476,12 +540,15 @@ def test_hidden_size_must_be_divisible_by_heads(tiny_recipe, tmp_path):
         begin(tmp_path / "run", tiny_recipe(hidden_size=13))
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"seq_length": 4}, "seq_length 4 has no room.*give 5 or more"),
-    ({"vocab_size": 10}, "vocab_size 10 is too small.*at least"),
-    ({"seed": -1}, "seed -1 is negative"),
-    ({"dropout": 1.0}, "hidden_dropout_prob must be at least 0 and below 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"seq_length": 4}, "seq_length 4 has no room.*give 5 or more"),
+        ({"vocab_size": 10}, "vocab_size 10 is too small.*at least"),
+        ({"seed": -1}, "seed -1 is negative"),
+        ({"dropout": 1.0}, "hidden_dropout_prob must be at least 0 and below 1"),
+    ],
+)
 def test_a_recipe_that_cannot_work(tiny_recipe, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         begin(tmp_path / "run", tiny_recipe(**changes))

@@ -5,31 +5,34 @@ MODEL_TYPE = "bert"  # in config.json
 MODELS = {"BertModel": ("bert.",), "BertForPreTraining": ("bert.", "mlm_head.", "nsp_head.")}
 BODY, BODY_CLASS, BODY_PARTS = "bert.", "BertModel", ("embeddings.", "encoder.", "pooler.")
 
-# Our name, Hugging Face's name, whether the array is transposed between them (their dense weights are (out, in), ours
-# are (in, out)), and our shape: V vocabulary, P positions, S segments, H hidden size, F feed-forward size. {} is the
-# number of the layer.
+# Our name, Hugging Face's name, whether the array is transposed between them (their dense weights are
+# (out, in), ours are (in, out)), and our shape: V vocabulary, P positions, S segments, H hidden size,
+# F feed-forward size.
+LAYER = (  # of each layer, in bert.encoder.{} of ours and bert.encoder.layer.{} of theirs
+    ("attention.query.weight", "attention.self.query.weight", True, "HH"),
+    ("attention.query.bias", "attention.self.query.bias", False, "H"),
+    ("attention.key.weight", "attention.self.key.weight", True, "HH"),
+    ("attention.key.bias", "attention.self.key.bias", False, "H"),
+    ("attention.value.weight", "attention.self.value.weight", True, "HH"),
+    ("attention.value.bias", "attention.self.value.bias", False, "H"),
+    ("attention.output.weight", "attention.output.dense.weight", True, "HH"),
+    ("attention.output.bias", "attention.output.dense.bias", False, "H"),
+    ("attention_norm.gamma", "attention.output.LayerNorm.weight", False, "H"),
+    ("attention_norm.beta", "attention.output.LayerNorm.bias", False, "H"),
+    ("feed_forward.intermediate.weight", "intermediate.dense.weight", True, "HF"),
+    ("feed_forward.intermediate.bias", "intermediate.dense.bias", False, "F"),
+    ("feed_forward.output.weight", "output.dense.weight", True, "FH"),
+    ("feed_forward.output.bias", "output.dense.bias", False, "H"),
+    ("output_norm.gamma", "output.LayerNorm.weight", False, "H"),
+    ("output_norm.beta", "output.LayerNorm.bias", False, "H"),
+)
 NAMES = (
     ("bert.embeddings.token.weight", "bert.embeddings.word_embeddings.weight", False, "VH"),
     ("bert.embeddings.position.weight", "bert.embeddings.position_embeddings.weight", False, "PH"),
     ("bert.embeddings.segment.weight", "bert.embeddings.token_type_embeddings.weight", False, "SH"),
     ("bert.embeddings.norm.gamma", "bert.embeddings.LayerNorm.weight", False, "H"),
     ("bert.embeddings.norm.beta", "bert.embeddings.LayerNorm.bias", False, "H"),
-    ("bert.encoder.{}.attention.query.weight", "bert.encoder.layer.{}.attention.self.query.weight", True, "HH"),
-    ("bert.encoder.{}.attention.query.bias", "bert.encoder.layer.{}.attention.self.query.bias", False, "H"),
-    ("bert.encoder.{}.attention.key.weight", "bert.encoder.layer.{}.attention.self.key.weight", True, "HH"),
-    ("bert.encoder.{}.attention.key.bias", "bert.encoder.layer.{}.attention.self.key.bias", False, "H"),
-    ("bert.encoder.{}.attention.value.weight", "bert.encoder.layer.{}.attention.self.value.weight", True, "HH"),
-    ("bert.encoder.{}.attention.value.bias", "bert.encoder.layer.{}.attention.self.value.bias", False, "H"),
-    ("bert.encoder.{}.attention.output.weight", "bert.encoder.layer.{}.attention.output.dense.weight", True, "HH"),
-    ("bert.encoder.{}.attention.output.bias", "bert.encoder.layer.{}.attention.output.dense.bias", False, "H"),
-    ("bert.encoder.{}.attention_norm.gamma", "bert.encoder.layer.{}.attention.output.LayerNorm.weight", False, "H"),
-    ("bert.encoder.{}.attention_norm.beta", "bert.encoder.layer.{}.attention.output.LayerNorm.bias", False, "H"),
-    ("bert.encoder.{}.feed_forward.intermediate.weight", "bert.encoder.layer.{}.intermediate.dense.weight", True, "HF"),
-    ("bert.encoder.{}.feed_forward.intermediate.bias", "bert.encoder.layer.{}.intermediate.dense.bias", False, "F"),
-    ("bert.encoder.{}.feed_forward.output.weight", "bert.encoder.layer.{}.output.dense.weight", True, "FH"),
-    ("bert.encoder.{}.feed_forward.output.bias", "bert.encoder.layer.{}.output.dense.bias", False, "H"),
-    ("bert.encoder.{}.output_norm.gamma", "bert.encoder.layer.{}.output.LayerNorm.weight", False, "H"),
-    ("bert.encoder.{}.output_norm.beta", "bert.encoder.layer.{}.output.LayerNorm.bias", False, "H"),
+    *((f"bert.encoder.{{}}.{row[0]}", f"bert.encoder.layer.{{}}.{row[1]}", *row[2:]) for row in LAYER),
     ("bert.pooler.dense.weight", "bert.pooler.dense.weight", True, "HH"),
     ("bert.pooler.dense.bias", "bert.pooler.dense.bias", False, "H"),
     ("mlm_head.dense.weight", "cls.predictions.transform.dense.weight", True, "HH"),
@@ -40,28 +43,34 @@ NAMES = (
     ("nsp_head.weight", "cls.seq_relationship.weight", True, "H2"),
     ("nsp_head.bias", "cls.seq_relationship.bias", False, "2"),
 )
-# What a checkpoint may lack, each part as a whole (it is newly initialised then): the beginning of its names, and its name.
-OPTIONAL_PARTS = {"bert.pooler.": "pooler", "cls.predictions.": "mlm_head", "cls.seq_relationship.": "nsp_head"}
+# What a checkpoint may lack, each part as a whole (it is newly initialised then): the beginning of its names,
+# and its name.
+OPTIONAL_PARTS = {
+    "bert.pooler.": "pooler", "cls.predictions.": "mlm_head", "cls.seq_relationship.": "nsp_head",
+}
 
-# The decoder shares the token embeddings and its bias; some checkpoints store it a second time under these names.
+# The decoder shares the token embeddings and its bias; some checkpoints store them again under these names.
 TIED_COPIES = (
     ("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
     ("cls.predictions.decoder.bias", "cls.predictions.bias"),
 )
 IGNORED = ("bert.embeddings.position_ids",)  # 0, 1, 2, ...: a buffer that older versions stored
 
-# What Hugging Face assumes where config.json does not say (the sizes of BERT-base), and not what our BertConfig assumes.
+# What Hugging Face assumes where config.json does not say: the sizes of BERT-base. Our BertConfig is smaller.
 CONFIG_DEFAULTS = {
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
     "max_position_embeddings": 512,
 }
 CONFIG = {}  # our name of a size: theirs, where they differ
-WRITTEN = {"pad_token_id": 0, "position_embedding_type": "absolute", "tie_word_embeddings": True}  # beside the sizes
+WRITTEN = {  # beside the sizes
+    "pad_token_id": 0, "position_embedding_type": "absolute", "tie_word_embeddings": True,
+}
 SUPPORTED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
 # The letters of the shapes above.
 SIZES = {
-    "V": "vocab_size", "P": "max_position_embeddings", "S": "type_vocab_size", "H": "hidden_size", "F": "intermediate_size",
+    "V": "vocab_size", "P": "max_position_embeddings", "S": "type_vocab_size", "H": "hidden_size",
+    "F": "intermediate_size",
 }
 # Files converted from the first BERT, bert-base-uncased too, say gamma and beta.
 OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))

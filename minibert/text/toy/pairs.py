@@ -67,7 +67,7 @@ class ToyExamples:
         return [[batch] for batch in split(self.held_out_pairs().batch, batch_size)]
 
     def held_out_pairs(self, number=None):
-        """Return `number` Pairs for evaluation, sorted by length; NUM_HELD_OUT if None. The seed plays no part."""
+        """Return `number` Pairs (None: NUM_HELD_OUT) for evaluation, by length, the same for every seed."""
         number = NUM_HELD_OUT if number is None else number
         pairs = self.pairs(number, np.random.default_rng([number]))
         order = np.argsort(pairs.batch.attention_mask.sum(axis=1), kind="stable")

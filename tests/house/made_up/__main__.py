@@ -1,4 +1,4 @@
-"""`minibert`, in a house with one model more: nothing of the package is edited but one entry of a dictionary."""
+"""`minibert`, in a house with one more model: one entry of a dictionary, and new files."""
 
 import pathlib
 import sys

@@ -1,4 +1,4 @@
-"""A model that nobody needs: it guesses the next token from a running mean, which it passes on. No dropout."""
+"""A model that nobody needs: it guesses the next token from a running mean, which it passes on."""
 
 import dataclasses
 from typing import NamedTuple
@@ -34,7 +34,7 @@ class MadeUpCache(NamedTuple):
 
 
 class MadeUpModel(Layer):
-    """logits_t = W (½ (e_t + m_t)) + b with m_t = ½ (e_{t-1} + m_{t-1}); what comes in as state is a constant."""
+    """logits_t = W m_t + b with m_t = ½ (e_t + m_{t−1}); m before the first token comes in as state."""
 
     config_class = MadeUpConfig
     save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
@@ -47,13 +47,13 @@ class MadeUpModel(Layer):
         self.next_loss = CrossEntropy()
 
     def forward(self, input_ids, labels=None, state=None, rng=None):
-        embedded, embedding_cache = self.embedding.forward(input_ids)       # (B, T, H)
+        embedded, embedding_cache = self.embedding.forward(input_ids)  # (B, T, H)
         mean = np.zeros_like(embedded[:, 0]) if state is None else state[0]  # (B, H)
-        means = np.empty_like(embedded)                                     # (B, T, H)
+        means = np.empty_like(embedded)  # (B, T, H)
         for t in range(input_ids.shape[1]):
             mean = 0.5 * (embedded[:, t] + mean)
             means[:, t] = mean
-        logits, output_cache = self.output.forward(means)                   # (B, T, V)
+        logits, output_cache = self.output.forward(means)  # (B, T, V)
         loss, loss_cache, counts = None, None, {}
         if labels is not None:
             loss, loss_cache = self.next_loss.forward(logits, labels)
@@ -64,9 +64,9 @@ class MadeUpModel(Layer):
     def backward(self, cache, d_loss=1.0):
         d_next_loss = d_loss["next"] if isinstance(d_loss, dict) else d_loss
         d_logits, _ = self.next_loss.backward(d_next_loss, cache.next_loss)  # (B, T, V)
-        d_means = self.output.backward(d_logits, cache.output)              # (B, T, H)
-        d_embedded = np.empty_like(d_means)                                 # (B, T, H)
-        d_mean = np.zeros_like(d_means[:, 0])                               # (B, H)
+        d_means = self.output.backward(d_logits, cache.output)  # (B, T, H)
+        d_embedded = np.empty_like(d_means)  # (B, T, H)
+        d_mean = np.zeros_like(d_means[:, 0])  # (B, H)
         for t in reversed(range(d_means.shape[1])):
             d_mean = 0.5 * (d_means[:, t] + d_mean)
             d_embedded[:, t] = d_mean

@@ -14,7 +14,7 @@ STREAM = 3  # batches in a row
 
 class NextBatch(NamedTuple):
     input_ids: np.ndarray  # (B, T)
-    labels: np.ndarray     # (B, T)
+    labels: np.ndarray  # (B, T)
 
 
 class NextScores(NamedTuple):
@@ -40,7 +40,9 @@ class Counting:
 
     def __init__(self, recipe, checkpoint=None, say=print):
         self.recipe = recipe
-        self.held_out = [[self._batch([9, stream], index, 3) for index in range(STREAM)] for stream in range(2)]
+        self.held_out = [
+            [self._batch([9, stream], index, 3) for index in range(STREAM)] for stream in range(2)
+        ]
 
     def description(self):
         return f"{self.recipe.num_steps} steps"
