@@ -399,8 +399,7 @@ def judge(mutant):
 
     The verdict says what caught it: a number of the check, or an exception that stopped the program.
     """
-    with planted(mutant), np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"), planted(mutant):
         try:
             is_right = all(passes(case) for case in mutant.cases)
         except Exception:
