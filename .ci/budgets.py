@@ -12,7 +12,7 @@ the same budgets.
                    glove's): those of a file named after it, tests/*/test_FAMILY*.py, and those of
                    tests/gradients whose parameters begin with a class of it or with its path. A new model
                    needs no line here.
-    gradient case  one test of tests/gradients
+    gradient case  one test of tests/gradients, but for test_mutants.py, which checks the checks
     lesson         all tests of tests/notebooks about a lesson and its solutions
 """
 
@@ -125,8 +125,8 @@ def spent(tests):
             seconds["model family"][family] += test.seconds
         if lesson:
             seconds["lesson"][lesson] += test.seconds
-        if test.file.startswith("tests/gradients/"):
-            seconds["gradient case"][test.name] += test.seconds
+        if test.file.startswith("tests/gradients/") and not test.file.endswith("/test_mutants"):
+            seconds["gradient case"][f"{pathlib.PurePath(test.file).name} {test.name}"] += test.seconds
     return {kind: dict(counter.most_common()) for kind, counter in seconds.items()}
 
 
