@@ -74,7 +74,7 @@ def phenomena(log, figure=None):
     limits = next((line["limits"]["phenomena"] for line in log if "limits" in line), None)
     if limits is None:
         raise ValueError(
-            f"a log of {len(log)} lines holds no limits: only a run on the toy language has them "
+            f"a log of {len(log)} lines holds no limits: only the toy language has them "
             "(minibert pretrain --corpus toy)"
         )
     figure = figure or new_figure(12, 6.5)
