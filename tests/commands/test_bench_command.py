@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import minibert.benchmarks
@@ -32,23 +33,27 @@ def test_bert_is_the_default(small, output_of, monkeypatch, name):
 
 
 def test_growth_draws_every_size(small, output_of, tmp_path, monkeypatch):
-    drawn = []
-
-    def save(plot, path, *inputs, **options):
-        drawn.append((plot, path, *inputs))
-
     monkeypatch.setattr(growth, "SIZES", {"B": ("batch_size", (2, 4)), "H": ("hidden_size", (64, 128))})
-    monkeypatch.setattr(plots, "save", save)
-    path = str(tmp_path / "growth.png")
+    path = tmp_path / "growth.png"
     measured = json.loads("".join(output_of("bench", "growth", "--rounds", 1, "--output", path, "--json")))
     sizes = {letter: [row[0] for row in rows] for letter, rows in measured.items()}
     assert sizes == {"B": [2, 4], "H": [64, 128]}
-    [(plot, where, inputs, names)] = drawn
-    assert (plot, where, names) == (plots.cost_growth, path, growth.NAMES)
-    assert json.loads(json.dumps(inputs)) == measured
-    lines = output_of("bench", "growth", "--rounds", 1, "--output", path)
+    assert path.stat().st_size > 5000
+    axes = plots.cost_growth(measured, growth.NAMES)
+    assert [panel.get_xlabel() for panel in axes] == ["B: sequences in a batch", "H: hidden size"]
+    milliseconds = [1e3 * row[1] for row in measured["B"]]
+    np.testing.assert_allclose(axes[0].get_lines()[0].get_ydata(), milliseconds)
+
+
+def test_growth_says_where_its_picture_is(small, output_of, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(growth, "SIZES", {"B": ("batch_size", (2, 4)), "H": ("hidden_size", (64, 128))})
+    monkeypatch.setattr(plots, "save", lambda *inputs, **options: drawn.append(inputs))
+    lines = output_of("bench", "growth", "--rounds", 1, "--output", "g.png")
     assert [line[:3] for line in lines[:2]] == ["B  ", "H  "]
-    assert lines[-1] == f"The picture is in {path}."
+    assert lines[-1] == "The picture is in g.png."
+    [(plot, path, measured, names)] = drawn
+    assert (plot, path, names) == (plots.cost_growth, "g.png", growth.NAMES) and list(measured) == ["B", "H"]
 
 
 def test_a_new_module_is_a_new_benchmark(output_of, tmp_path, monkeypatch):
