@@ -330,15 +330,12 @@ class BertForPreTraining(Layer):
 
     def forward(self, input_ids, token_type_ids=None, attention_mask=None,
                 labels=None, next_sentence_label=None, rng=None):
-        """Run the model, and the losses for which labels are given.
+        """Run the model → BertForPreTrainingOutput, cache. A loss is None if there are no labels for it.
 
         Args:
             input_ids, token_type_ids, attention_mask, rng: as in BertModel.
             labels: (B, T), the original token where one is to be predicted and -100 elsewhere.
             next_sentence_label: (B,), 0 = the second segment follows the first, 1 = it does not.
-
-        Returns:
-            BertForPreTrainingOutput, cache. A loss without labels is None; loss is the sum of the others.
         """
         bert_output, bert_cache = self.bert.forward(input_ids, token_type_ids, attention_mask, rng)
         states, pooled = bert_output.last_hidden_state, bert_output.pooler_output       # (B, T, H), (B, H)

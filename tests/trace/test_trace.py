@@ -15,7 +15,6 @@ import pytest
 
 import minibert
 from minibert import trace
-from minibert.commands import trace as command
 from minibert.gradcheck import museum
 from minibert.trace import example, first_non_finite, source, tensors
 from minibert.trace.view import Node, number, summary
@@ -626,78 +625,22 @@ def test_html_is_the_same_tree(seen):
     assert len(page) < 600_000
 
 
-# --- the command --------------------------------------------------------------------------------------------
+# --- examples and source ------------------------------------------------------------------------------------
 
 
-def run(*arguments):
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    command.add(parser.add_subparsers())
-    options = parser.parse_args(["trace", *arguments])
-    return options.run(options)
-
-
-def test_the_command_prints_what_it_runs(capsys, lines):
-    assert run() == 0
-    text = capsys.readouterr().out
-    assert "tokens   [CLS] the [MASK] chased the cat [SEP] it [MASK] up a [MASK] [SEP] [PAD] [PAD]\n" in text
-    assert "hidden   dog at 2, ran at 8, tree at 11\n" in text
-    assert "letters  B 1 batch, T 15 tokens, H 8 hidden size, A 2 heads, D 4 = H/A, F 16 feed-forward" in text
-    assert "F 16 feed-forward size, V 20 vocabulary" in text
-    assert re.search(r"loss     5\.\d{4} = MLM 4\.\d{4} \+ NSP 1\.\d{4}\n", text)
-    assert text.split("\n\n", 1)[1].splitlines() == lines + [""]
-
-
-def test_any_checkpoint_and_any_text(finished_run, capsys):
-    pair = "The small dog sees a [MASK].", "The bird sees the cat."
-    assert run(str(finished_run), *pair, "--only", "mlm_loss") == 0
-    text = capsys.readouterr().out
-    assert re.search(r"tokens   \[CLS\] the .*\[MASK\] .*\[SEP\] the .*\[SEP\]\n", text)
-    assert "+ NSP" in text and "mlm_loss.probs" in text
-    assert run(str(finished_run), "The small dog sees a bird.") == 0
-    text = capsys.readouterr().out
-    assert "[MASK]" in text.splitlines()[1] and "+ NSP" not in text
-    assert run(str(finished_run)) == 0
-
-
-def test_the_label_of_a_mask_is_the_models_guess(finished_run):
-    from minibert.cli import _load
-
-    model, tokenizer, _ = _load(finished_run)
+def test_the_label_of_a_mask_is_the_models_guess():
+    sentences = ["the dog sees a bird", "the bird sees the dog"]
+    tokenizer = minibert.WordPieceTokenizer.train(sentences, vocab_size=40)
+    config = minibert.BertConfig(
+        tokenizer.vocab_size, hidden_size=6, num_attention_heads=3, intermediate_size=10, initializer_range=1
+    )
+    model = minibert.BertForPreTraining(config)
     subject = example.from_text(model, tokenizer, "the [MASK] sees a bird")
     [place] = subject.answers
     output, _ = model.forward(subject.batch["input_ids"])
     assert subject.batch["labels"][0, place] == output.prediction_logits[0, place].argmax()
     with pytest.raises(ValueError, match="has no word to mask"):
         example.from_text(model, tokenizer, "")
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (("--only", "bert.pooler.dance"), "bert.pooler.dense"),
-        (("--stop-at", "x", "--values"), "leave out --only and --values"),
-        (("--exhibit", "nothing"), "there is no exhibit 'nothing'"),
-        (("no-such-directory",), "no-such-directory"),
-    ],
-)
-def test_errors_of_the_command(arguments, message):
-    with pytest.raises((ValueError, OSError), match=message):
-        run(*arguments)
-
-
-def test_a_command_that_finds_something_not_finite_says_so(capsys, monkeypatch):
-    def spoiled():
-        subject = by_hand_example()
-        subject.model.bert.encoder[0].output_norm.gamma.value[3] = np.inf
-        return subject
-
-    by_hand_example = example.by_hand
-    monkeypatch.setattr(example, "by_hand", spoiled)
-    assert run() == 1
-    printed = capsys.readouterr().out
-    assert "The first tensor that is not finite: bert.encoder.0.output_norm.gamma\n" in printed
 
 
 def test_source_of_code_without_source():
