@@ -48,7 +48,7 @@ def run(options):
     if options.stop_at and (options.only or options.values):
         raise ValueError("--stop-at opens the debugger instead of printing: leave out --only and --values")
     if options.model is None:
-        subject = example.tiny()
+        subject = example.by_hand()
     else:
         model, tokenizer, _ = load_model(options.model)
         texts = (example.FIRST, example.SECOND) if options.text is None else (options.text, options.second)

@@ -20,7 +20,7 @@ def saliency_scores(model, cache):
         (B, T), in the model's dtype; 0 on padding.
 
     Example:
-        >>> example = minibert.trace.example.tiny()
+        >>> example = minibert.trace.example.by_hand()
         >>> _, cache = example.model.forward(**example.batch)
         >>> saliency_scores(example.model, cache).shape
         (1, 15)

@@ -7,7 +7,7 @@ import numpy as np
 
 from minibert.gradcheck.conduct import analytic_gradients, complex_problem, inspect_forward
 from minibert.gradcheck.diagnosis import NOT_RECOGNISED, diagnose
-from minibert.gradcheck.intermediates import StepProbe, record_steps, sublayers
+from minibert.gradcheck.intermediates import StepProbe, record_steps
 from minibert.gradcheck.report import METHOD_NAMES, GradientReport, Row
 from minibert.gradcheck.subject import (
     CENTRAL_STEP,
@@ -17,6 +17,7 @@ from minibert.gradcheck.subject import (
     Subject,
     contents,
 )
+from minibert.layers.walk import is_layer, walk
 
 TOLERANCE = {"complex": 1e-12, "central": 1e-6}
 LARGEST_DIAGNOSED_STEP = 2000  # entries of a wrong step that are measured, one forward pass each
@@ -315,7 +316,7 @@ def _numbers(subject, arrays):
         numbers |= {f"axis {axis} of {output}": size for axis, size in enumerate(d_output.shape)}
     for name, gradient in subject.right_steps.items():
         numbers |= {f"axis {axis} of {name}": size for axis, size in enumerate(gradient.shape)}
-    for path, sublayer in [] if isinstance(subject.layer, (tuple, list)) else sublayers(subject.layer):
+    for path, sublayer in [] if isinstance(subject.layer, (tuple, list)) else walk(subject.layer, is_layer):
         for name, value in getattr(sublayer, "__dict__", {}).items():
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 numbers[f"{path}.{name}" if path else name] = value

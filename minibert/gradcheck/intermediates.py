@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minibert.layers.walk import is_layer, walk
+
 
 class Step(NamedTuple):
     """One named step of a backward pass.
@@ -96,7 +98,7 @@ class _Frames:
             self.paths = {}
             self.forward_codes, self.backward_codes = {_code(layer[0])}, {_code(layer[1])}
         else:
-            layers = dict(sublayers(layer))
+            layers = dict(walk(layer, is_layer))
             self.paths = {id(sublayer): path for path, sublayer in layers.items()}
             self.forward_codes = {_code(sublayer.forward) for sublayer in layers.values()}
             self.backward_codes = {_code(sublayer.backward) for sublayer in layers.values()}
@@ -109,25 +111,6 @@ class _Frames:
             return ""
         own = frame.f_locals.get(frame.f_code.co_varnames[0]) if frame.f_code.co_argcount else None
         return self.paths.get(id(own))
-
-
-def sublayers(item, path="", seen=None):
-    """Yield (dotted path, object) for every object with forward and backward that `item` leads to."""
-    seen = set() if seen is None else seen
-    if id(item) in seen:
-        return
-    if isinstance(item, (list, tuple)):
-        named = list(enumerate(item))
-    elif isinstance(item, dict):
-        named = list(item.items())
-    elif callable(getattr(item, "forward", None)) and callable(getattr(item, "backward", None)):
-        yield path, item
-        named = list(getattr(item, "__dict__", {}).items())
-    else:
-        return
-    seen.add(id(item))
-    for name, element in named:
-        yield from sublayers(element, f"{path}.{name}" if path else str(name), seen)
 
 
 def _code(function):

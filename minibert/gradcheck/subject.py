@@ -6,6 +6,7 @@ import inspect
 import numpy as np
 
 from minibert.layers.base import Parameter
+from minibert.layers.walk import parts, walk
 
 COMPLEX_STEP = 1e-30
 CENTRAL_STEP = 1e-5
@@ -280,18 +281,6 @@ def _what(item):
     return "None" if item is None else f"a {type(item).__name__}"
 
 
-def contents(item, name=""):
-    """Return {dotted name: array} for the arrays in nested tuples, lists and dicts, such as a cache."""
-    if isinstance(item, np.ndarray):
-        return {name: item}
-    if isinstance(item, dict):
-        named = list(item.items())
-    elif isinstance(item, (tuple, list)):
-        named = list(zip(getattr(item, "_fields", range(len(item))), item))
-    else:
-        return {}
-    return {
-        key: array
-        for part, element in named
-        for key, array in contents(element, f"{name}.{part}" if name else str(part)).items()
-    }
+def contents(item):
+    """Return {dotted path: array} for the arrays in nested tuples, lists and dicts, such as a cache."""
+    return dict(walk(item, lambda found: isinstance(found, np.ndarray), within=parts))

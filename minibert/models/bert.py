@@ -343,29 +343,26 @@ class BertForPreTraining(Layer):
         if labels is not None:
             labels = _integers("labels", labels, states.shape[:2])
             predicted = np.flatnonzero(labels != IGNORE_INDEX)                          # (M,)
-        predicted_states = (
-            states if predicted is None else states.reshape(-1, states.shape[-1])[predicted]  # (M, H)
-        )
+        state_rows = states.reshape(-1, states.shape[-1])                               # (B·T, H)
+        predicted_states = states if predicted is None else state_rows[predicted]       # (M, H)
         prediction_logits, mlm_head_cache = self.mlm_head.forward(predicted_states)     # (M, V) or (B, T, V)
         seq_relationship_logits, nsp_head_cache = self.nsp_head.forward(pooled)         # (B, 2)
         mlm_loss = nsp_loss = mlm_loss_cache = nsp_loss_cache = None
         counts = {}
         if labels is not None:
             counts["mlm"] = predicted.size
-            mlm_loss, mlm_loss_cache = self.cross_entropy.forward(
-                prediction_logits, labels.reshape(-1)[predicted])
+            answers = labels.reshape(-1)[predicted]                                     # (M,)
+            mlm_loss, mlm_loss_cache = self.cross_entropy.forward(prediction_logits, answers)
         if next_sentence_label is not None:
             next_sentence_label = _integers("next_sentence_label", next_sentence_label, pooled.shape[:1])
             counts["nsp"] = int(np.count_nonzero(next_sentence_label != IGNORE_INDEX))
-            nsp_loss, nsp_loss_cache = self.cross_entropy.forward(
-                seq_relationship_logits, next_sentence_label)
+            nsp_loss, nsp_loss_cache = self.cross_entropy.forward(seq_relationship_logits, next_sentence_label)
         losses = [loss for loss in (mlm_loss, nsp_loss) if loss is not None]
         loss = sum(losses[1:], start=losses[0]) if losses else None
         output = BertForPreTrainingOutput(
             loss, mlm_loss, nsp_loss, prediction_logits, seq_relationship_logits, counts)
         cache = BertForPreTrainingCache(
-            bert_cache, predicted, mlm_head_cache, nsp_head_cache, mlm_loss_cache, nsp_loss_cache
-        )
+            bert_cache, predicted, mlm_head_cache, nsp_head_cache, mlm_loss_cache, nsp_loss_cache)
         return output, cache
 
     def backward(self, cache, d_loss=1.0):

@@ -51,7 +51,7 @@ IT = [
 
 def shaken():
     """Return the tiny Example in float32, with biases and gains moved: one in the wrong place shows."""
-    subject = example.tiny()
+    subject = example.by_hand()
     rng = np.random.default_rng(16)
     for parameter in subject.model.parameters().values():
         if parameter.value.ndim == 1:

@@ -29,7 +29,7 @@ def test_the_command_prints_what_it_runs(printed_by):
         "V 20 vocabulary, M 3 hidden tokens\n"
     ) in text
     assert re.search(r"loss     5\.\d{4} = MLM 4\.\d{4} \+ NSP 1\.\d{4}\n", text)
-    subject = example.tiny()
+    subject = example.by_hand()
     lines = str(trace.watch(subject.model, **subject.batch)).splitlines()
     assert text.split("\n\n", 1)[1].splitlines() == lines + [""]
 
@@ -60,7 +60,7 @@ def test_a_tensor_that_is_not_finite_is_named(printed_by, monkeypatch):
         subject.model.bert.encoder[0].output_norm.gamma.value[3] = np.inf
         return subject
 
-    tiny_example = example.tiny
+    tiny_example = example.by_hand
     monkeypatch.setattr(example, "tiny", spoiled)
     text = printed_by(code=1)
     assert "The first tensor that is not finite: bert.encoder.0.output_norm.gamma\n" in text

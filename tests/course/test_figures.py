@@ -15,7 +15,7 @@ from minibert.layers import LayerNorm
 
 @pytest.fixture(scope="module")
 def tiny():
-    return minibert.trace.example.tiny()
+    return minibert.trace.example.by_hand()
 
 
 @pytest.fixture(scope="module")

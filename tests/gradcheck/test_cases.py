@@ -14,7 +14,7 @@ from minibert.gradcheck import cases, museum
 from minibert.gradcheck.cases import CASES, Cases, common
 from minibert.gradcheck.subject import Subject, contents
 from minibert.layers import Layer
-from minibert.layers.walk import nodes
+from minibert.layers.walk import is_record, parts, walk
 
 OPTIONAL = {"torch", "transformers", "gensim", "tokenizers"}  # what imports them holds no layers of ours
 WRONG_ON_PURPOSE = ("minibert.gradcheck.museum.", "minibert.course.")
@@ -61,7 +61,8 @@ def test_every_record_is_made_by_some_case():
     recorded = set()
     for case in CASES.values():
         with Subject(*case) as subject:
-            recorded |= {type(cache) for _, cache in nodes(subject.plain_forward()[1])}
+            records = walk(subject.plain_forward()[1], is_record, within=parts)
+            recorded |= {type(cache) for _, cache in records}
     caches = {item for item, name in classes(tuple).items() if name.endswith("Cache")}
     assert len(caches) >= 18
     assert caches <= recorded

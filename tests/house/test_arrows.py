@@ -16,7 +16,7 @@ GROUPS = [
     ["text.examples"],
     ["text", "models", "word_vectors"],
     ["layers", "huggingface"],
-    ["files"],
+    ["files", "arguments"],
 ]
 CALL_PLOTS = ("course", "commands", "objectives")
 

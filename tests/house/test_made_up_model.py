@@ -100,6 +100,13 @@ def test_it_is_checked_and_traced():
     assert "d_means" in str(seen) and "output" in str(seen)
 
 
+def test_the_command_checks_it(spawn):
+    process = spawn(HERE, "gradcheck", "MadeUpModel")
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "MadeUpModel" in output.decode() and "right" in output.decode()
+
+
 def test_an_option_that_it_has_not(tmp_path, spawn):
     process = spawn(HERE, *OPTIONS, "--whole-word", "--output", tmp_path / "run")
     _, errors = process.communicate()

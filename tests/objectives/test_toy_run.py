@@ -74,7 +74,7 @@ def test_pictures(toy_run):
         assert limit.get_ydata()[0] == log[0]["limits"]["phenomena"][name][1]
         assert list(curve.get_xdata()) == [0, 5, 10, 15, 20]
         assert curve.get_ydata()[-1] == log[-1]["held_out"]["phenomena"][name][1]
-    assert axes[0].get_ylabel() == "share guessed right" and axes[-1].get_xlabel() == "step"
+    assert axes[0].get_ylabel() == "accuracy" and axes[-1].get_xlabel() == "step"
     with pytest.raises(ValueError, match="only the toy language has them"):
         plots.phenomena(log[1:])
 

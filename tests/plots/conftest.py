@@ -7,7 +7,7 @@ import minibert.trace.example
 
 @pytest.fixture(scope="session")
 def tiny():
-    return minibert.trace.example.tiny()
+    return minibert.trace.example.by_hand()
 
 
 @pytest.fixture(scope="session")

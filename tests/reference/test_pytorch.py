@@ -15,10 +15,10 @@ from test_stored import HERE, assert_gradients_equal, train
 
 import minibert
 from minibert import huggingface
-from minibert.commands.embed import sentence_vectors
 from minibert.files import read_tensors
 from minibert.huggingface import CheckpointError, CheckpointWarning
 from minibert.layers.softmax import softmax
+from minibert.models.sentence_bert import sentence_vectors
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false")
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install minibert[reference]")

@@ -1,7 +1,7 @@
 """The cases of the gradient check: every layer and model, in every mode that changes its arithmetic.
 
-    layer, inputs, forward_kwargs = CASES["MultiHeadAttention padding"] report = check_gradients(layer,
-    *inputs, **forward_kwargs)
+    layer, inputs, forward_kwargs = CASES["MultiHeadAttention padding"]
+    report = check_gradients(layer, *inputs, **forward_kwargs)
 
 A name is the class and its mode. A case is built when it is first looked up; listing the names builds
 nothing.

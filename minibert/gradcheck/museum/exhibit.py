@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from minibert.gradcheck import check_gradients
 from minibert.gradcheck.cases import CASES
-from minibert.gradcheck.intermediates import sublayers
+from minibert.layers.walk import is_layer, walk
 
 
 class Finding(NamedTuple):
@@ -80,7 +80,7 @@ class Exhibit(NamedTuple):
             ValueError: the model has no such layer.
         """
         planted = copy.deepcopy(model)
-        layers = [layer for _, layer in sublayers(planted) if type(layer) is self.ours]
+        layers = [layer for _, layer in walk(planted, is_layer) if type(layer) is self.ours]
         if not layers:
             model_name, layer_name = type(model).__name__, self.ours.__name__
             raise ValueError(f"{model_name} has no {layer_name} that {self.name!r} could be planted in")

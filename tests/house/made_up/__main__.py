@@ -19,6 +19,8 @@ def move_in():
         folder = str(HERE / package.__name__.rpartition(".")[2])
         if folder not in package.__path__:
             package.__path__.append(folder)
+    cases = minibert.gradcheck.cases
+    cases.CASES.builders.update(cases.collect())
 
 
 if __name__ == "__main__":
