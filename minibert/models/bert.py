@@ -356,7 +356,8 @@ class BertForPreTraining(Layer):
         if next_sentence_label is not None:
             next_sentence_label = _integers("next_sentence_label", next_sentence_label, pooled.shape[:1])
             counts["nsp"] = int(np.count_nonzero(next_sentence_label != IGNORE_INDEX))
-            nsp_loss, nsp_loss_cache = self.cross_entropy.forward(seq_relationship_logits, next_sentence_label)
+            nsp_loss, nsp_loss_cache = self.cross_entropy.forward(
+                seq_relationship_logits, next_sentence_label)
         losses = [loss for loss in (mlm_loss, nsp_loss) if loss is not None]
         loss = sum(losses[1:], start=losses[0]) if losses else None
         output = BertForPreTrainingOutput(

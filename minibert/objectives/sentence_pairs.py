@@ -84,7 +84,7 @@ class ToyPairs:
         from minibert.text.toy.pairs import ToyExamples
 
         language = toy.TOY
-        self.fingerprint = toy.corpus().fingerprint
+        self.fingerprint = toy.fingerprint()
         self.tokenizer = language.tokenizer()
         self.examples = ToyExamples(
             language, self.tokenizer, recipe.seed, recipe.mlm_probability, recipe.next_sentence_probability

@@ -23,7 +23,7 @@ class JointOutput(NamedTuple):
     state: object
 
 
-class JointCache(NamedTuple):
+class Shares(NamedTuple):
     """What backward needs of the shares.
 
     Attributes:
@@ -72,7 +72,7 @@ class DataParallel:
                 no dropout.
 
         Returns:
-            JointOutput, JointCache.
+            JointOutput, Shares.
 
         Raises:
             FloatingPointError: the loss is not finite; the message names the first array that is not.
@@ -92,7 +92,7 @@ class DataParallel:
             share_losses = [float(getattr(output, f"{part}_loss")) for output in outputs]
             losses[f"{part}_loss"] = sum(w[part] * loss for w, loss in zip(weights, share_losses))
         state = _join([getattr(output, "state", None) for output in outputs])
-        return JointOutput(sum(losses.values()), losses, counts, state), JointCache(list(caches), weights)
+        return JointOutput(sum(losses.values()), losses, counts, state), Shares(list(caches), weights)
 
     def _forward(self, k, share, state, seed):
         given = share._asdict() if state is None else {**share._asdict(), "state": state}

@@ -56,11 +56,11 @@ def test_errors(failing, arguments, message):
 
 def test_a_tensor_that_is_not_finite_is_named(printed_by, monkeypatch):
     def spoiled():
-        subject = tiny_example()
+        subject = by_hand()
         subject.model.bert.encoder[0].output_norm.gamma.value[3] = np.inf
         return subject
 
-    tiny_example = example.by_hand
-    monkeypatch.setattr(example, "tiny", spoiled)
+    by_hand = example.by_hand
+    monkeypatch.setattr(example, "by_hand", spoiled)
     text = printed_by(code=1)
     assert "The first tensor that is not finite: bert.encoder.0.output_norm.gamma\n" in text

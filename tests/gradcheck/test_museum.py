@@ -10,9 +10,9 @@ import pytest
 import minibert as mb
 from minibert.gradcheck import check_gradients, museum
 from minibert.gradcheck.cases import CASES, random, scrambled
-from minibert.gradcheck.intermediates import sublayers
 from minibert.gradcheck.museum.exhibit import changed
 from minibert.layers import Embedding, EncoderLayer, LayerNorm, MultiHeadAttention
+from minibert.layers.walk import is_layer, walk
 
 EXHIBITS = museum.exhibits
 every_exhibit = pytest.mark.parametrize("name", EXHIBITS)
@@ -238,7 +238,7 @@ def test_every_layer_of_the_class_is_exchanged(name):
     exhibit = EXHIBITS[name]
     count = {"MultiHeadAttention": 2, "EncoderLayer": 2, "FeedForward": 2, "LayerNorm": 6, "Embedding": 3}
     planted = museum.plant(bert(), name)
-    parts = [part for _, part in sublayers(planted) if type(part) in (exhibit.ours, exhibit.theirs)]
+    parts = [part for _, part in walk(planted, is_layer) if type(part) in (exhibit.ours, exhibit.theirs)]
     assert [type(part) for part in parts] == [exhibit.theirs] * count.get(exhibit.ours.__name__, 1)
 
 

@@ -16,6 +16,7 @@ with plans as its states.
 seed gives the same text on every machine.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -340,3 +341,9 @@ TOY = Language(GRAMMAR)
 def corpus():
     """Return 4000 documents of the toy language, 336,000 words, as a Corpus: the same on every machine."""
     return Corpus("toy", [list(map(str, document)) for document in TOY.documents(NUM_DOCUMENTS)])
+
+
+@functools.cache
+def fingerprint():
+    """Return the fingerprint of `corpus()`, which tells a change of the language."""
+    return corpus().fingerprint

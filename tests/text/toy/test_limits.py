@@ -131,10 +131,10 @@ def losses_of(model, batch):
             for logits, labels in answers]
 
 
-MORE_SEEDS = [pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(2, 10)]
+MORE_SEEDS = [pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(1, 10)]
 
 
-@pytest.mark.parametrize("seed", [0, 1, *MORE_SEEDS])
+@pytest.mark.parametrize("seed", [0, *MORE_SEEDS])
 def test_no_model_beats_the_limit(tiny, seed):
     """A trained model is near the limit, and not below it by more than the sampling error."""
     language, tokenizer, _ = tiny
