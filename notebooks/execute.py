@@ -102,7 +102,7 @@ def execute(notebook, folder=FOLDER):
         client.execute_cell(last, len(notebook.cells) - 1)
         notebook.cells.pop()
     _clean(notebook)
-    return json.loads(last.outputs[-1].text)
+    return json.loads("".join(output.text for output in last.outputs))  # may come in pieces
 
 
 def _environment():

@@ -17,8 +17,8 @@ import numpy as np
 
 import minibert as mb
 from minibert import huggingface
-from minibert.commands.embed import sentence_vectors
 from minibert.gradcheck import museum
+from minibert.models.sentence_bert import sentence_vectors
 from minibert.trace import example
 
 HERE = pathlib.Path(__file__).parent
