@@ -10,11 +10,19 @@ import minibert as mb
 from minibert.gradcheck.cases import CASES
 
 
+MODEL_ENTRIES = 8  # of each tensor of a whole model; all of them in the exhaustive run
+
+
 @functools.cache
 def rows(case):
     layer, inputs, forward_kwargs = CASES[case]
-    report = mb.check_gradients(layer, *inputs, **forward_kwargs)
+    max_entries = MODEL_ENTRIES if is_model(layer) else None
+    report = mb.check_gradients(layer, *inputs, max_entries=max_entries, **forward_kwargs)
     return {row.name: row for row in report.rows}, report.problems
+
+
+def is_model(layer):
+    return hasattr(layer, "config")
 
 
 def names(case):
@@ -44,3 +52,12 @@ def test_nothing_else_is_wrong(case):
 def test_central_differences_agree(case):
     layer, inputs, forward_kwargs = CASES[case]
     assert mb.check_gradients(layer, *inputs, method="central", max_entries=4, **forward_kwargs).ok
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("case", CASES)
+def test_every_entry_of_every_model(case):
+    layer, inputs, forward_kwargs = CASES[case]
+    if is_model(layer):
+        report = mb.check_gradients(layer, *inputs, **forward_kwargs)
+        assert report.ok and max(row.error for row in report.rows) <= 1e-12
