@@ -58,21 +58,25 @@ class MaskedLMRecipe(Recipe):
     """How a BERT is pretrained.
 
     The defaults are those that learn most in five minutes on two cores. They differ from BERT's where a short
-    run
-    needs it: 30 % of the tokens are predicted, which gives more gradient a step (Wettig et al. 2023, "Should
-    You Mask 15%?"); no dropout, since no text is seen often enough to be learnt by heart (Geiping & Goldstein
-    2023, "Cramming"); β₂ 0.98 (Liu et al. 2019, "RoBERTa"); heads of 32 columns; and initial weights of 0.05.
+    run needs it: 30 % of the tokens are predicted, which gives more gradient a step (Wettig et al. 2023,
+    "Should You Mask 15%?"); no dropout, because no text is seen often enough to be learnt by heart (Geiping &
+    Goldstein 2023, "Cramming"); β₂ 0.98 (Liu et al. 2019, "RoBERTa"); heads of 32 columns; and initial
+    weights of 0.05.
 
-    Attributes (beside those of Recipe): corpus: names or paths.  preset: where the sizes come from.
-        vocab_size: word pieces at most.  hidden_size, num_hidden_layers, num_attention_heads: of the model;
-        the
-            feed-forward size is 4 hidden_size. seq_length: tokens.  dropout: all probabilities.
-        initializer_range: standard deviation of the initial weights. mlm_probability: share of the tokens to
-        be predicted in training (evaluation: 0.15). whole_word: mask whole words. next_sentence_probability:
-        share of the pairs whose B follows A, where there is a B (evaluation: 0.5). settle: share of the
-        steps, the last ones, that train on what evaluation needs (15 %, half of the pairs). On the
-            toy language more masks and more true pairs teach faster; the last steps then learn how often each
-    occurs."""
+    Attributes (beside those of Recipe):
+        corpus: names or paths.  preset: where the sizes come from.
+        vocab_size: word pieces at most.
+        hidden_size, num_hidden_layers, num_attention_heads: of the model; the feed-forward size is
+            4 hidden_size.
+        seq_length: tokens.  dropout: all probabilities.
+        initializer_range: standard deviation of the initial weights.
+        mlm_probability: share of the tokens to be predicted in training (evaluation: 0.15).
+        whole_word: mask whole words.
+        next_sentence_probability: share of the pairs whose B follows A, where there is a B (evaluation: 0.5).
+        settle: share of the steps, the last ones, that train on what evaluation needs (15 %, half of the
+            pairs). On the toy language more masks and more true pairs teach faster; the last steps then
+            learn how often each occurs.
+    """
 
     corpus: tuple = (PYTHON_DOCS,)
     preset: str = "tiny"
@@ -151,8 +155,9 @@ class Baselines(NamedTuple):
 
 
 class MaskedLM:
-    """A BERT learns to fill masks and to tell neighbours; judged by both, beside baselines or the best
-    possible model.
+    """A BERT learns to fill masks and to tell neighbours, and is judged by both.
+
+    Its evaluation is read beside baselines or, on the toy language, the best possible model.
 
     Args:
         recipe: a MaskedLMRecipe.
@@ -198,7 +203,8 @@ class MaskedLM:
         """Return a new BertForPreTraining.
 
         The decoder's bias starts at the log frequency of each word piece: the first prediction is then the
-        unigram model's, and no step is spent on learning which words are frequent."""
+        unigram model's, and no step is spent on learning which words are frequent.
+        """
         recipe = self.recipe
         config = BertConfig(
             vocab_size=self.tokenizer.vocab_size,
@@ -216,7 +222,7 @@ class MaskedLM:
         return model
 
     def batch(self, step):
-        """Return the Batch of a training step."""
+        """Return the PairBatch of a training step."""
         recipe = self.recipe
         is_settled = recipe.num_steps > 0 and step >= (1 - recipe.settle) * recipe.num_steps
         examples = self.pairs.settled_examples if is_settled else self.pairs.examples
@@ -309,7 +315,7 @@ def load_unigram(directory):
 
 
 def score_pairs(model, batch):
-    """Return the Scores of a BertForPreTraining on a Batch.
+    """Return the Scores of a BertForPreTraining on a PairBatch.
 
     Raises:
         FloatingPointError: the loss is not finite.

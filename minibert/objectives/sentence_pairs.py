@@ -2,7 +2,8 @@
 
 Both kinds offer the same: tokenizer, batch(step, recipe), held_out, unigram, pieces_per_word, fingerprint;
 the toy language also knows which phenomenon decides each masked token, and the scores of the best possible
-model."""
+model.
+"""
 
 import numpy as np
 

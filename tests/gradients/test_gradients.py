@@ -9,7 +9,6 @@ import pytest
 import minibert as mb
 from minibert.gradcheck.cases import CASES
 
-
 MODEL_ENTRIES = 8  # of each tensor of a whole model; all of them in the exhaustive run
 
 
@@ -55,9 +54,8 @@ def test_central_differences_agree(case):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if is_model(CASES[case].layer)])
 def test_every_entry_of_every_model(case):
     layer, inputs, forward_kwargs = CASES[case]
-    if is_model(layer):
-        report = mb.check_gradients(layer, *inputs, **forward_kwargs)
-        assert report.ok and max(row.error for row in report.rows) <= 1e-12
+    report = mb.check_gradients(layer, *inputs, **forward_kwargs)
+    assert report.ok and max(row.error for row in report.rows) <= 1e-12
