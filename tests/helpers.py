@@ -32,6 +32,18 @@ def scrambled(layer):
     return layer
 
 
+def dropped(x, probability, generator):
+    """Dropout by hand: 16-bit draws below k = round(65536 p) are dropped, the others scaled."""
+    threshold = round(65536 * probability)
+    draws = np.array([int.from_bytes(pair, "little") for pair in batched(generator.bytes(2 * x.size))])
+    return x * (draws.reshape(x.shape) >= threshold) * 65536 / (65536 - threshold)
+
+
+def batched(content):
+    """The bytes in pairs."""
+    return [content[start : start + 2] for start in range(0, len(content), 2)]
+
+
 def values(layer):
     """A copy of every parameter's value, by name."""
     return {name: parameter.value.copy() for name, parameter in layer.parameters().items()}

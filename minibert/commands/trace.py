@@ -1,5 +1,7 @@
 """`minibert trace`: one forward and one backward pass, printed or stopped in."""
 
+import textwrap
+
 from minibert.commands.common import load_model, say
 
 
@@ -25,13 +27,25 @@ def add(commands):
     )
     command.add_argument("second", nargs="?", metavar="SECOND", help="the text that follows it")
     command.add_argument(
-        "--only", metavar="PATH", help="print a part, as bert.encoder.1.attention or mlm_head.dense.x"
+        "--only", metavar="PATH",
+        help="print a part, as bert.encoder.1.attention, attention.d_scores or mlm_head.dense.weight.grad; "
+        "with --stop-when, look at these values only",
     )
     command.add_argument("--values", action="store_true", help="print all numbers of every array")
     command.add_argument(
-        "--stop-at", metavar="NAME",
-        help="open the debugger there: a layer (attention.backward, encoder.1.attention.forward) or a line "
-        "(attention.d_scores); PYTHONBREAKPOINT chooses the debugger",
+        "--stop-at", metavar="PATH",
+        help="open the debugger there: a layer (attention.backward, encoder.1.attention.forward), a line "
+        "(attention.d_scores) or a gradient (attention.query.weight.grad); PYTHONBREAKPOINT chooses the "
+        "debugger",
+    )
+    command.add_argument(
+        "--if", metavar="EXPR", dest="condition",
+        help='with --stop-at: stop only where this holds, as "probs.max() > 0.9"; model is the model',
+    )
+    command.add_argument(
+        "--stop-when", choices=["not-finite", "negative", "positive", "largest"],
+        help="open the debugger behind the first line whose value has such an entry, or on the line of the "
+        "largest entry of the pass",
     )
     command.add_argument(
         "--exhibit", metavar="NAME",
@@ -42,11 +56,9 @@ def add(commands):
 def run(options):
     """Run `minibert trace`; return 1 if a tensor is not finite, else 0."""
     from minibert import trace
-    from minibert.gradcheck import museum
     from minibert.trace import example
 
-    if options.stop_at and (options.only or options.values):
-        raise ValueError("--stop-at opens the debugger instead of printing: leave out --only and --values")
+    _check(options)
     if options.model is None:
         subject = example.by_hand()
     else:
@@ -54,11 +66,13 @@ def run(options):
         texts = (example.FIRST, example.SECOND) if options.text is None else (options.text, options.second)
         subject = example.from_text(model, tokenizer, *texts)
     if options.exhibit:
+        from minibert.gradcheck import museum
+
         subject = subject._replace(model=museum.plant(subject.model, options.exhibit))
     for line in _describe(subject, options.model or "a tiny BERT with random weights, float64"):
-        say(line)
-    if options.stop_at:
-        return _stop(subject, options.stop_at)
+        say("\n".join(textwrap.wrap(line, 120, subsequent_indent=" " * 9, break_on_hyphens=False)))
+    if options.stop_at or options.stop_when:
+        return _stop(subject, options)
     seen = trace.watch(subject.model, **subject.batch)
     say(f"loss     {_losses(seen.output)}\n")
     say(seen.view(options.only, options.values))
@@ -66,6 +80,22 @@ def run(options):
     if problem is not None:
         say(f"The first tensor that is not finite: {problem}")
     return 0 if problem is None else 1
+
+
+def _check(options):
+    """Raise ValueError for options that do not go together."""
+    stops = options.stop_at or options.stop_when
+    if options.stop_at and options.stop_when:
+        raise ValueError("--stop-at and --stop-when are two ways to choose a line: give one of them")
+    if stops and options.values or options.stop_at and options.only:
+        raise ValueError(
+            "--stop-at and --stop-when open the debugger instead of printing: leave out --values, and --only "
+            "with --stop-at"
+        )
+    if options.condition and not options.stop_at:
+        raise ValueError("--if needs a line to stop at: add --stop-at PATH")
+    if options.stop_when == "largest" and options.only:
+        raise ValueError("--stop-when largest looks at the whole pass: leave out --only")
 
 
 def _describe(subject, name):
@@ -89,19 +119,40 @@ def _losses(output):
     return f"{output.loss:.4f} = {' + '.join(known)}"
 
 
-def _stop(subject, name):
+def _stop(subject, options):
     """Run both passes with the debugger in wait."""
     import bdb
 
     from minibert import trace
 
+    place = options.stop_at
+    if options.stop_when == "largest":
+        place, size = trace.watch(subject.model.replica(), **subject.batch).largest()
+        say(f"The largest entry of the pass is {size:.4g}, in {place}")
+    if place:
+        stopping = trace.stop_at(subject.model, place, when=options.condition, say=say)
+    else:
+        stopping = trace.stop_when(subject.model, options.stop_when, only=options.only, say=say)
     try:
-        with trace.stop_at(subject.model, name) as stopped:
+        with stopping as stopped:
             output, cache = subject.model.forward(**subject.batch)
             subject.model.backward(cache)
     except bdb.BdbQuit:
         return 0
-    if not stopped:
-        raise ValueError(f"{name} was not reached: this model, with this text, does not run that line")
+    if not stopped and options.stop_when:
+        say(f"No value is {options.stop_when}: {stopped.arrivals:,} were looked at")
+    elif not stopped:
+        raise ValueError(_why_not(options, stopped))
     say(f"Both passes are done: loss {_losses(output)}")
     return 0
+
+
+def _why_not(options, stopped):
+    """Return why the debugger was not opened."""
+    if not stopped.arrivals:
+        return f"{options.stop_at} was not reached: this model, with this text, does not run that line"
+    reached = f"{options.stop_at} was reached {stopped.arrivals} times, but {options.condition!r} "
+    if stopped.errors:
+        text, times = next(iter(stopped.errors.items()))
+        return f"{reached}raised {text} ({times} times)"
+    return f"{reached}was never true"

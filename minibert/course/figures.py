@@ -4,6 +4,9 @@ import numpy as np
 
 from minibert.gradcheck.step_size import errors_by_step
 from minibert.gradcheck.subject import CENTRAL_STEP, COMPLEX_STEP
+from minibert.layers.attention import MultiHeadAttentionCache
+from minibert.layers.cross_entropy import IGNORE_INDEX
+from minibert.layers.walk import is_record, parts, walk
 
 
 def saliency_scores(model, cache):
@@ -27,6 +30,68 @@ def saliency_scores(model, cache):
     """
     d_embeddings = model.replica().backward(cache)                  # (B, T, H)
     return np.sqrt((d_embeddings * d_embeddings).sum(axis=-1))      # (B, T)
+
+
+def gradient_path(model, batch, position):
+    """Return how much of one hidden token's loss comes back to each token, layer by layer.
+
+    The loss is that of the one token alone. Both passes run on a replica of the model.
+
+    Args:
+        model: a BertForPreTraining.
+        batch: the arguments of its forward, one sequence, with labels.
+        position: of a token that has a label.
+
+    Returns:
+        (layers + 1, T), the norm of d loss / d output of the embeddings (row 0) and of each encoder layer;
+        the input of plots.gradient_path.
+
+    Raises:
+        ValueError: there is no label at this position.
+
+    Example:
+        >>> example = minibert.trace.example.by_hand()
+        >>> norms = gradient_path(example.model, example.batch, 2)
+        >>> norms.shape, np.flatnonzero(norms[-1]).tolist()
+        ((4, 15), [2])
+    """
+    from minibert import trace
+
+    labels = np.full_like(batch["labels"], IGNORE_INDEX)
+    labels[0, position] = batch["labels"][0, position]
+    if labels[0, position] == IGNORE_INDEX:
+        hidden = np.flatnonzero(batch["labels"][0] != IGNORE_INDEX).tolist()
+        raise ValueError(f"position {position} has no label: choose one of {hidden}")
+    seen = trace.watch(model.replica(), **{**batch, "labels": labels, "next_sentence_label": None})
+    encoder = [f"bert.encoder.{layer}" for layer in range(len(model.bert.encoder))]
+    came_back = {call.path: call.locals.get("d_y") for call in trace.calls(seen.backward)}
+    d_outputs = [came_back[path][0] for path in ("bert.embeddings", *encoder)]      # (T, H) each
+    return np.array([np.sqrt((d_output * d_output).sum(axis=-1)) for d_output in d_outputs])
+
+
+def attention_probs(cache, sequence=0):
+    """Return the attention probabilities in any cache, of a model, a layer or an attention.
+
+    Args:
+        cache: with attentions in it.  sequence: number of the sequence in the batch.
+
+    Returns:
+        list of (A, T_query, T_key), one for each attention, in order: the input of plots.attention_maps.
+
+    Raises:
+        ValueError: there is no attention in this cache.
+
+    Example:
+        >>> example = minibert.trace.example.by_hand()
+        >>> _, cache = example.model.forward(**example.batch)
+        >>> len(attention_probs(cache)), attention_probs(cache.bert.encoder[1].attention)[0].shape
+        (3, (2, 15, 15))
+    """
+    records = walk(cache, is_record, within=parts)
+    probs = [record.probs[sequence] for _, record in records if isinstance(record, MultiHeadAttentionCache)]
+    if not probs:
+        raise ValueError(f"a {type(cache).__name__} holds no attention: give the cache of a layer above it")
+    return probs
 
 
 def gradient_norms(model, by="layer"):

@@ -6,6 +6,7 @@ from minibert.huggingface.checkpoint import (
     LoadingInfo,
     checkpoint_tensors,
     load,
+    renamed_parameters,
     save,
     state_dict,
     tensor_names,

@@ -80,6 +80,11 @@ def _own(table, model_class, name):
     return name.removeprefix(table.BODY) if is_body else name
 
 
+def renamed_parameters(model_class):
+    """Return {a parameter's name in earlier versions of minibert: its name now}."""
+    return table_of(model_class).RENAMED
+
+
 def tensor_names(model):
     """Return {our name: (Hugging Face's name, transposed)} for every parameter of a model."""
     table = table_of(type(model))

@@ -14,8 +14,9 @@ from minibert.layers.feed_forward import FeedForward
 from minibert.layers.gelu import GELU, TanhGELU
 from minibert.layers.layer_norm import LayerNorm
 from minibert.layers.linear import Linear
+from minibert.layers.tied_decoder import TiedDecoder
 
 __all__ = [
     "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
-    "Linear", "MultiHeadAttention", "Parameter", "TanhGELU",
-]
+    "Linear", "MultiHeadAttention", "Parameter", "TanhGELU", "TiedDecoder",
+]  # fmt: skip

@@ -6,13 +6,16 @@ import numpy as np
 
 from minibert.layers.walk import contents, is_closed, walk
 
+LISTED = 8  # parameters that a layer prints
+paths = {}  # {layer: its path in a model}, which minibert.trace puts in place and trace.name writes
+
 
 class Parameter:
     """An array that is learned, and the gradient of the loss with respect to it.
 
     Attributes:
         value: the array; layers read it at every call, optimizers write into it.
-        grad:  same shape and dtype; every `backward` adds to it, `zero_grad` empties it.
+        grad:  an array of the same shape and dtype; `backward` adds to it, `zero_grad` fills it with zeros.
 
     Two layers share a weight by holding the same Parameter object.
     """
@@ -21,33 +24,9 @@ class Parameter:
         self.value = value
         self.grad = np.zeros(value.shape, value.dtype)
 
-    @property
-    def grad(self):
-        if self._grad_is_stale:
-            self._grad.fill(0)
-            self._grad_is_stale = False
-        return self._grad
-
-    @grad.setter
-    def grad(self, grad):
-        self._grad = grad
-        self._grad_is_stale = False
-
     def zero_grad(self):
-        """Set the gradient to zero; the array is filled with zeros when .grad is next read."""
-        self._grad_is_stale = True
-
-    def add_product(self, left, right):
-        """grad += left @ right, for large gradients: after zero_grad the product overwrites the old gradient.
-
-        A step then moves it through memory once, and not five times: for the zeros, for the product
-        in an array of its own, and for the sum.
-        """
-        if self._grad_is_stale:
-            np.matmul(left, right, out=self._grad)
-            self._grad_is_stale = False
-        else:
-            self._grad += left @ right
+        """Set the gradient to zero."""
+        self.grad.fill(0)
 
     def __repr__(self):
         return f"Parameter({self.value.dtype} {self.value.shape})"
@@ -112,6 +91,19 @@ class Layer:
         for parameter in duplicate.parameters().values():
             parameter.grad = np.zeros(parameter.value.shape, parameter.value.dtype)
         return duplicate
+
+
+    def __repr__(self):
+        """Return the path, once trace.name(model) was called, the class, and the parameters' shapes."""
+        try:
+            parameters = self.parameters()
+        except (TypeError, ValueError) as error:
+            return f"{type(self).__name__}({error})"
+        listed = [f"{name} {item.value.shape}" for name, item in list(parameters.items())[:LISTED]]
+        if len(parameters) > LISTED:
+            listed.append(f"… {len(parameters)} parameters in all")
+        path = paths.get(self)
+        return f"{f'{path}: ' if path else ''}{type(self).__name__}({', '.join(listed)})"
 
 
 def _is_learned(item):

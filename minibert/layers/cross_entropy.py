@@ -32,33 +32,29 @@ class CrossEntropy(Layer):
         num_classes = logits.shape[-1]
         if labels.shape != logits.shape[:-1]:
             raise ValueError(f"labels of shape {labels.shape} do not fit logits of shape {logits.shape}")
-        rows = logits.reshape(-1, num_classes)                                      # (N, V)
-        row_labels = labels.reshape(-1)                                             # (N,)
+        rows = logits.reshape(-1, num_classes)                                          # (N, V)
+        row_labels = labels.reshape(-1)                                                 # (N,)
         outside = (row_labels >= num_classes) | ((row_labels < 0) & (row_labels != IGNORE_INDEX))
         if outside.any():
-            raise ValueError(
-                f"label {row_labels[outside][0]} is not a class (0 to {num_classes - 1}) nor {IGNORE_INDEX}"
-            )
-        counted = np.flatnonzero(row_labels != IGNORE_INDEX)                        # (M,)
-        shifted = rows - rows.real.max(axis=-1, keepdims=True)                      # (N, V)
-        label_scores = shifted[counted, row_labels[counted]]                        # (M,)
-        exponentials = np.exp(shifted, out=shifted)                                 # (N, V)
-        del shifted                                                                 # its memory is used again
-        totals = exponentials.sum(axis=-1)                                          # (N,)
-        log_probs = label_scores - np.log(totals[counted])                          # (M,)
-        probs = np.divide(exponentials, totals[:, np.newaxis], out=exponentials)    # (N, V)
-        del exponentials
-        loss = 0 - log_probs.sum() / logits.dtype.type(max(counted.size, 1))        # 0 - 0.0 is 0, not -0.0
+            bad = row_labels[outside][0]
+            raise ValueError(f"label {bad} is not a class (0 to {num_classes - 1}) nor {IGNORE_INDEX}")
+        counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
+        shifted = rows - rows.real.max(axis=-1, keepdims=True)                          # (N, V)
+        exponentials = np.exp(shifted)                                                  # (N, V)
+        totals = exponentials.sum(axis=-1, keepdims=True)                               # (N, 1)
+        probs = exponentials / totals                                                   # (N, V)
+        log_probs = shifted[counted, row_labels[counted]] - np.log(totals[counted, 0])  # (M,)
+        loss = 0 - log_probs.sum() / logits.dtype.type(max(counted.size, 1))            # 0 - x: no -0.0
         return loss, CrossEntropyCache(probs, labels)
 
     def backward(self, d_loss, cache):
         """d_loss, a scalar → (d_logits (..., V), None): labels are integers and have no gradient."""
         probs, labels = cache.probs, cache.labels
-        row_labels = labels.reshape(-1)
-        counted = np.flatnonzero(row_labels != IGNORE_INDEX)                        # (M,)
-        d_log_probs = np.zeros((len(probs), 1), probs.dtype)                        # (N, 1): −d_loss/M or 0
-        d_log_probs[counted] = -d_loss / max(counted.size, 1)
-        d_rows = probs * -d_log_probs                                               # (N, V)
-        d_rows[counted, row_labels[counted]] += d_log_probs[counted, 0]             # probs − onehot(labels)
+        row_labels = labels.reshape(-1)                                                 # (N,)
+        counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
+        probs_minus_onehot = np.zeros_like(probs)                                       # (N, V)
+        probs_minus_onehot[counted] = probs[counted]
+        probs_minus_onehot[counted, row_labels[counted]] -= 1
+        d_rows = probs_minus_onehot * (d_loss / max(counted.size, 1))                   # (N, V)
         d_logits = d_rows.reshape(*labels.shape, probs.shape[-1])
         return d_logits, None

@@ -26,7 +26,7 @@ class Embedding(Layer):
     id k. An id that occurs twice receives both gradients. The ids are integers and have no gradient.
     """
 
-    def __init__(self, num_embeddings, embedding_dim, rng=None, initializer_range=0.02, dtype=np.float32):
+    def __init__(self, num_embeddings, embedding_dim, *, rng=None, initializer_range=0.02, dtype=np.float32):
         rng = np.random.default_rng(0) if rng is None else rng
         shape = (num_embeddings, embedding_dim)
         self.weight = Parameter(truncated_normal(rng, shape, initializer_range, dtype))

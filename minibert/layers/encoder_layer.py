@@ -39,20 +39,18 @@ class EncoderLayer(Layer):
     """
 
     def __init__(
-        self, hidden_size, num_heads, intermediate_size, hidden_act="gelu", dropout_prob=0.0,
+        self, hidden_size, num_heads, intermediate_size, *, hidden_act="gelu", dropout_prob=0.0,
         attention_dropout_prob=0.0, layer_norm_eps=1e-12, rng=None, initializer_range=0.02, dtype=np.float32,
     ):
         rng = np.random.default_rng(0) if rng is None else rng
+        given = {"rng": rng, "initializer_range": initializer_range, "dtype": dtype}
         self.attention = MultiHeadAttention(
-            hidden_size, num_heads, attention_dropout_prob, rng, initializer_range, dtype
-        )
+            hidden_size, num_heads, dropout_prob=attention_dropout_prob, **given)
         self.attention_dropout = Dropout(dropout_prob)
-        self.attention_norm = LayerNorm(hidden_size, layer_norm_eps, dtype)
-        self.feed_forward = FeedForward(
-            hidden_size, intermediate_size, hidden_act, rng, initializer_range, dtype
-        )
+        self.attention_norm = LayerNorm(hidden_size, eps=layer_norm_eps, dtype=dtype)
+        self.feed_forward = FeedForward(hidden_size, intermediate_size, hidden_act=hidden_act, **given)
         self.output_dropout = Dropout(dropout_prob)
-        self.output_norm = LayerNorm(hidden_size, layer_norm_eps, dtype)
+        self.output_norm = LayerNorm(hidden_size, eps=layer_norm_eps, dtype=dtype)
 
     def forward(self, x, mask=None, rng=None):
         """x (B, T, H), mask as in MultiHeadAttention, rng for dropout → y (B, T, H), cache."""
@@ -65,17 +63,19 @@ class EncoderLayer(Layer):
         output_sum = attended + dropped_feed_forward                                        # (B, T, H)
         y, output_norm_cache = self.output_norm.forward(output_sum)                         # (B, T, H)
         cache = EncoderLayerCache(
-            attention_cache, attention_dropout_cache, attention_norm_cache,
-            feed_forward_cache, output_dropout_cache, output_norm_cache,
-        )
+            attention=attention_cache, attention_dropout=attention_dropout_cache,
+            attention_norm=attention_norm_cache, feed_forward=feed_forward_cache,
+            output_dropout=output_dropout_cache, output_norm=output_norm_cache)
         return y, cache
 
     def backward(self, d_y, cache):
         """d_y (B, T, H) → d_x (B, T, H)."""
         d_output_sum = self.output_norm.backward(d_y, cache.output_norm)                    # (B, T, H)
         d_feed_forward = self.output_dropout.backward(d_output_sum, cache.output_dropout)
-        d_attended = d_output_sum + self.feed_forward.backward(d_feed_forward, cache.feed_forward)
+        share_of_feed_forward = self.feed_forward.backward(d_feed_forward, cache.feed_forward)
+        d_attended = d_output_sum + share_of_feed_forward                                   # (B, T, H)
         d_attention_sum = self.attention_norm.backward(d_attended, cache.attention_norm)    # (B, T, H)
         d_attention = self.attention_dropout.backward(d_attention_sum, cache.attention_dropout)
-        d_x = d_attention_sum + self.attention.backward(d_attention, cache.attention)       # (B, T, H)
+        share_of_attention = self.attention.backward(d_attention, cache.attention)          # (B, T, H)
+        d_x = d_attention_sum + share_of_attention                                          # (B, T, H)
         return d_x

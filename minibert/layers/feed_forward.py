@@ -32,16 +32,17 @@ class FeedForward(Layer):
     """
 
     def __init__(
-        self, hidden_size, intermediate_size, hidden_act="gelu",
-        rng=None, initializer_range=0.02, dtype=np.float32,
+        self, hidden_size, intermediate_size, *, hidden_act="gelu", rng=None, initializer_range=0.02,
+        dtype=np.float32,
     ):
         if hidden_act not in ACTIVATIONS:
             known = sorted(ACTIVATIONS)
             raise ValueError(f"hidden_act {hidden_act!r} is not supported: choose one of {known}")
         rng = np.random.default_rng(0) if rng is None else rng
-        self.intermediate = Linear(hidden_size, intermediate_size, rng, initializer_range, dtype)
+        given = {"rng": rng, "initializer_range": initializer_range, "dtype": dtype}
+        self.intermediate = Linear(hidden_size, intermediate_size, **given)
         self.activation = ACTIVATIONS[hidden_act]()
-        self.output = Linear(intermediate_size, hidden_size, rng, initializer_range, dtype)
+        self.output = Linear(intermediate_size, hidden_size, **given)
 
     def forward(self, x):
         """x (..., H) → y (..., H), cache."""

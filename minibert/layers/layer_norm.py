@@ -7,11 +7,6 @@ import numpy as np
 from minibert.layers.base import Layer, Parameter, describe_cache
 
 
-def mean_product(left, right):
-    """(left * right).mean(axis=-1, keepdims=True) in a third of the time: no product is written to memory."""
-    return np.einsum("...h,...h->...", left, right)[..., np.newaxis] / left.shape[-1]
-
-
 class LayerNormCache(NamedTuple):
     normalized: np.ndarray  # (..., H)
     inverse_std: np.ndarray  # (..., 1)
@@ -38,7 +33,7 @@ class LayerNorm(Layer):
     An all-ones d_y with γ = 1 comes back as zero, which is why a gradient check needs a random one.
     """
 
-    def __init__(self, hidden_size, eps=1e-12, dtype=np.float32):
+    def __init__(self, hidden_size, *, eps=1e-12, dtype=np.float32):
         self.eps = eps
         self.gamma = Parameter(np.ones(hidden_size, dtype))
         self.beta = Parameter(np.zeros(hidden_size, dtype))
@@ -47,14 +42,12 @@ class LayerNorm(Layer):
         """x (..., H) → y (..., H), cache. ValueError when the last axis of x is not H."""
         if x.shape[-1] != self.gamma.value.size:
             raise ValueError(
-                f"LayerNorm expects a last axis of {self.gamma.value.size}, got x of shape {x.shape}"
-            )
+                f"LayerNorm expects a last axis of {self.gamma.value.size}, got x of shape {x.shape}")
         mean = x.mean(axis=-1, keepdims=True)                                   # (..., 1)
         centred = x - mean                                                      # (..., H)
-        variance = mean_product(centred, centred)                               # (..., 1)
+        variance = (centred * centred).mean(axis=-1, keepdims=True)             # (..., 1)
         inverse_std = 1 / np.sqrt(variance + self.eps)                          # (..., 1)
-        normalized = np.multiply(centred, inverse_std, out=centred)             # (..., H)
-        del centred                                                             # normalized has its memory
+        normalized = centred * inverse_std                                      # (..., H)
         y = self.gamma.value * normalized + self.beta.value                     # (..., H)
         return y, LayerNormCache(normalized, inverse_std)
 
@@ -62,10 +55,12 @@ class LayerNorm(Layer):
         """d_y (..., H) → d_x (..., H); adds to gamma.grad and beta.grad."""
         normalized, inverse_std = cache.normalized, cache.inverse_std
         tokens = tuple(range(d_y.ndim - 1))                                     # all axes but the last
-        self.gamma.grad += (d_y * normalized).sum(axis=tokens)                  # (H,)
-        self.beta.grad += d_y.sum(axis=tokens)                                  # (H,)
+        d_gamma = (d_y * normalized).sum(axis=tokens)                           # (H,)
+        self.gamma.grad += d_gamma
+        d_beta = d_y.sum(axis=tokens)                                           # (H,)
+        self.beta.grad += d_beta
         d_normalized = d_y * self.gamma.value                                   # (..., H)
         along_ones = d_normalized.mean(axis=-1, keepdims=True)                  # (..., 1)
-        along_normalized = mean_product(d_normalized, normalized)               # (..., 1)
+        along_normalized = (d_normalized * normalized).mean(axis=-1, keepdims=True)  # (..., 1)
         d_x = inverse_std * (d_normalized - along_ones - normalized * along_normalized)
         return d_x

@@ -9,11 +9,8 @@ def softmax(scores):
     The largest score is subtracted first: the result is the same and exp cannot overflow.
     """
     shifted = scores - scores.real.max(axis=-1, keepdims=True)
-    exponentials = np.exp(shifted, out=shifted)
-    del shifted  # each name is dropped where its memory is used again
-    total = exponentials.sum(axis=-1, keepdims=True)
-    probs = np.divide(exponentials, total, out=exponentials)
-    del exponentials
+    exponentials = np.exp(shifted)
+    probs = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return probs
 
 
@@ -22,6 +19,6 @@ def softmax_backward(d_probs, probs):
 
     From ∂probs_j / ∂scores_k = probs_j (δ_jk − probs_k): raising one score takes probability from all others.
     """
-    mean = np.einsum("...j,...j->...", probs, d_probs)[..., np.newaxis]  # Σ_j probs_j d_probs_j
+    mean = (probs * d_probs).sum(axis=-1, keepdims=True)  # Σ_j probs_j d_probs_j
     d_scores = probs * (d_probs - mean)
     return d_scores

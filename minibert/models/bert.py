@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert import huggingface
-from minibert.layers.base import Layer, Parameter, describe_cache
+from minibert.layers.base import Layer, describe_cache
 from minibert.layers.cross_entropy import IGNORE_INDEX, CrossEntropy, CrossEntropyCache
 from minibert.layers.dropout import Dropout, DropoutCache
 from minibert.layers.embedding import Embedding, EmbeddingCache
@@ -15,6 +15,7 @@ from minibert.layers.feed_forward import ACTIVATIONS
 from minibert.layers.gelu import GELUCache, TanhGELUCache
 from minibert.layers.layer_norm import LayerNorm, LayerNormCache
 from minibert.layers.linear import Linear, LinearCache
+from minibert.layers.tied_decoder import TiedDecoder, TiedDecoderCache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,11 +89,11 @@ class BertEmbeddings(Layer):
     """
 
     def __init__(self, config, rng, dtype=np.float32):
-        size, initializer_range = config.hidden_size, config.initializer_range
-        self.token = Embedding(config.vocab_size, size, rng, initializer_range, dtype)
-        self.position = Embedding(config.max_position_embeddings, size, rng, initializer_range, dtype)
-        self.segment = Embedding(config.type_vocab_size, size, rng, initializer_range, dtype)
-        self.norm = LayerNorm(size, config.layer_norm_eps, dtype)
+        given = {"rng": rng, "initializer_range": config.initializer_range, "dtype": dtype}
+        self.token = Embedding(config.vocab_size, config.hidden_size, **given)
+        self.position = Embedding(config.max_position_embeddings, config.hidden_size, **given)
+        self.segment = Embedding(config.type_vocab_size, config.hidden_size, **given)
+        self.norm = LayerNorm(config.hidden_size, eps=config.layer_norm_eps, dtype=dtype)
         self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, input_ids, token_type_ids, rng=None):
@@ -103,20 +104,25 @@ class BertEmbeddings(Layer):
         embeddings = token + position + segment                                         # (B, T, H)
         normalized, norm_cache = self.norm.forward(embeddings)                          # (B, T, H)
         y, dropout_cache = self.dropout.forward(normalized, rng)                        # (B, T, H)
-        return y, BertEmbeddingsCache(token_cache, position_cache, segment_cache, norm_cache, dropout_cache)
+        cache = BertEmbeddingsCache(
+            token=token_cache, position=position_cache, segment=segment_cache, norm=norm_cache,
+            dropout=dropout_cache,
+        )
+        return y, cache
 
     def backward(self, d_y, cache):
         """d_y (B, T, H) → d_embeddings (B, T, H), the gradient of the sum (the ids themselves have none)."""
         d_normalized = self.dropout.backward(d_y, cache.dropout)                        # (B, T, H)
         d_embeddings = self.norm.backward(d_normalized, cache.norm)                     # (B, T, H)
         self.token.backward(d_embeddings, cache.token)
-        self.position.backward(d_embeddings.sum(axis=0), cache.position)
+        d_position = d_embeddings.sum(axis=0)                                           # (T, H)
+        self.position.backward(d_position, cache.position)
         self.segment.backward(d_embeddings, cache.segment)
         return d_embeddings
 
 
 class PoolerCache(NamedTuple):
-    shape: tuple
+    num_tokens: int
     dense: LinearCache
     pooled: np.ndarray  # (B, H)
     __repr__ = describe_cache
@@ -129,20 +135,24 @@ class Pooler(Layer):
     """
 
     def __init__(self, config, rng, dtype=np.float32):
-        self.dense = Linear(config.hidden_size, config.hidden_size, rng, config.initializer_range, dtype)
+        size = config.hidden_size
+        self.dense = Linear(size, size, rng=rng, initializer_range=config.initializer_range, dtype=dtype)
 
     def forward(self, x):
         """x (B, T, H) → pooled (B, H), cache."""
-        dense, dense_cache = self.dense.forward(x[:, 0])        # (B, H)
+        first = x[:, 0]                                         # (B, H)
+        dense, dense_cache = self.dense.forward(first)          # (B, H)
         pooled = np.tanh(dense)                                 # (B, H)
-        return pooled, PoolerCache(x.shape, dense_cache, pooled)
+        return pooled, PoolerCache(x.shape[1], dense_cache, pooled)
 
     def backward(self, d_pooled, cache):
         """d_pooled (B, H) → d_x (B, T, H)."""
         pooled = cache.pooled
         d_dense = d_pooled * (1 - pooled * pooled)              # (B, H)
-        d_x = np.zeros(cache.shape, d_dense.dtype)              # (B, T, H)
-        d_x[:, 0] = self.dense.backward(d_dense, cache.dense)
+        d_first = self.dense.backward(d_dense, cache.dense)     # (B, H)
+        batch_size, hidden_size = d_first.shape
+        d_x = np.zeros((batch_size, cache.num_tokens, hidden_size), d_first.dtype)  # (B, T, H)
+        d_x[:, 0] = d_first
         return d_x
 
 
@@ -150,45 +160,33 @@ class MLMHeadCache(NamedTuple):
     dense: LinearCache
     activation: GELUCache | TanhGELUCache
     norm: LayerNormCache
-    transformed: np.ndarray  # (..., H)
+    decoder: TiedDecoderCache
     __repr__ = describe_cache
 
 
 class MLMHead(Layer):
-    """logits = LayerNorm(act(x W + b)) Eᵀ + decoder_bias, with E the token embedding table, shared ("tied").
-
-    Derivation of the decoder, for rows t (M, H) of the transformed states: logits = t Eᵀ + b_dec, so
-    d_t = d_logits E and d_E = d_logitsᵀ t. E is also looked up at the input; both uses add to its gradient.
-    """
+    """logits = decoder(LayerNorm(act(x W + b))); the decoder's weight is the token embedding table."""
 
     def __init__(self, config, token_embedding, rng, dtype=np.float32):
-        self.dense = Linear(config.hidden_size, config.hidden_size, rng, config.initializer_range, dtype)
+        size = config.hidden_size
+        self.dense = Linear(size, size, rng=rng, initializer_range=config.initializer_range, dtype=dtype)
         self.activation = ACTIVATIONS[config.hidden_act]()
-        self.norm = LayerNorm(config.hidden_size, config.layer_norm_eps, dtype)
-        self.decoder_weight = token_embedding                   # the same Parameter, (V, H)
-        self.decoder_bias = Parameter(np.zeros(config.vocab_size, dtype))
+        self.norm = LayerNorm(size, eps=config.layer_norm_eps, dtype=dtype)
+        self.decoder = TiedDecoder(token_embedding)
 
     def forward(self, x):
         """x (..., H) → logits (..., V), cache."""
         dense, dense_cache = self.dense.forward(x)                          # (..., H)
         activated, activation_cache = self.activation.forward(dense)        # (..., H)
-        transformed, norm_cache = self.norm.forward(activated)              # (..., H)
-        product = transformed @ self.decoder_weight.value.T                 # (..., V)
-        logits = np.add(product, self.decoder_bias.value, out=product)      # (..., V)
-        del product                                                         # its memory now holds logits
-        return logits, MLMHeadCache(dense_cache, activation_cache, norm_cache, transformed)
+        normalized, norm_cache = self.norm.forward(activated)               # (..., H)
+        logits, decoder_cache = self.decoder.forward(normalized)            # (..., V)
+        return logits, MLMHeadCache(dense_cache, activation_cache, norm_cache, decoder_cache)
 
     def backward(self, d_logits, cache):
         """d_logits (..., V) → d_x (..., H)."""
-        transformed = cache.transformed
-        d_logit_rows = d_logits.reshape(-1, d_logits.shape[-1])             # (M, V)
-        transformed_rows = transformed.reshape(-1, transformed.shape[-1])   # (M, H)
-        # decoder_weight.grad += d_logit_rows.T @ transformed_rows
-        self.decoder_weight.add_product(d_logit_rows.T, transformed_rows)   # (V, H)
-        self.decoder_bias.grad += d_logit_rows.sum(axis=0)                  # (V,)
-        d_transformed = d_logits @ self.decoder_weight.value                # (..., H)
-        d_activated = self.norm.backward(d_transformed, cache.norm)
-        d_dense = self.activation.backward(d_activated, cache.activation)
+        d_normalized = self.decoder.backward(d_logits, cache.decoder)       # (..., H)
+        d_activated = self.norm.backward(d_normalized, cache.norm)          # (..., H)
+        d_dense = self.activation.backward(d_activated, cache.activation)   # (..., H)
         d_x = self.dense.backward(d_dense, cache.dense)                     # (..., H)
         return d_x
 
@@ -221,9 +219,11 @@ class BertModel(Layer):
         self.embeddings = BertEmbeddings(config, rng, dtype)
         self.encoder = [
             EncoderLayer(
-                config.hidden_size, config.num_attention_heads, config.intermediate_size, config.hidden_act,
-                config.hidden_dropout_prob, config.attention_probs_dropout_prob, config.layer_norm_eps,
-                rng, config.initializer_range, dtype,
+                config.hidden_size, config.num_attention_heads, config.intermediate_size,
+                hidden_act=config.hidden_act, dropout_prob=config.hidden_dropout_prob,
+                attention_dropout_prob=config.attention_probs_dropout_prob,
+                layer_norm_eps=config.layer_norm_eps, rng=rng, initializer_range=config.initializer_range,
+                dtype=dtype,
             )
             for _ in range(config.num_hidden_layers)
         ]
@@ -244,44 +244,27 @@ class BertModel(Layer):
         Raises:
             ValueError: a shape is wrong, an id has no embedding, or T is above max_position_embeddings.
         """
-        input_ids = _integers("input_ids", input_ids)
-        token_type_ids = np.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-        token_type_ids = _integers("token_type_ids", token_type_ids, input_ids.shape)
-        if input_ids.shape[1] > self.config.max_position_embeddings:
-            raise ValueError(
-                f"a sequence of {input_ids.shape[1]} tokens is longer than max_position_embeddings "
-                f"{self.config.max_position_embeddings}: truncate it, as encode(..., max_length=...) does")
-        mask = None
-        if attention_mask is not None:
-            attention_mask = np.asarray(attention_mask)
-            if attention_mask.shape != input_ids.shape:
-                raise ValueError(
-                    f"attention_mask {attention_mask.shape} must have the shape of input_ids "
-                    f"{input_ids.shape}")
-            if not ((attention_mask == 0) | (attention_mask == 1)).all():
-                raise ValueError("attention_mask must hold 1 for tokens and 0 for padding and nothing else")
-            if not attention_mask.all():
-                mask = attention_mask.astype(bool)[:, np.newaxis, np.newaxis, :]            # (B, 1, 1, T)
-        hidden, embeddings_cache = self.embeddings.forward(input_ids, token_type_ids, rng)  # (B, T, H)
-        encoder_caches = []
+        input_ids, token_type_ids, mask = check_inputs(self.config, input_ids, token_type_ids, attention_mask)
+        embedded, embeddings_cache = self.embeddings.forward(input_ids, token_type_ids, rng)    # (B, T, H)
+        hidden_states, encoder_caches = [embedded], []
         for layer in self.encoder:
-            hidden, layer_cache = layer.forward(hidden, mask, rng)                          # (B, T, H)
+            hidden, layer_cache = layer.forward(hidden_states[-1], mask, rng)           # (B, T, H)
+            hidden_states.append(hidden)
             encoder_caches.append(layer_cache)
-        pooled, pooler_cache = self.pooler.forward(hidden)                                  # (B, H)
-        return BertModelOutput(hidden, pooled), BertModelCache(embeddings_cache, encoder_caches, pooler_cache)
+        pooled, pooler_cache = self.pooler.forward(hidden_states[-1])                   # (B, H)
+        cache = BertModelCache(embeddings=embeddings_cache, encoder=encoder_caches, pooler=pooler_cache)
+        return BertModelOutput(hidden_states[-1], pooled), cache
 
     def backward(self, d_output, cache):
         """(d_last_hidden_state, d_pooler_output), either may be None → d_embeddings (B, T, H)."""
         d_last_hidden_state, d_pooler_output = d_output
-        d_last_hidden = np.zeros(cache.pooler.shape, self.embeddings.token.weight.value.dtype)  # (B, T, H)
-        if d_last_hidden_state is not None:
-            d_last_hidden += d_last_hidden_state
-        if d_pooler_output is not None:
-            d_last_hidden += self.pooler.backward(d_pooler_output, cache.pooler)
-        d_hidden = d_last_hidden  # changes layer by layer
-        for layer, layer_cache in zip(reversed(self.encoder), reversed(cache.encoder)):
-            d_hidden = layer.backward(d_hidden, layer_cache)
-        d_embeddings = self.embeddings.backward(d_hidden, cache.embeddings)
+        d_pooled = np.zeros_like(cache.pooler.pooled) if d_pooler_output is None else d_pooler_output
+        share_of_pooler = self.pooler.backward(d_pooled, cache.pooler)                  # (B, T, H)
+        d_last = share_of_pooler if d_last_hidden_state is None else d_last_hidden_state + share_of_pooler
+        d_hidden_states = [None] * len(self.encoder) + [d_last]                         # as hidden_states
+        for k in reversed(range(len(self.encoder))):
+            d_hidden_states[k] = self.encoder[k].backward(d_hidden_states[k + 1], cache.encoder[k])
+        d_embeddings = self.embeddings.backward(d_hidden_states[0], cache.embeddings)   # (B, T, H)
         return d_embeddings
 
     config_class = BertConfig
@@ -300,6 +283,7 @@ class BertForPreTrainingOutput(NamedTuple):
 
 class BertForPreTrainingCache(NamedTuple):
     bert: BertModelCache
+    hidden_shape: tuple  # (B, T, H)
     predicted: np.ndarray | None  # (M,) flat positions whose label is not -100
     mlm_head: MLMHeadCache
     nsp_head: LinearCache
@@ -325,11 +309,16 @@ class BertForPreTraining(Layer):
         self.config = config
         self.bert = BertModel(config, seed, dtype)
         self.mlm_head = MLMHead(config, self.bert.embeddings.token.weight, rng, dtype)
-        self.nsp_head = Linear(config.hidden_size, 2, rng, config.initializer_range, dtype)
-        self.cross_entropy = CrossEntropy()
+        self.nsp_head = Linear(
+            config.hidden_size, 2, rng=rng, initializer_range=config.initializer_range, dtype=dtype
+        )
+        self.mlm_loss = CrossEntropy()
+        self.nsp_loss = CrossEntropy()
 
-    def forward(self, input_ids, token_type_ids=None, attention_mask=None,
-                labels=None, next_sentence_label=None, rng=None):
+    def forward(
+        self, input_ids, token_type_ids=None, attention_mask=None, labels=None, next_sentence_label=None,
+        rng=None,
+    ):
         """Run the model → BertForPreTrainingOutput, cache. A loss is None if there are no labels for it.
 
         Args:
@@ -337,33 +326,30 @@ class BertForPreTraining(Layer):
             labels: (B, T), the original token where one is to be predicted and -100 elsewhere.
             next_sentence_label: (B,), 0 = the second segment follows the first, 1 = it does not.
         """
-        bert_output, bert_cache = self.bert.forward(input_ids, token_type_ids, attention_mask, rng)
-        states, pooled = bert_output.last_hidden_state, bert_output.pooler_output       # (B, T, H), (B, H)
-        predicted = None
-        if labels is not None:
-            labels = _integers("labels", labels, states.shape[:2])
-            predicted = np.flatnonzero(labels != IGNORE_INDEX)                          # (M,)
+        labels, next_sentence_label = check_labels(input_ids, labels, next_sentence_label)
+        encoded, bert_cache = self.bert.forward(input_ids, token_type_ids, attention_mask, rng)
+        states, pooled = encoded                                                        # (B, T, H), (B, H)
+        predicted = None if labels is None else np.flatnonzero(labels != IGNORE_INDEX)  # (M,)
         state_rows = states.reshape(-1, states.shape[-1])                               # (B·T, H)
-        predicted_states = states if predicted is None else state_rows[predicted]       # (M, H)
-        prediction_logits, mlm_head_cache = self.mlm_head.forward(predicted_states)     # (M, V) or (B, T, V)
+        asked = states if labels is None else state_rows[predicted]                     # (M, H)
+        prediction_logits, mlm_head_cache = self.mlm_head.forward(asked)                # (M, V)
         seq_relationship_logits, nsp_head_cache = self.nsp_head.forward(pooled)         # (B, 2)
         mlm_loss = nsp_loss = mlm_loss_cache = nsp_loss_cache = None
         counts = {}
         if labels is not None:
-            counts["mlm"] = predicted.size
             answers = labels.reshape(-1)[predicted]                                     # (M,)
-            mlm_loss, mlm_loss_cache = self.cross_entropy.forward(prediction_logits, answers)
+            mlm_loss, mlm_loss_cache = self.mlm_loss.forward(prediction_logits, answers)
+            counts["mlm"] = len(answers)
         if next_sentence_label is not None:
-            next_sentence_label = _integers("next_sentence_label", next_sentence_label, pooled.shape[:1])
-            counts["nsp"] = int(np.count_nonzero(next_sentence_label != IGNORE_INDEX))
-            nsp_loss, nsp_loss_cache = self.cross_entropy.forward(
-                seq_relationship_logits, next_sentence_label)
-        losses = [loss for loss in (mlm_loss, nsp_loss) if loss is not None]
-        loss = sum(losses[1:], start=losses[0]) if losses else None
+            nsp_loss, nsp_loss_cache = self.nsp_loss.forward(seq_relationship_logits, next_sentence_label)
+            counts["nsp"] = int((next_sentence_label != IGNORE_INDEX).sum())
+        parts = [loss for loss in (mlm_loss, nsp_loss) if loss is not None]
+        loss = sum(parts) if parts else None
         output = BertForPreTrainingOutput(
             loss, mlm_loss, nsp_loss, prediction_logits, seq_relationship_logits, counts)
         cache = BertForPreTrainingCache(
-            bert_cache, predicted, mlm_head_cache, nsp_head_cache, mlm_loss_cache, nsp_loss_cache)
+            bert=bert_cache, hidden_shape=states.shape, predicted=predicted, mlm_head=mlm_head_cache,
+            nsp_head=nsp_head_cache, mlm_loss=mlm_loss_cache, nsp_loss=nsp_loss_cache)
         return output, cache
 
     def backward(self, cache, d_loss=1.0):
@@ -381,37 +367,83 @@ class BertForPreTraining(Layer):
         """
         if cache.mlm_loss is None and cache.nsp_loss is None:
             raise ValueError(
-                "there is no loss to go back from: give forward labels, next_sentence_label or both"
-            )
+                "there is no loss to go back from: give forward labels, next_sentence_label or both")
         d_last_hidden_state = d_pooler_output = None
         if cache.mlm_loss is not None:
             d_mlm_loss = d_loss["mlm"] if isinstance(d_loss, dict) else d_loss
-            d_prediction_logits, _ = self.cross_entropy.backward(d_mlm_loss, cache.mlm_loss)    # (M, V)
-            d_predicted_states = self.mlm_head.backward(d_prediction_logits, cache.mlm_head)    # (M, H)
-            batch_size, num_tokens, hidden_size = cache.bert.pooler.shape
-            d_states = np.zeros((batch_size * num_tokens, hidden_size), d_predicted_states.dtype)
-            d_states[cache.predicted] = d_predicted_states                                      # each once
-            d_last_hidden_state = d_states.reshape(batch_size, num_tokens, hidden_size)
+            d_prediction_logits, _ = self.mlm_loss.backward(d_mlm_loss, cache.mlm_loss) # (M, V)
+            d_asked = self.mlm_head.backward(d_prediction_logits, cache.mlm_head)       # (M, H)
+            batch_size, num_tokens, hidden_size = cache.hidden_shape
+            d_state_rows = np.zeros((batch_size * num_tokens, hidden_size), d_asked.dtype)# (B·T, H)
+            d_state_rows[cache.predicted] = d_asked                                     # each position once
+            d_last_hidden_state = d_state_rows.reshape(cache.hidden_shape)              # (B, T, H)
         if cache.nsp_loss is not None:
             d_nsp_loss = d_loss["nsp"] if isinstance(d_loss, dict) else d_loss
-            d_seq_relationship_logits, _ = self.cross_entropy.backward(d_nsp_loss, cache.nsp_loss)  # (B, 2)
+            d_seq_relationship_logits, _ = self.nsp_loss.backward(d_nsp_loss, cache.nsp_loss)   # (B, 2)
             d_pooler_output = self.nsp_head.backward(d_seq_relationship_logits, cache.nsp_head) # (B, H)
-        d_embeddings = self.bert.backward((d_last_hidden_state, d_pooler_output), cache.bert)
+        d_embeddings = self.bert.backward((d_last_hidden_state, d_pooler_output), cache.bert)   # (B, T, H)
         return d_embeddings
 
     config_class = BertConfig
     save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
 
 
+# --- what forward is given, checked in one call before the first line of arithmetic ---
+
+
+def check_inputs(config, input_ids, token_type_ids, attention_mask):
+    """Return input_ids, token_type_ids (B, T) and the keys' mask (B, 1, 1, T), None without padding.
+
+    Raises:
+        ValueError: a wrong shape or dtype, too many tokens, or a mask of other numbers than 0 and 1.
+    """
+    input_ids = _integers("input_ids", input_ids)
+    if input_ids.shape[1] > config.max_position_embeddings:
+        raise ValueError(
+            f"a sequence of {input_ids.shape[1]} tokens is longer than max_position_embeddings "
+            f"{config.max_position_embeddings}: truncate it (encode(..., max_length=...)) or train a longer "
+            "model"
+        )
+    if token_type_ids is None:
+        token_type_ids = np.zeros(input_ids.shape, input_ids.dtype)
+    token_type_ids = _integers("token_type_ids", token_type_ids, input_ids.shape)
+    if attention_mask is None:
+        return input_ids, token_type_ids, None
+    attention_mask = np.asarray(attention_mask)
+    if attention_mask.shape != input_ids.shape:
+        raise ValueError(
+            f"attention_mask {attention_mask.shape} must have the shape of input_ids {input_ids.shape}"
+        )
+    if not ((attention_mask == 0) | (attention_mask == 1)).all():
+        raise ValueError("attention_mask must hold 1 for tokens and 0 for padding and nothing else")
+    if attention_mask.all():
+        return input_ids, token_type_ids, None
+    mask = attention_mask.astype(bool)[:, np.newaxis, np.newaxis, :]        # (B, 1, 1, T): columns are keys
+    return input_ids, token_type_ids, mask
+
+
+def check_labels(input_ids, labels, next_sentence_label):
+    """Return labels (B, T) and next_sentence_label (B,) as integers, None where not given.
+
+    Raises:
+        ValueError: a wrong shape or dtype.
+    """
+    shape = np.shape(input_ids)
+    if labels is not None:
+        labels = _integers("labels", labels, shape)
+    if next_sentence_label is not None:
+        next_sentence_label = _integers("next_sentence_label", next_sentence_label, shape[:1])
+    return labels, next_sentence_label
+
+
 def _integers(name, array, shape=None):
-    """Return `array` as integers of that shape, (B, T) if None; ValueError if it has others."""
+    """Return `array` as integers of that shape ((B, T) when None), or say what is wrong with it."""
     array = np.asarray(array)
-    if not np.issubdtype(array.dtype, np.integer):
+    if array.dtype.kind not in "iu":
         raise ValueError(f"{name} must be integers, got {array.dtype}")
     if shape is None and (array.ndim != 2 or array.size == 0):
         raise ValueError(
-            f"{name} must have the shape (batch, tokens) and hold at least one token, got {array.shape}"
-        )
+            f"{name} must have the shape (batch, tokens) and hold at least one token, got {array.shape}")
     if shape is not None and array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
     return array

@@ -218,7 +218,7 @@ class MaskedLM:
             initializer_range=recipe.initializer_range,
         )
         model = BertForPreTraining(config, seed=recipe.seed)
-        model.mlm_head.decoder_bias.value[:] = self.pairs.unigram
+        model.mlm_head.decoder.bias.value[:] = self.pairs.unigram
         return model
 
     def batch(self, step):

@@ -1,6 +1,7 @@
 """Gradients: how large they are, layer by layer and step by step, and how exactly they can be measured."""
 
 import numpy as np
+from matplotlib.colors import LogNorm
 
 from minibert.plots.style import BLUE, GREY, ORANGE, STYLES, new_figure
 
@@ -95,6 +96,48 @@ def gradient_flow_over_time(log, max_norm=None, figure=None):
     title = "Gradient norms in the course of training"
     axes.set(xlabel="step", ylabel="norm of d loss / d parameter", title=title)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return axes
+
+
+def gradient_path(norms, tokens, position=None, figure=None):
+    """Draw the way of one token's gradient: how much reaches each token, from the last layer down.
+
+    Args:
+        norms: (layers + 1, T), the norm of d loss / d output, from the embeddings to the last layer, as
+            course.figures.gradient_path computes it.
+        tokens: list of T strings.
+        position: of the token whose loss it is, which is marked; None for no mark.
+        figure: where to draw; None makes one.
+
+    Returns:
+        the Axes. A cell is empty where the norm is 0.
+
+    Raises:
+        ValueError: norms is not (layers + 1, T) for these tokens, or all of them are 0.
+
+    Example:
+        >>> axes = gradient_path(np.eye(3), ["the", "[MASK]", "sat"], position=1)
+        >>> [label.get_text() for label in axes.get_yticklabels()]
+        ['encoder[1]', 'encoder[0]', 'embeddings']
+    """
+    norms = np.asarray(norms)
+    if norms.ndim != 2 or norms.shape[1] != len(tokens):
+        raise ValueError(f"norms has shape {norms.shape}, expected (layers + 1, {len(tokens)}): one a token")
+    if not norms.any():
+        raise ValueError("all norms are zero: no gradient came back from this token")
+    figure = figure or new_figure(max(4.0, 0.5 * len(tokens) + 2.6), 0.5 * len(norms) + 1.8)
+    axes = figure.subplots()
+    shown = np.where(norms > 0, norms, np.nan)[::-1]                # the last layer on top
+    limits = LogNorm(np.nanmin(shown), np.nanmax(shown))
+    image = axes.imshow(shown, norm=limits, cmap="Blues", aspect="auto")
+    axes.set_xticks(range(len(tokens)), tokens, rotation=90)
+    layers = [f"encoder[{layer}]" for layer in reversed(range(len(norms) - 1))]
+    axes.set_yticks(range(len(norms)), [*layers, "embeddings"])
+    axes.tick_params(length=0)
+    if position is not None:
+        axes.get_xticklabels()[position].set(color=ORANGE, fontweight="bold")
+    axes.set(xlabel="token", ylabel="output of", title="The way of one token's gradient, downwards")
+    figure.colorbar(image, label="norm of d loss / d output")
     return axes
 
 

@@ -1,4 +1,10 @@
-"""Colours, and how a picture is written to a file."""
+"""Colours, and how a picture is written to a file or shown."""
+
+import os
+import pathlib
+import sys
+import tempfile
+import webbrowser
 
 import matplotlib
 from matplotlib.colors import LinearSegmentedColormap
@@ -23,19 +29,53 @@ STYLES = [
 TWO_SIDED = LinearSegmentedColormap.from_list("two-sided", [ORANGE, "white", BLUE])
 
 
-def save(plot, path, *inputs, size=(9, 3.6), **options):
+def save(plot, path, *inputs, size=None, **options):
     """Draw plot(*inputs, **options) on a figure of its own and write it as a PNG file; no display is needed.
 
     Args:
         plot: a function of this package, such as loss_curves.
         path: of the file.
         *inputs, **options: handed to plot.
-        size: width and height in inches, at 120 dots per inch.
+        size: width and height in inches, at 120 dots per inch; None is the size that the plot chooses.
     """
+    _draw(plot, inputs, size, options).savefig(path, dpi=120)
+
+
+def show(plot, *inputs, size=None, **options):
+    """Draw plot(*inputs, **options) and open the picture, from a debugger's prompt, too.
+
+    In a notebook it appears below the cell; else it is a PNG file in the folder for temporary files, which
+    the browser opens. (plt.show() shows nothing: these figures belong to no window.)
+
+    Args:
+        as in save.
+
+    Returns:
+        the path of the file; None in a notebook.
+
+    Example:
+        (Pdb) plots.show(plots.attention_maps, [cache.probs[0]], range(15))     # in an attention's backward
+    """
+    ipython = sys.modules.get("IPython")
+    if ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
+        ipython.display.display(_draw(plot, inputs, size, options))
+        return None
+    handle, path = tempfile.mkstemp(".png", "minibert-")
+    os.close(handle)
+    save(plot, path, *inputs, size=size, **options)
+    webbrowser.open(pathlib.Path(path).as_uri())
+    return path
+
+
+def _draw(plot, inputs, size, options):
+    """Return the Figure of a plot, in the size that is given or else the plot's own."""
     with matplotlib.rc_context({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = new_figure(*size)
-        plot(*inputs, figure=figure, **options)
-        figure.savefig(path, dpi=120)
+        if size is not None:
+            options = {**options, "figure": new_figure(*size)}
+        axes = plot(*inputs, **options)
+    while not hasattr(axes, "figure"):  # a list or an array of Axes
+        axes = axes[0]
+    return axes.figure
 
 
 def new_figure(width, height):

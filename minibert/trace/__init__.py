@@ -10,5 +10,5 @@ with trace.stop_at(model, "attention.backward"):      # opens the debugger on th
 from minibert.layers.walk import first_non_finite, tensors
 from minibert.trace.calls import Call, Step, calls, steps
 from minibert.trace.record import Trace, watch
-from minibert.trace.stop import stop_at
+from minibert.trace.stop import name, stop_at, stop_when
 from minibert.trace.view import tree

@@ -1,19 +1,28 @@
 """The events of a pass: the calls of the layers' methods, nested, and the values that each of them named."""
 
+import inspect
 import math
+import re
 from typing import NamedTuple
 
 import numpy as np
 
-from minibert.layers.walk import is_array
-from minibert.trace.source import assignments, bindings, called_on, mention
+from minibert.layers.walk import is_array, is_record
+from minibert.trace.source import assignment_of, assignments, bindings, called_on
+
+
+def split(path):
+    """Return the keys of a path, dotted or typed: "encoder[1].attention" is ["encoder", "1", "attention"]."""
+    return re.findall(r"""[^\[\]"'.]+""", path)
 
 
 class Call:
     """One run of a layer's forward or backward.
 
     Attributes:
-        path:     of the layer, as Python reads it: "bert.encoder[1].attention"; "" for the model.
+        path:     of the layer, dotted: "bert.encoder.1.attention"; "" for the model. A layer that ran several
+            times has the number of the use at its end, as its record has: "layer.0", "layer.1".
+        layer_path: the same without these numbers, as the layer's parameters have it.
         layer:    the layer.  method: "forward" or "backward".
         parent:   the Call it was called from, or None.  line: of the parent's method where that happened.
         children: the Calls made in it, in order.
@@ -24,13 +33,20 @@ class Call:
     """
 
     def __init__(self, path, layer, method, parent, line):
-        self.path, self.layer, self.method, self.parent, self.line = path, layer, method, parent, line
+        self.path = self.layer_path = path
+        self.layer, self.method, self.parent, self.line = layer, method, parent, line
         self.children, self.locals, self.result = [], {}, None
         self.parameters, self.shares = {}, {}
 
     @property
     def function(self):
         return getattr(type(self.layer), self.method)
+
+    @property
+    def record(self):
+        """The cache that a forward made; None of a backward, and of a cache that is no named tuple."""
+        is_pair = type(self.result) in (tuple, list) and len(self.result) == 2
+        return self.result[1] if self.method == "forward" and is_pair and is_record(self.result[1]) else None
 
     @property
     def given(self):
@@ -50,14 +66,20 @@ class Step(NamedTuple):
     """A named value of a pass.
 
     Attributes:
-        call: the Call whose local it is.  name: "d_scores", or "self.weight.grad".
-        array: the value.  formula: the right-hand side of its line; of an argument the caller's expression.
+        call: the Call whose local it is.  name: "d_scores", or "weight.grad".
+        array: the value; of a gradient that is added to, the share that this call added.
+        formula: the right-hand side of its line; of an argument the caller's expression.
     """
 
     call: Call
     name: str
     array: np.ndarray
     formula: str
+
+    @property
+    def path(self):
+        """Its dotted path: "bert.encoder.1.attention.d_scores"."""
+        return f"{self.call.path}.{self.name}" if self.call.path else self.name
 
 
 def calls(call):
@@ -69,35 +91,41 @@ def calls(call):
 
 
 def steps(call):
-    """Yield the Steps of a Call and of the Calls within it, in the order of computation; nothing for None."""
+    """Yield the Steps of a Call and of the Calls within it, in the order of computation; nothing for None.
+
+    These are the floating-point values; an argument is one only if it has no name in the caller.
+    """
     for item in done(call) if call else ():
-        yield from steps(item) if isinstance(item, Call) else [item]
+        if isinstance(item, Call):
+            yield from steps(item)
+        elif item.array.dtype.kind in "fc" and not _is_named_above(call, item):
+            yield item
+
+
+def _is_named_above(call, step):
+    """Whether a step is an argument that is a local of the caller."""
+    is_argument = step.name in inspect.signature(call.function).parameters
+    held = call.parent.locals.values() if is_argument and call.parent else ()
+    return any(item is step.array for item in held)
 
 
 def done(call):
-    """Return what a Call did, in order: its Steps and the Calls within it.
+    """Return what a Call did, in order: its Steps, of every kind of array, and the Calls within it.
 
-    An argument is a Step only if it has no name in the caller. A local that is assigned in a loop comes where
-    the loop ends.
+    A local that is assigned in a loop comes where the loop ends.
     """
-    items = []
-    in_caller = {id(item) for item in call.parent.locals.values()} if call.parent else set()
-    for number, child in enumerate(call.children):
-        items.append((child.line, 0, number, child))
-    lines = {}
-    for assignment in assignments(call.function):
-        lines[assignment.name] = assignment
+    items = [(child.line, 0, number, child) for number, child in enumerate(call.children)]
     for number, (name, item) in enumerate(call.locals.items()):
-        if not is_array(item) or item.dtype.kind not in "fc":
+        if not is_array(item):
             continue
-        if name in lines:
-            items.append((lines[name].line, 1, number, Step(call, name, item, lines[name].formula)))
-        elif id(item) not in in_caller:
-            items.append((0, 0, number, Step(call, name, item, call.given.get(name, ""))))
+        found = assignment_of(call.function, name, call.locals)
+        line, kind, formula = (found.line, 1, found.formula) if found else (0, 0, call.given.get(name, ""))
+        items.append((line, kind, number, Step(call, name, item, formula)))
+    lines = {item.name: item for item in reversed(assignments(call.function))}
     for number, (name, share) in enumerate(call.shares.items()):
-        found = mention(call.function, f"self.{name}.grad")
+        found = lines.get(f"self.{name}.grad")
         line, formula = (found.line, found.formula) if found else (math.inf, "")
-        items.append((line, 1, number, Step(call, f"self.{name}.grad", share, formula)))
+        items.append((line, 1, number, Step(call, ".".join([*split(name), "grad"]), share, formula)))
     return [item for *_, item in sorted(items, key=_moment)]
 
 

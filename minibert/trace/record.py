@@ -6,16 +6,17 @@ disturbed. No array is copied but the gradients of parameters, because several p
 """
 
 import contextlib
+import functools
 import inspect
 import sys
 
 import numpy as np
 
 from minibert.layers.base import Parameter
-from minibert.layers.walk import first_non_finite, is_array, is_layer, is_record, parts, typed, walk
-from minibert.trace.calls import Call, calls, steps
+from minibert.layers.walk import first_non_finite, is_array, is_layer, parts, typed, walk
+from minibert.trace.calls import Call, Step, calls, done, split, steps
 from minibert.trace.source import has_several_values
-from minibert.trace.view import view
+from minibert.trace.view import sections, view
 
 
 class Trace:
@@ -25,44 +26,33 @@ class Trace:
         model, output, cache: as in `output, cache = model.forward(...)`.
         forward, backward: the Call of the outermost forward and backward; backward is None if there was none.
         partner: {Call of a backward: Call of the forward that made its cache}.
-        paths:   {id of a cache or array in the cache: [its paths, "cache.bert.encoder[1].attention.probs"]}.
     """
 
     def __init__(self, model, output, cache, forward, backward):
         self.model, self.output, self.cache = model, output, cache
         self.forward, self.backward = forward, backward
-        self.paths = {}
-        for path, item in walk(cache, _is_record_or_array, "cache", typed, within=parts):
-            self.paths.setdefault(id(item), []).append(path)
         made_by = {id(call.result[1]): call for call in calls(forward) if _is_pair(call.result)}
         self.partner = {}
+        for call in calls(forward):
+            _number_uses(call)
         for call in calls(backward):
             for argument in call.locals.values():
-                if id(argument) in made_by and made_by[id(argument)].path == call.path:
-                    self.partner[call] = made_by[id(argument)]
-
-    def cache_path(self, call):
-        """Return the path of a call's cache, "cache.bert.pooler", or None; a backward reads its partner's."""
-        made = self.partner.get(call, call)
-        return self.paths.get(id(made.result[1]), [None])[0] if _is_pair(made.result) else None
+                made = made_by.get(id(argument))
+                if made is not None and made.layer is call.layer:
+                    self.partner[call], call.path = made, made.path
 
     def value_of(self, step):
-        """Return (name, array, path or None) of a gradient's value, of scores for d_scores, or None."""
-        made = self.partner.get(step.call)
-        target = step.name.removeprefix("d_")
+        """Return the Step of a gradient's value, of scores for d_scores, or None."""
+        made, target = self.partner.get(step.call), step.name.removeprefix("d_")
         array = made.locals.get(target) if made and target != step.name else None
         if not is_array(array) or np.shape(array) != step.array.shape:
             return None
         if has_several_values(step.call.function, step.name) or has_several_values(made.function, target):
             return None  # `hidden` and `d_hidden` of a loop over layers: each ends as something else
-        within = self.cache_path(step.call) or "cache"
-        known = self.paths.get(id(array), [])
-        own = [path for path in known if path == within or path.startswith((f"{within}.", f"{within}["))]
-        named = [path for path in own if path.endswith(f".{target}")]
-        return target, array, next(iter(named + own + known), None)
+        return next(item for item in done(made) if isinstance(item, Step) and item.name == target)
 
     def first_non_finite(self):
-        """Return the name of the first tensor with a NaN or an infinity, or None.
+        """Return the path of the first value with a NaN or an infinity, or None.
 
         The order is: the parameters, then the values of forward and of backward as they were computed.
         """
@@ -72,13 +62,28 @@ class Trace:
         for outermost in (self.forward, self.backward):
             for step in steps(outermost):
                 if not np.isfinite(step.array).all():
-                    local = f"{step.name}, in {step.call.method} of {step.call.path or 'the model'}"
-                    return self.paths.get(id(step.array), [local])[0]
-        return first_non_finite(self.model, self.cache)
+                    return step.path
+        found = first_non_finite(self.model, self.cache)
+        return found and ".".join(split(found)[1:])
+
+    def largest(self):
+        """Return (path, absolute value) of the largest entry of the pass, masked scores left out."""
+        largest = "", 0.0
+        for outermost in (self.forward, self.backward):
+            for step in steps(outermost):
+                sizes = np.abs(step.array[step.array.real > np.finfo(step.array.dtype).min])
+                if sizes.size and sizes.max() > largest[1]:
+                    largest = step.path, float(sizes.max())
+        return largest
 
     def view(self, only=None, values=False):
         """Return the View that `minibert trace` prints: see minibert.trace.view.view."""
         return view(self, only, values)
+
+    @functools.cached_property
+    def sections(self):
+        """The whole tree: [(title, help, list of Nodes and Rows)] of forward and backward."""
+        return sections(self)
 
     def __str__(self):
         return str(self.view())
@@ -104,7 +109,7 @@ def watch(model, *inputs, d_output=None, **forward_kwargs):
         >>> layer = minibert.Linear(4, 3)
         >>> trace = watch(layer, np.ones((2, 4), np.float32), d_output=np.ones((2, 3), np.float32))
         >>> print([step.name for step in steps(trace.backward)])
-        ['d_y', 'x', 'rows', 'd_rows_out', 'self.weight.grad', 'self.bias.grad', 'd_x']
+        ['d_y', 'x', 'rows', 'd_rows_out', 'd_weight', 'weight.grad', 'd_bias', 'bias.grad', 'd_rows', 'd_x']
     """
     watcher = _Watcher(model)
     owns_loss = next(iter(inspect.signature(model.backward).parameters), None) == "cache"
@@ -122,7 +127,7 @@ class _Watcher:
     """The profile function, and the calls it has seen."""
 
     def __init__(self, model):
-        layers = dict(walk(model, is_layer, join=typed))
+        layers = dict(walk(model, is_layer))
         self.paths = {id(layer): path for path, layer in layers.items()}
         classes = {type(layer) for layer in layers.values()}
         self.codes = {method.__code__ for owner in classes for method in (owner.forward, owner.backward)}
@@ -171,8 +176,15 @@ def _is_parameter(item):
     return isinstance(item, Parameter)
 
 
-def _is_record_or_array(item):
-    return is_record(item) or is_array(item)
+def _number_uses(call):
+    """Give the calls within a forward their paths: below the caller's, numbered where a layer runs twice."""
+    called = [child.layer for child in call.children]
+    for number, child in enumerate(call.children):
+        above = f"{call.layer_path}." if call.layer_path else ""
+        if child.layer_path.startswith(above):
+            child.path = ".".join(filter(None, [call.path, child.layer_path.removeprefix(above)]))
+        if called.count(child.layer) > 1:
+            child.path += f".{called[:number].count(child.layer)}"
 
 
 def _is_pair(result):

@@ -7,23 +7,31 @@ import sys
 import textwrap
 from typing import NamedTuple
 
+PURE = (
+    ast.Expression, ast.Name, ast.Attribute, ast.Constant, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.boolop,
+    ast.unaryop, ast.cmpop, ast.expr_context,
+)
+
 
 class Assignment(NamedTuple):
     """One name given its value, on one line of a method.
 
     Attributes:
         name:    "d_scores"; "self.weight.grad" where a gradient is added to.
-        formula: the right-hand side as it is written.
+        formula: the right-hand side as it is written; a call that adds to a gradient as a whole.
         line:    the first line of the statement, as the file counts.
-        value:   the right-hand side as a syntax tree.
-        adds:    True for `name += value`.
+        adds:    True for `name += value`, `name[:, 0] = value` and for a call that changes the name.
+        in_loop: whether the statement is in a loop.
+        tests:   [(condition, whether it must hold)] of the branches that lead to the line; None in place of a
+            condition that calls something, and so cannot be tried again.
     """
 
     name: str
     formula: str
     line: int
-    value: ast.expr
     adds: bool
+    in_loop: bool
+    tests: tuple
 
 
 def assignments(function):
@@ -33,31 +41,65 @@ def assignments(function):
 
 @functools.lru_cache(maxsize=None)
 def _assignments(code):
-    source, tree, first_line = _parse(code)
+    source, tree, lines_above = _parse(code)
     found = []
-    for statement in ast.walk(tree) if tree else ():
-        if isinstance(statement, ast.Assign):
-            targets, value = statement.targets, statement.value
-        elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)) and statement.value:
-            targets, value = [statement.target], statement.value
-        else:
-            continue
-        line = first_line + statement.lineno
-        adds = isinstance(statement, ast.AugAssign)
-        for target in targets:
-            for name, own in _pairs(target, value):
-                if isinstance(name, ast.Subscript):  # d_x[:, 0] = …: a part of d_x
-                    whole, formula = ast.unparse(name.value), f"… {_text(source, statement)}"
-                    found.append(Assignment(whole, formula, line, own, True))
-                elif isinstance(name, ast.Name) and adds:
-                    found.append(Assignment(name.id, f"… + {_text(source, own)}", line, own, True))
-                else:
-                    found.append(Assignment(ast.unparse(name), _text(source, own), line, own, adds))
+    for statement, in_loop, tests in _statements(tree.body) if tree else ():
+        line = lines_above + statement.lineno
+        for name, formula, adds in _targets(statement, source):
+            found.append(Assignment(name, formula, line, adds, in_loop, tests))
     return sorted(found, key=lambda assignment: assignment.line)
 
 
+def _statements(body, in_loop=False, tests=()):
+    """Yield (statement, whether it is in a loop, the tests before it) of a body and of all blocks in it."""
+    for statement in body:
+        yield statement, in_loop, tests
+        if isinstance(statement, ast.If):
+            text = ast.unparse(statement.test) if _is_pure(statement.test) else None
+            condition = text and compile(text, "<condition>", "eval")
+            yield from _statements(statement.body, in_loop, (*tests, (condition, True)))
+            yield from _statements(statement.orelse, in_loop, (*tests, (condition, False)))
+            if isinstance(statement.body[-1], (ast.Return, ast.Raise)):
+                tests = (*tests, (condition, False))
+        elif not isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            loops = in_loop or isinstance(statement, (ast.For, ast.While))
+            for block in ("body", "orelse", "finalbody"):
+                yield from _statements(getattr(statement, block, []), loops, tests)
+
+
+def _is_pure(condition):
+    """Whether a condition has only names, attributes, constants and comparisons."""
+    return all(isinstance(node, PURE) for node in ast.walk(condition))
+
+
+def _targets(statement, source):
+    """Return [(name, formula, adds)] of the names that a statement gives a value or changes."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        changed = [ast.unparse(argument) for argument in statement.value.args]
+        call = _text(source, statement)
+        return [(name, call, True) for name in changed if name.startswith("self.") and name.endswith(".grad")]
+    if isinstance(statement, ast.Assign):
+        targets, value = statement.targets, statement.value
+    elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)) and statement.value:
+        targets, value = [statement.target], statement.value
+    else:
+        return []
+    found, adds = [], isinstance(statement, ast.AugAssign)
+    for target in targets:
+        for place, own in _pairs(target, value):
+            if isinstance(place, ast.Subscript):  # d_x[:, 0] = …: a part of d_x
+                while isinstance(place, ast.Subscript):
+                    place = place.value
+                found.append((ast.unparse(place), f"… {_text(source, statement)}", True))
+            elif isinstance(place, ast.Name) and adds:
+                found.append((place.id, f"… + {_text(source, own)}", True))
+            else:
+                found.append((ast.unparse(place), _text(source, own), adds))
+    return found
+
+
 def _pairs(target, value):
-    """Return [(name, value)] of an assignment: one for each name of a tuple."""
+    """Return [(target, value)] of an assignment: one for each name of a tuple."""
     if not isinstance(target, ast.Tuple):
         return [(target, value)]
     values = value.elts if isinstance(value, ast.Tuple) else [value] * len(target.elts)
@@ -78,10 +120,31 @@ def _text(source, node):
     return " ".join(ast.get_source_segment(source, node).split())
 
 
-def assignment_of(function, name):
-    """Return the Assignment that gives a local its value (the last that is not `= None`), or None."""
-    found = [item for item in assignments(function) if item.name == name]
-    return next((item for item in reversed(found) if item.formula != "None"), None)
+def assignment_of(function, name, names=None):
+    """Return the Assignment that gives a local its value (the last that is not `= None`), or None.
+
+    Args:
+        names: the locals when the function ended: a line in a branch that they rule out did not run. Where
+            that cannot be told, and several lines are left, the formula is "A, or B".
+    """
+    found = [item for item in assignments(function) if item.name == name and item.formula != "None"]
+    if names is not None:
+        found = [item for item in found if may_have_run(item, function, names)]
+        whole = [item for item in found if not item.adds]
+        if len(whole) == len(found) > 1 and any(condition is None for condition, _ in found[-1].tests):
+            return found[-1]._replace(formula=", or ".join(item.formula for item in whole))
+    return found[-1] if found else None
+
+
+def may_have_run(assignment, function, names):
+    """Whether no test before a line rules it out, given the function's locals when it ended."""
+    for condition, wanted in assignment.tests:
+        try:
+            if condition is not None and bool(eval(condition, function.__globals__, dict(names))) != wanted:
+                return False
+        except Exception:  # a local that is not there, the truth of an array: it cannot be told
+            continue
+    return True
 
 
 def first_line(function):
@@ -91,34 +154,31 @@ def first_line(function):
     return lines_above + body[0].lineno
 
 
-def mention(function, name):
-    """Return the Assignment to a name, or the first call that changes it; None if there is neither.
+def line_with(function, expression):
+    """Return the line of the first statement with an expression in it, "self.weight.value", or None.
 
-    self.weight.grad is changed by a call with it as an argument, and by self.weight.add_product(left, right),
-    which adds left @ right.
+    Its shape, size and dtype are no use of it. "norm=" finds an argument that is given by keyword.
     """
-    source, tree, first_line = _parse(inspect.unwrap(function).__code__)
-    found = assignment_of(function, name)
-    for node in ast.walk(tree) if tree and found is None else ():
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            arguments = list(map(ast.unparse, node.value.args))
-            if ast.unparse(node.value.func) == name.removesuffix("grad") + "add_product":
-                return Assignment(name, " @ ".join(arguments), first_line + node.lineno, node.value, True)
-            if name in arguments:
-                return Assignment(name, _text(source, node.value), first_line + node.lineno, node.value, True)
-    return found
+    _, tree, lines_above = _parse(inspect.unwrap(function).__code__)
+    for statement, _, _ in _statements(tree.body) if tree else ():
+        if hasattr(statement, "body"):
+            continue
+        nodes = list(ast.walk(statement))
+        about = [id(node.value) for node in nodes if getattr(node, "attr", "") in ("shape", "size", "dtype")]
+        for node in nodes:
+            is_it = isinstance(node, ast.expr) and id(node) not in about and ast.unparse(node) == expression
+            if is_it or isinstance(node, ast.keyword) and f"{node.arg}=" == expression:
+                return lines_above + statement.lineno
+    return None
 
 
 @functools.lru_cache(maxsize=None)
 def has_several_values(function, name):
     """Tell whether a local is assigned more than once: on several lines, or in a loop."""
-    _, tree, first_line = _parse(inspect.unwrap(function).__code__)
-    loops = [node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.While))] if tree else []
-    in_loop = {line for loop in loops for line in range(loop.lineno, loop.end_lineno + 1)}
     found = [item for item in assignments(function) if item.name == name and not item.adds]
     found = [item for item in found if item.formula != "None"]
     is_argument = name in inspect.signature(function).parameters
-    return len(found) + is_argument > 1 or any(item.line - first_line in in_loop for item in found)
+    return len(found) + is_argument > 1 or any(item.in_loop for item in found)
 
 
 def layer_class(cache):
@@ -128,30 +188,8 @@ def layer_class(cache):
 
 
 def headline(owner):
-    """Return the first line of a class's docstring, which is its formula."""
-    return (inspect.getdoc(owner) or "").partition("\n")[0].rstrip(".")
-
-
-@functools.lru_cache(maxsize=None)
-def fields(forward, cache_class):
-    """Return {field of the cache: forward's expression for it, as text}: usually the name of a local."""
-    source, tree, _ = _parse(inspect.unwrap(forward).__code__)
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == cache_class.__name__:
-            given = dict(zip(cache_class._fields, (_text(source, argument) for argument in node.args)))
-            return given | {keyword.arg: _text(source, keyword.value) for keyword in node.keywords}
-    return {}
-
-
-@functools.lru_cache(maxsize=None)
-def call_of(function, local):
-    """Return the Assignment of the call that made a local of a forward, or that list's elements; or None."""
-    source, tree, _ = _parse(inspect.unwrap(function).__code__)
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"{local}.append":
-            local = _text(source, node.args[0])  # one cache a layer, in a loop
-    found = assignment_of(function, local)
-    return found if found is not None and isinstance(found.value, ast.Call) else None
+    """Return the first line of a class's own docstring, which is its formula; "" if it has none."""
+    return inspect.cleandoc(vars(owner).get("__doc__") or "").partition("\n")[0].rstrip(".")
 
 
 def bindings(call, function):
@@ -164,7 +202,7 @@ def bindings(call, function):
 @functools.lru_cache(maxsize=None)
 def called_on(function, line):
     """Return the calls on one line of a function, [(name of the called, call)], as the file counts lines."""
-    _, tree, first_line = _parse(inspect.unwrap(function).__code__)
+    _, tree, lines_above = _parse(inspect.unwrap(function).__code__)
     found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
-    on_line = [node for node in found if node.lineno <= line - first_line <= node.end_lineno]
+    on_line = [node for node in found if node.lineno <= line - lines_above <= node.end_lineno]
     return [(ast.unparse(node.func), node) for node in on_line]

@@ -1,4 +1,4 @@
-"""Open the debugger on a line of a layer's forward or backward.
+"""Open the debugger on a line of a layer's forward or backward, or where a value first fails a test.
 
 While the `with` lasts, the layer has a copy of the method with `breakpoint()` before that line. File, line
 numbers and frames are still those of our code, and breakpoint() opens the reader's debugger: pdb, the one
@@ -8,7 +8,6 @@ that PYTHONBREAKPOINT names, that of VS Code or of a notebook.
 import ast
 import contextlib
 import difflib
-import functools
 import inspect
 import os
 import pathlib
@@ -16,25 +15,51 @@ import re
 import sys
 import textwrap
 import types
+import weakref
 from typing import NamedTuple
 
+import numpy as np
+
+from minibert.layers import base
 from minibert.layers.walk import children, is_array, is_layer, is_record, parts, tensors, typed, walk
 from minibert.trace import source
+from minibert.trace.calls import split
 from minibert.trace.view import short
 
 METHODS = ("forward", "backward")
+OPTIMIZER_METHODS = ("step", "_update")
 MANY = 16  # arrays in a cache that are listed one by one
+base.paths = weakref.WeakKeyDictionary()  # a name keeps no model alive
 ARRIVED, OPEN = "_minibert_arrived", "_minibert_opens"  # the copy's names of the note and of the debugger
+
+
+def not_finite(array):
+    """Whether an array holds a NaN or an infinity."""
+    return not np.isfinite(array).all()
+
+
+def negative(array):
+    """Whether an array has an entry below 0."""
+    return bool((array.real < 0).any())
+
+
+def positive(array):
+    """Whether an array has an entry above 0."""
+    return bool((array.real > 0).any())
+
+
+TESTS = {"not-finite": not_finite, "negative": negative, "positive": positive}
 
 
 class Place(NamedTuple):
     """A line to stop at.
 
     Attributes:
-        path:   of the layer, "bert.encoder[1].attention".  layer: the layer.
+        path:   of the layer, "bert.encoder.1.attention".  layer: the layer, or an optimizer or Training.
         method: "forward" or "backward".  line: its number in the file.
         name:   the local that the line assigns; None for the first line of the method.
-        cache:  the path of the cache that is meant, "nsp_loss", if the layer has several; else None.
+        use:    which run of the layer within a pass is meant, counted from 0; None for any.
+        is_after: whether to stop behind the line, when it has run.
     """
 
     path: str
@@ -42,43 +67,132 @@ class Place(NamedTuple):
     method: str
     line: int
     name: str | None
-    cache: str | None = None
+    use: int | None = None
+    is_after: bool = False
+
+
+class Stops(list):
+    """The Places where it stopped.
+
+    Attributes:
+        arrivals: how often the line was reached, whether or not the condition held.
+        errors: {text of the error: how often the condition raised it}.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.arrivals, self.errors = 0, {}
+
+
+def name(model):
+    """Have every layer of a model print its path: `p self` shows "bert.encoder.1.attention: MultiHead…"."""
+    for path, layer in walk(model, is_layer):
+        if isinstance(layer, base.Layer) and layer is not model:
+            base.paths[layer] = path
 
 
 @contextlib.contextmanager
-def stop_at(model, name, say=print):
+def stop_at(model, name, when=None, step=None, say=print):
     """Within the `with`, stop once on the line that `name` means, print a note and open the debugger.
 
     Args:
-        model: a model or layer.
-        name: a layer with a pass or a line, or a line alone: "attention.backward", "d_scores",
-            "MultiHeadAttention.forward", "bert.encoder[1].attention.d_scores". Of several that fit, the first
-            that is reached.
+        model: a model, a layer or an optimizer; or a Training, which has a model, an optimizer and a `step`.
+        name: a path as the trace prints it, "bert.encoder.1.attention.d_scores", or the end of one; a
+            parameter's gradient, "attention.query.weight.grad"; a layer with a pass, "attention.backward"; a
+            class, "MultiHeadAttention.forward". Of several that fit, the first that is reached; a whole path
+            comes before the end of another.
+        when: a condition on the locals of the line: an expression as text, in which `model` is the model, or
+            a function of {name: local}. One that raises is reported, and does not stop.
+        step: of a Training: in this step only, as the log counts them, from 1. Of several threads the first
+            stops, in its share of the batch.
         say: function that takes the note.
 
     Yields:
-        a list that holds the Place where it stopped, and is empty until then.
+        the Stops: a list that holds the Place where it stopped, and is empty until then.
 
     Raises:
-        ValueError: no layer or line has this name; the message lists the names that exist.
+        ValueError: no layer or line has this name (the message lists the names that exist), the condition is
+            no expression, or `step` is given without a Training.
 
     Example:
-        >>> with stop_at(model, "encoder[1].attention.probs"):                      # doctest: +SKIP
+        >>> with stop_at(model, "encoder.1.attention.probs", when="probs.max() > 0.9"):     # doctest: +SKIP
         ...     output, cache = model.forward(input_ids)
     """
-    stopped = []
-    places = find_places(model, name)
+    with _stopping(model, find_places(model, name), when, None, step, say) as stopped:
+        yield stopped
+
+
+@contextlib.contextmanager
+def stop_when(model, test, only=None, step=None, say=print):
+    """Within the `with`, stop once behind the first line whose value passes a test.
+
+    Args:
+        model: as in stop_at.
+        test: "not-finite", "negative" or "positive", of any entry, or a function of an array.
+        only: a path, or a part of one, of the values that are looked at: "attention.d_scores",
+            "encoder.1.attention"; None for all values of all layers, a parameter's gradient included.
+        step, say: as in stop_at.
+
+    Yields:
+        the Stops, as stop_at does.
+
+    Raises:
+        ValueError: there is no such test, or no value has this path.
+
+    Example:
+        >>> with stop_when(model, "not-finite"):                                            # doctest: +SKIP
+        ...     output, cache = model.forward(input_ids)
+    """
+    if not callable(test) and test not in TESTS:
+        raise ValueError(f"there is no test {test!r}: choose one of {', '.join(TESTS)}, or give a function")
+    with _stopping(model, _all_values(model, only), None, TESTS.get(test, test), step, say) as stopped:
+        yield stopped
+
+
+@contextlib.contextmanager
+def _stopping(model, places, when, test, step, say):
+    """Install the stops; take them out at the end."""
+    training, model = model, model.model if _is_training(model) else model
+    if step is not None and training is model:
+        raise ValueError("step= needs a Training (minibert.training.step): give it in place of the model")
+    name(model)
+    stopped, gate = Stops(), _Gate(step)
+    condition = _Condition(when, model, stopped, say)
+    groups = {}
+    for place in places:
+        arrive = _Arrival(model, place, condition, test, stopped, gate, say)
+        groups.setdefault((id(place.layer), place.method), []).append((place, arrive))
+    changed = []
     try:
-        for place in places:
-            arrive = _Arrival(model, place, stopped, say)
-            setattr(place.layer, place.method, types.MethodType(_with_breakpoint(place, arrive), place.layer))
+        for stops in groups.values():
+            layer, method = stops[0][0].layer, stops[0][0].method
+            changed.append((layer, method))
+            setattr(layer, method, types.MethodType(_with_breakpoints(layer, method, stops), layer))
+        if step is not None:
+            changed.append((training, "step"))
+            training.step = gate.around(training.step)
         yield stopped
     finally:
-        for place in places:
-            vars(place.layer).pop(place.method, None)
+        for layer, method in changed:
+            vars(layer).pop(method, None)
 
 
 # --- which lines a name means -------------------------------------------------------------------------------
+
+
+def _is_training(item):
+    return not is_layer(item) and hasattr(item, "optimizer") and hasattr(item, "model")
+
+
+def _holders(model):
+    """Return {path: (object, its methods)} of layers and optimizers; a Training has its own step, too."""
+    if _is_training(model):
+        outer = {"training": (model, ("step",))}
+        return _holders(model.model) | outer | _holders(model.optimizer)
+    if not is_layer(model) and hasattr(model, "step"):
+        methods = tuple(method for method in OPTIMIZER_METHODS if hasattr(model, method))
+        return {"optimizer": (model, methods)}
+    return {path: (layer, METHODS) for path, layer in walk(model, is_layer)}
 
 
 def find_places(model, name):
@@ -87,87 +201,95 @@ def find_places(model, name):
     Raises:
         ValueError: no layer or line has this name; the message lists the names that exist.
     """
-    keys = split(name.strip())
-    layers = dict(walk(model, is_layer, join=typed))
+    keys = [key for key in split(name.strip()) if key != "self"]
+    holders = _holders(model)
     for count in range(len(keys), -1, -1):  # the longest beginning that is a layer; then a pass; then a line
-        fitting = {}
-        for path, layer in layers.items():
-            for cache in _caches_meant(path, layer, keys[:count], model):
-                fitting[path] = cache
-        methods, rest = METHODS, keys[count:]
-        if rest and rest[0] in METHODS:
-            methods, rest = (rest[0],), rest[1:]
-        if not fitting or not keys or (count == 0 and (methods != METHODS or len(rest) > 1)):
+        rest, use = keys[count:], None
+        of_list = not (rest and rest[0].isdigit())
+        fitting = [
+            path for path in holders if _is_meant(path, holders[path][0], keys[:count], model, of_list)]
+        if count and len(rest) and rest[0].isdigit():  # the second use of a layer: layer.1.x
+            use, rest = int(rest[0]), rest[1:]
+        methods = tuple(dict.fromkeys(method for path in fitting for method in holders[path][1]))
+        one = rest[0] if rest and rest[0] in methods else None
+        rest = rest[1:] if one else rest
+        if not fitting or not keys or count == 0 and (one or len(rest) > 1 and rest[-1] != "grad"):
             continue
-        line = ".".join(rest)  # self.weight.grad
         places = []
-        for path, cache in fitting.items():
-            places += [place._replace(cache=cache) for place in _places(path, layers[path], methods, line)]
+        for path in fitting:
+            layer, own = holders[path]
+            own = (one,) if one in own else () if one else own
+            places += [place._replace(use=use) for place in _places(path, layer, own, rest)]
+        exact = [place for place in places if split(place.path) == keys[:count]]
         if places:
-            return places
-        if count:
-            first = next(iter(fitting))
-            raise ValueError(_no_line(first, layers[first], methods, line))
-    raise ValueError(_no_layer(layers, name))
+            return exact or places
+        if count and use is None:
+            layer, own = holders[fitting[0]]
+            raise ValueError(_no_line(fitting[0], layer, (one,) if one else own, ".".join(rest)))
+    raise ValueError(_no_layer(holders, name))
 
 
-def split(path):
-    """Return the keys of a path, dotted or typed: "encoder[1].attention" is ["encoder", "1", "attention"]."""
-    return re.findall(r"""[^\[\]"'.]+""", path)
+def _is_meant(path, layer, keys, model, of_list):
+    """Whether keys name a layer: its class, or the end of its path, or (of_list) that of its list's path."""
+    own = split(path)
+    in_list = own[:-1] if of_list and own and own[-1].isdigit() else own
+    is_model = layer is getattr(model, "model", model) and keys == ["model"]
+    ends = keys in (own[-len(keys) :], in_list[-len(keys) :])
+    return not keys or keys == [type(layer).__name__] or is_model or ends
 
 
-def _caches_meant(path, layer, keys, model):
-    """Return the paths of those of a layer's several caches that these keys name, or [None] for the layer.
-
-    A layer is named by its class, or by the end of its path or of its cache's path. No keys name every layer.
-    """
-    is_model = layer is model and keys == ["model"]
-    if not keys or keys == [type(layer).__name__] or is_model or split(path)[-len(keys) :] == keys:
-        return [None]
-    names = cache_names(model, path)
-    found = [name for name in names if split(name)[-len(keys) :] == keys]
-    return found if len(names) > 1 else [None] * len(found)
-
-
-def cache_names(model, path):
-    """Return the paths of a layer's caches, one for each use in a pass.
-
-    "attention.query" has "attention.query_projection", "cross_entropy" has "mlm_loss" and "nsp_loss".
-    """
-    holder, names = model, [""]
-    for key in split(path):
-        fields = _fields_of(type(holder), key) if is_layer(holder) else []
-        held = {str(name): (name, child) for name, child in children(holder)}
-        name, child = held.get(key, (key, None))
-        names = [typed(start, holder, field) for start in names for field in fields or [name]]
-        holder = child
-    return names
-
-
-@functools.lru_cache(maxsize=None)
-def _fields_of(owner, attribute):
-    """Return the fields of the owner's cache that hold caches of `self.attribute`."""
-    forward = getattr(owner, "forward", None)
-    cache_class = getattr(sys.modules.get(owner.__module__), f"{owner.__name__}Cache", None)
-    if forward is None or cache_class is None:
-        return []
-    locals_of = source.fields(forward, cache_class)
-    calls = {field: source.call_of(forward, local) for field, local in locals_of.items()}
-    called = f"self.{attribute}.forward"
-    return [field for field, call in calls.items() if call and ast.unparse(call.value.func) == called]
-
-
-def _places(path, layer, methods, name):
+def _places(path, layer, methods, keys):
     """Return [the Place] of a line in the first of these methods that has it, or of the first line; or []."""
-    if not name:
-        return [Place(path, layer, methods[0], source.first_line(getattr(type(layer), methods[0])), None)]
+    if not keys:
+        return [Place(path, layer, method, _first_line(layer, method), None) for method in methods[:1]]
+    wanted = ".".join(keys)
     for method in methods:
-        lines = [item for item in source.assignments(getattr(type(layer), method)) if item.formula != "None"]
-        named = [item for item in lines if split(item.name) == split(name)]
-        named = named or [item for item in lines if item.formula.startswith(f"{name}(")]
+        function = getattr(type(layer), method)
+        lines = [item for item in source.assignments(function) if item.formula != "None"]
+        named = [item for item in lines if split(item.name.removeprefix("self.")) == keys]
+        named = named or [item for item in lines if item.formula.startswith(f"{wanted}(")]
         if named:
             return [Place(path, layer, method, named[0].line, named[0].name)]
+    for method in methods:
+        function = getattr(type(layer), method)
+        if keys[0] in list(inspect.signature(function).parameters)[1:]:  # an argument is there from the start
+            return [Place(path, layer, method, _first_line(layer, method), None)]
+        line = source.line_with(function, f"self.{wanted}.value") or _line_of_field(function, layer, keys[0])
+        if line is not None:
+            return [Place(path, layer, method, line, None)]
     return []
+
+
+def _first_line(layer, method):
+    return source.first_line(getattr(type(layer), method))
+
+
+def _line_of_field(function, layer, field):
+    """Return the line of forward that gives the cache a field that is no local, or None."""
+    owner = type(layer)
+    cache_class = getattr(sys.modules.get(owner.__module__), f"{owner.__name__}Cache", None)
+    if function.__name__ != "forward" or field not in getattr(cache_class, "_fields", ()):
+        return None
+    return source.line_with(function, f"{field}=") or source.line_with(function, cache_class.__name__)
+
+
+def _all_values(model, only):
+    """Return a Place behind every line that gives a value a name, of those whose path has `only` in it."""
+    wanted = [key for key in split(only or "") if key not in ("self", "cache")]
+    found = []
+    for path, (layer, methods) in _holders(model).items():
+        for method in methods:
+            for item in source.assignments(getattr(type(layer), method)):
+                keys = split(path) + split(item.name.removeprefix("self."))
+                within = [keys[start : start + len(wanted)] for start in range(len(keys))]
+                is_value = item.formula != "None" and (
+                    item.name.isidentifier() or item.name.startswith("self.") and item.name.endswith(".grad"))
+                if is_value and (not wanted or wanted in within):
+                    found.append(Place(path, layer, method, item.line, item.name, is_after=True))
+    if not found:
+        find_places(model, only)  # which says what there is
+        raise ValueError(f"{only!r} is no value that a line computes: give a local, as in attention.d_scores")
+    return found
 
 
 def _no_line(path, layer, methods, name):
@@ -175,49 +297,52 @@ def _no_line(path, layer, methods, name):
     known = {}
     for method in methods:
         assigned = source.assignments(getattr(type(layer), method))
-        known[method] = list(dict.fromkeys(item.name for item in assigned))
+        known[method] = list(dict.fromkeys(item.name.removeprefix("self.") for item in assigned))
     similar = difflib.get_close_matches(name, [line for lines in known.values() for line in lines], n=1)
     question = f"; is {similar[0]} meant?" if similar else "."
     listed = [f"\n{path or 'model'}.{method}: {', '.join(lines)}" for method, lines in known.items()]
     return f"no line of {path or 'the model'} computes {name!r}{question}{''.join(listed)}"
 
 
-def _no_layer(layers, name):
+def _no_layer(holders, name):
     """Return the message: no layer has this name."""
-    ends = {"model", *(split(path)[-1] for path in layers if path)}
+    ends = {"model", *(split(path)[-1] for path in holders if path)}
     ends = {end for end in ends if not end.isdigit()}
-    kinds = sorted({type(layer).__name__ for layer in layers.values()})
+    kinds = sorted({type(layer).__name__ for layer, _ in holders.values()})
     wanted = name.removesuffix(".backward").removesuffix(".forward")
-    similar = difflib.get_close_matches(wanted, [*ends, *kinds, *layers], n=1)
+    similar = difflib.get_close_matches(wanted, [*ends, *kinds, *holders], n=1)
     question = f"; is {similar[0]}{name[len(wanted) :]} meant?" if similar else "."
     return (
         f"no layer or line is called {name!r}{question}\nlayers: {', '.join(sorted(ends))}\n"
         f"classes: {', '.join(kinds)}\n"
         "Add .forward, .backward or the name of a line, as in attention.d_scores; "
-        "encoder[1].attention is one of several."
+        "encoder.1.attention is one of several."
     )
 
 
-# --- the copy with the breakpoint ---------------------------------------------------------------------------
+# --- the copy with the breakpoints --------------------------------------------------------------------------
 
 
-def _with_breakpoint(place, arrive):
-    """Return a copy of the method with `if arrive(locals()): breakpoint()` before the line.
+def _with_breakpoints(layer, method, stops):
+    """Return a copy of the method with `if arrive(locals()): breakpoint()` before (or behind) each line.
 
     Its line number is that of the line before, because debuggers stop on the line after breakpoint(). From
     Python 3.13 on, pdb stops on the line of breakpoint(), and it has the number of our line.
     """
-    function = getattr(type(place.layer), place.method)
+    function = getattr(type(layer), method)
     tree = ast.parse("".join(_file(function)))
-    stop = ast.parse(f"if {ARRIVED}(locals()):\n    {OPEN}()").body[0]
-    number = place.line if sys.version_info >= (3, 13) else place.line - 1
-    for node in ast.walk(stop):
-        if hasattr(node, "lineno"):
-            node.lineno = node.end_lineno = number
-    statements, index = _find_statement(tree, place.line)
-    statements.insert(index, stop)
+    names = {**function.__globals__, OPEN: _debugger()}
+    for number, (place, arrive) in enumerate(stops):
+        arrived = f"{ARRIVED}_{number}"
+        names[arrived] = arrive
+        stop = ast.parse(f"if {arrived}(locals()):\n    {OPEN}()").body[0]
+        line = place.line if place.is_after or sys.version_info >= (3, 13) else place.line - 1
+        for node in ast.walk(stop):
+            if hasattr(node, "lineno"):
+                node.lineno = node.end_lineno = line
+        statements, index = _find_statement(tree, place.line)
+        statements.insert(index + place.is_after, stop)
     code = _find_code(compile(tree, function.__code__.co_filename, "exec"), function.__code__.co_qualname)
-    names = {**function.__globals__, ARRIVED: arrive, OPEN: _debugger()}
     copied = types.FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
     copied.__kwdefaults__ = function.__kwdefaults__
     return copied
@@ -228,7 +353,9 @@ def _find_statement(tree, line):
     for node in ast.walk(tree):
         for statements in (getattr(node, "body", None), getattr(node, "orelse", None)):
             for index, statement in enumerate(statements if isinstance(statements, list) else ()):
-                if statement.lineno == line and not isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+                is_ours = isinstance(statement, ast.If) and ARRIVED in ast.unparse(statement.test)
+                is_whole = isinstance(statement, (ast.FunctionDef, ast.ClassDef))
+                if statement.lineno == line and not is_ours and not is_whole:
                     return statements, index
     raise ValueError(f"no statement begins on line {line}")
 
@@ -239,15 +366,23 @@ def _file(function):
 
 
 def _debugger():
-    """Return what opens the debugger: breakpoint(), or pdb's set_trace() where breakpoint() would do nothing.
+    """Return what opens the debugger: the reader's, or our pdb, which skips NumPy's frames.
 
-    In a notebook breakpoint() calls debugpy, which ignores it unless the visual debugger is switched on.
+    In a notebook breakpoint() calls debugpy, which ignores it unless the visual debugger is switched on;
+    pdb's set_trace() is IPython's there.
     """
-    import pdb  # only here: no import of minibert loads a debugger
-
+    if "PYTHONBREAKPOINT" in os.environ:
+        return breakpoint
     debugpy = sys.modules.get("debugpy")
-    is_ignored = debugpy is not None and "ipykernel" in sys.modules and not debugpy.is_client_connected()
-    return pdb.set_trace if is_ignored and "PYTHONBREAKPOINT" not in os.environ else breakpoint
+    if debugpy is not None and "ipykernel" in sys.modules and not debugpy.is_client_connected():
+        import pdb  # only here: no import of minibert loads a debugger
+
+        return pdb.set_trace
+    if sys.breakpointhook is not sys.__breakpointhook__ or debugpy is not None:
+        return breakpoint
+    from minibert.trace import debugger
+
+    return debugger.set_trace
 
 
 def _find_code(code, name):
@@ -262,25 +397,91 @@ def _find_code(code, name):
     return None
 
 
+class _Gate:
+    """Open in one training step, or always."""
+
+    def __init__(self, step):
+        self.step, self.is_open = step, step is None
+
+    def around(self, do_step):
+        """Return Training.step with the gate open in the step that is meant."""
+
+        def step(number):
+            self.is_open = number + 1 == self.step
+            try:
+                return do_step(number)
+            finally:
+                self.is_open = False
+
+        return step
+
+
+class _Condition:
+    """Whether the reader's condition holds; an error is counted and said once, and is not taken for true."""
+
+    def __init__(self, when, model, stopped, say):
+        self.when, self.model, self.stopped, self.say = when, model, stopped, say
+        self.code = when
+        if isinstance(when, str):
+            try:
+                self.code = compile(when.strip(), "<condition>", "eval")
+            except SyntaxError as error:
+                raise ValueError(f"the condition {when!r} is no Python expression: {error.msg}") from None
+
+    def holds(self, place, names):
+        if self.when is None:
+            return True
+        try:
+            if callable(self.code):
+                return bool(self.code(names))
+            of_module = getattr(type(place.layer), place.method).__globals__
+            return bool(eval(self.code, {"np": np, **of_module, "model": self.model}, dict(names)))
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            if text not in self.stopped.errors:
+                where = f"{place.path or 'the model'}, line {place.line}"
+                self.say(f"The condition {self.when!r} raised {text} at {where}, and did not stop there.")
+            self.stopped.errors[text] = self.stopped.errors.get(text, 0) + 1
+            return False
+
+
 class _Arrival:
     """Called on the line, with its locals: prints the note and says whether to stop, the first time only."""
 
-    def __init__(self, model, place, stopped, say):
-        self.model, self.place, self.stopped, self.say = model, place, stopped, say
+    def __init__(self, model, place, condition, test, stopped, gate, say):
+        self.model, self.place, self.condition, self.test = model, place, condition, test
+        self.stopped, self.gate, self.say = stopped, gate, say
+        self.uses = 0
 
     def __call__(self, names):
-        model_cache = _model_cache(self.model, sys._getframe(1))
-        if self.stopped or not self._is_the_cache(names.get("cache"), model_cache):
+        if self.stopped or not self.gate.is_open:
+            return False
+        frame = sys._getframe(1)
+        if self.place.use is not None and not self._is_the_use(names.get("cache"), frame):
+            return False
+        self.stopped.arrivals += 1
+        if self.test is not None and not self._passes(names):
+            return False
+        if not self.condition.holds(self.place, names):
             return False
         self.stopped.append(self.place)
-        self.say(note(self.place, names, model_cache))
+        self.say(note(self.place, names, _model_cache(self.model, frame)))
         return True
 
-    def _is_the_cache(self, cache, model_cache):
-        if self.place.cache is None or self.place.method == "forward" or model_cache is None:
-            return True
-        records = walk(model_cache, is_record, join=typed, within=parts)
-        return any(record is cache and path == self.place.cache for path, record in records)
+    def _is_the_use(self, cache, frame):
+        model_cache = _model_cache(self.model, frame)
+        wanted = f"{self.place.path}.{self.place.use}"
+        if self.place.method == "backward" and model_cache is not None:
+            records = walk(model_cache, is_record, within=parts)
+            return any(record is cache and path == wanted for path, record in records)
+        self.uses += 1
+        return self.uses == self.place.use + 1
+
+    def _passes(self, names):
+        value = names.get(self.place.name)
+        if self.place.name.startswith("self."):
+            value = eval(self.place.name, {}, dict(names))
+        return is_array(value) and value.dtype.kind in "fc" and bool(self.test(value))
 
 
 def _model_cache(model, frame):
@@ -308,20 +509,32 @@ def note(place, names, model_cache=None):
     scope = [f"{name} {_kind(item)}" for name, item in names.items() if item is not place.layer]
     on_line = [item.name for item in source.assignments(function) if item.line == place.line]
     target = place.name or next(iter(on_line), None)
-    look = f", then {target}.shape and {target} show it" if target and "." not in target else ""
+    look = f"{target}.shape and {target} show it" if target and "." not in target else ""
+    headline = short(source.headline(owner))
+    kind = "layer" if is_layer(place.layer) else owner.__name__
+    says = f" The {kind}: {headline}." if headline else ""
+    runs = "n runs the next line" if place.is_after else "n runs the line"
+    look = f"; {look}" if look and place.is_after else f", then {look}" if look else ""
     text = (
         f"Stopped in the {place.method} of {place.path or 'the model'} ({owner.__name__}; {file}, "
-        f"line {place.line}) before the line `{line}`. The layer: {short(source.headline(owner))}. "
-        f"In scope: {', '.join(scope)}; self is the layer. Type next: n runs the line{look}; "
+        f"line {place.line}) {'behind' if place.is_after else 'before'} the line `{line}`.{says} "
+        f"In scope: {', '.join(scope)}; self is the {kind}. Type next: {runs}{look}; "
         "u goes up to the caller, d down again; w shows all callers; s steps into a call; "
         "c goes on to the end; q quits."
     )
     lines = ["", *textwrap.wrap(text, 110, break_long_words=False, break_on_hyphens=False)]
-    documented = (inspect.getdoc(owner) or "").splitlines()
+    wrong = [path for path, item in children(place.layer) if place.is_after and _is_wrong(item)]
+    if wrong:
+        lines.append(f"Not finite before the pass: self.{', self.'.join(map(str, wrong))}.")
+    documented = inspect.cleandoc(vars(owner).get("__doc__") or "").splitlines()
     gradients = [row for row in documented if re.match(r" .*\bd_\S+ += ", row)]
     if place.method == "backward" and gradients:
         lines += ["Its gradients, from its docstring:", *gradients]
     return "\n".join([*lines, *_paths(names.get("cache"), model_cache), ""])
+
+
+def _is_wrong(item):
+    return isinstance(item, base.Parameter) and not_finite(item.value)
 
 
 def _kind(item):

@@ -2,29 +2,34 @@
 
 import difflib
 import html
+import inspect
 import math
 import re
+import textwrap
 from typing import NamedTuple
 
 import numpy as np
 
-from minibert.layers.walk import CONTAINERS, is_array, is_record, parts, typed, walk
+from minibert.layers.walk import CONTAINERS, dotted, is_array, is_record, parts
 from minibert.trace import source
-from minibert.trace.calls import Call, calls, done
+from minibert.trace.calls import Call, calls, done, split
 
-LABEL_WIDTH = 56  # a longer path pushes its line to the right
+WIDTH = 120  # columns
+LABEL_WIDTH = 54  # a longer path has a line to itself
 SHOWN = 3  # numbers of an array on its line
 HTML_VALUES = 128  # HTML shows no more numbers of an array than these
 
-FORWARD_TITLE = "forward: what the cache holds, in the order of its fields"
+FORWARD_TITLE = "forward: every named value, in the order it is computed"
 FORWARD_HELP = (
-    "Type cache. and a path at a breakpoint in the model's backward; in a layer's own backward, the cache is "
-    "that of its heading."
+    "A path is what --only and --stop-at take. What the cache keeps can be typed at a breakpoint in the "
+    "model's backward: cache.bert.encoder[1].attention.probs for bert.encoder.1.attention.probs."
 )
-BACKWARD_TITLE = "backward: every gradient in the order it is computed, under the value it belongs to"
+CACHE_TITLE = "the cache, in the order of its fields"
+CACHE_HELP = "Type cache. and a path, with [1] for .1; a formula is the line of the forward that made it."
+BACKWARD_TITLE = "backward: every gradient, in the order it is computed, under the value it belongs to"
 BACKWARD_HELP = (
-    "A path is short for cache.path, as above; after a colon: a local of forward, which the cache does not "
-    "keep. Gradients are locals of the layer's backward;\nself.weight.grad is the share that this call adds."
+    "A path is what --only and --stop-at take: gradients are locals of the layer's backward. A parameter's "
+    ".grad is the share that this call adds."
 )
 
 
@@ -38,7 +43,7 @@ class Row(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A cache, or a run of a layer's backward: its path, a title, and the Rows and Nodes within."""
+    """A cache, or a run of a layer's method: its path, a title, and the Rows and Nodes within."""
 
     path: str
     title: str
@@ -56,21 +61,21 @@ class View:
 
     def _section_lines(self, title, explanation, items):
         yield f"--- {title} ---"
-        yield explanation
-        columns = f"{'shape':<15}{'mean':>9}{'spread':>9}  {f'first {SHOWN}':<{9 * SHOWN}}  formula"
+        yield from wrapped(explanation)
+        columns = f"{'shape':<15}{'mean':>9}{'spread':>9}  first {SHOWN}; below: the formula"
         yield f"{'':<{LABEL_WIDTH}} {columns}"
         yield from self._lines(items)
         yield ""
 
-    def _lines(self, items, indent=""):
+    def _lines(self, items):
         for item in items:
             if isinstance(item, Node):
-                yield f"{indent}{item.path or 'cache'}    {item.title}".rstrip()
-                yield from self._lines(item.items, indent + "  ")
+                yield from wrapped(f"{item.path}    {item.title}".strip())
+                yield from self._lines(item.items)
             else:
-                yield _row_text(item, indent)
+                yield from _row_lines(item)
                 if self.values and isinstance(item.value, np.ndarray):
-                    yield from (f"{indent}      {line}" for line in _numbers(item.value).splitlines())
+                    yield from (f"      {line}" for line in _numbers(item.value).splitlines())
 
     def _repr_html_(self):
         sections = [
@@ -86,18 +91,24 @@ def view(trace, only=None, values=False):
 
     Args:
         trace: the Trace.
-        only: a path, "bert.encoder.1.attention" or "bert.encoder[1].attention": show the part below it.
+        only: a path, "bert.encoder.1.attention" or "bert.encoder[1].attention.d_scores", or the end or a part
+            of one, "attention.d_scores": show what is there and below it.
         values: print all numbers of every array.
 
     Raises:
-        ValueError: the cache has no such path; the message names those that it has.
+        ValueError: there is no such path; the message names those that there are.
     """
-    path = find(trace.cache, only or "") or None
-    owners = {id(call.result[1]): type(call.layer) for call in calls(trace.forward)}
-    sections = [(FORWARD_TITLE, FORWARD_HELP, _below(_cache_node(trace.cache, "", {}, owners), path))]
+    layer_paths = {call.path: call.layer_path for call in calls(trace.forward)}
+    return View(_chosen(trace.sections, only, "the pass", layer_paths), values)
+
+
+def sections(trace):
+    """Return the sections of a Trace's View, the whole tree."""
+    records = {id(call.record) for call in calls(trace.forward) if call.record is not None}
+    found = [(FORWARD_TITLE, FORWARD_HELP, [_forward_node(trace.forward, records)])]
     if trace.backward is not None:
-        sections.append((BACKWARD_TITLE, BACKWARD_HELP, _below(_backward_node(trace, trace.backward), path)))
-    return View(sections, values)
+        found.append((BACKWARD_TITLE, BACKWARD_HELP, [_backward_node(trace, trace.backward)]))
+    return found
 
 
 def tree(cache, only=None, values=False):
@@ -108,152 +119,193 @@ def tree(cache, only=None, values=False):
         >>> [row.label for row in tree(cache).sections[0][2][0].items]
         ['x']
     """
-    path = find(cache, only or "") or None
-    return View([(FORWARD_TITLE, FORWARD_HELP, _below(_cache_node(cache, "", {}, {}), path))], values)
+    whole = [(CACHE_TITLE, CACHE_HELP, [_cache_node(cache, "")])]
+    return View(_chosen(whole, only, "the cache"), values)
 
 
-def find(cache, path):
-    """Return a path as the tree prints it: "bert.encoder[1]" for "cache.bert.encoder.1".
+# --- a part of the tree -------------------------------------------------------------------------------------
 
-    Raises:
-        ValueError: the cache has no such path.
+
+def _chosen(all_sections, only, whole, layer_paths=None):
+    """Return the sections with the Nodes and Rows of a path only; a section without any is left out.
+
+    A path is a beginning of theirs; if there is none, a part of theirs, or one without numbers of uses.
     """
-    known = {}
-    for kind in (_is_container, is_array):  # a message names the caches before the arrays
-        both = zip(walk(cache, kind, within=parts), walk(cache, kind, join=typed, within=parts))
-        known |= {name: shown for (name, _), (shown, _) in both}
-    dotted = re.sub(r"""\[["']?(.*?)["']?\]""", r".\1", path)
-    wanted = re.sub(r"^cache(\.|$)", "", dotted).removeprefix(".")
-    if wanted in known:
-        return known[wanted]
-    parent = wanted
-    while parent not in known:
-        parent = parent.rpartition(".")[0]
-    below = [shown for name, shown in known.items() if name and name.rpartition(".")[0] == parent]
-    similar = [known[name] for name in difflib.get_close_matches(wanted, known, n=3)]
-    question = f"is {' or '.join(similar)} meant? " if similar else ""
-    held = f"{known[parent] or 'the cache'} holds: {', '.join(below)}"
-    raise ValueError(f"the cache has no {path!r}; {question}{held}")
+    wanted = split(only or "")
+    if wanted[:1] == ["cache"]:
+        wanted = wanted[1:]
+    if not wanted:
+        return all_sections
+    labels = [label for _, _, items in all_sections for label in _labels(items)]
+    keys = {label: split(label) for label in labels}
+    without_uses = {label: _without_use(label, layer_paths or {}) for label in labels}
+    for fits in (
+        lambda label: keys[label][: len(wanted)] == wanted,
+        lambda label: without_uses[label][: len(wanted)] == wanted,
+        lambda label: _contains(keys[label], wanted) or _contains(without_uses[label], wanted),
+    ):
+        if any(map(fits, labels)):
+            parts_of = [(title, text, _below(items, fits)) for title, text, items in all_sections]
+            return [section for section in parts_of if section[2]]
+    raise ValueError(_no_path(labels, only, wanted, whole))
 
 
-def _is_container(item):
-    return isinstance(item, CONTAINERS)
+def _labels(items):
+    for item in items:
+        if isinstance(item, Node):
+            yield item.path
+            yield from _labels(item.items)
+        else:
+            yield item.label
 
 
-def _below(item, path):
-    """Return the Nodes and Rows of a tree at or below a path, the outermost only; all of it for None."""
-    if path is None:
-        return [item]
-    if isinstance(item, Row):
-        return []
-    if item.path and _is_within(item.path, path):
-        return [item]
+def _without_use(label, layer_paths):
+    """Return the keys of a label without the number of the use: "layer.x" for "layer.1.x"."""
+    above = label
+    while above and above not in layer_paths:
+        above = above.rpartition(".")[0]
+    return split(layer_paths.get(above, "") + label.removeprefix(above)) if above else split(label)
+
+
+def _contains(keys, wanted):
+    return any(keys[start : start + len(wanted)] == wanted for start in range(len(keys)))
+
+
+def _below(items, fits):
+    """Return the Nodes and Rows that fit, the outermost only; a gradient goes with its value."""
     found = []
-    for above, inner in zip([None, *item.items], item.items):
-        if isinstance(inner, Node):
-            found += _below(inner, path)
-        elif not inner.is_gradient:
-            found += [inner] if _is_within(inner.label, path) else []
-        elif isinstance(above, Row) and not above.is_gradient and _is_within(above.label, path):
-            found.append(inner)  # a gradient goes with its value
-    whole = [inner for inner in found if isinstance(inner, Node)]
-    return whole or found
+    for number, item in enumerate(items):
+        if isinstance(item, Node):
+            found += [item] if fits(item.path) else _below(item.items, fits)
+            continue
+        after = items[number + 1] if number + 1 < len(items) else None
+        before = items[number - 1] if number else None
+        with_gradient = not item.is_gradient and isinstance(after, Row) and after.is_gradient
+        with_value = item.is_gradient and isinstance(before, Row) and not before.is_gradient
+        if fits(item.label) or with_gradient and fits(after.label) or with_value and fits(before.label):
+            found.append(item)
+    return found
 
 
-def _is_within(path, outer):
-    return path == outer or path.startswith((f"{outer}.", f"{outer}["))
+def _no_path(labels, only, wanted, whole):
+    """Return the message: nothing has this path."""
+    known = list(dict.fromkeys(filter(None, labels)))
+    parent = wanted[:-1]
+    while parent and not any(split(label)[: len(parent)] == parent for label in known):
+        parent = parent[:-1]
+    count = len(parent) + 1
+    below = [split(label)[:count] for label in known if split(label)[: len(parent)] == parent]
+    below = dict.fromkeys(".".join(keys) for keys in below if len(keys) == count)
+    similar = difflib.get_close_matches(".".join(wanted), known, n=3)
+    question = f"is {' or '.join(similar)} meant? " if similar else ""
+    return f"{whole} has no {only!r}; {question}{'.'.join(parent) or whole} holds: {', '.join(below)}"
 
 
-# --- the forward pass: from the cache, and formulas from the source -----------------------------------------
+# --- the forward pass ---------------------------------------------------------------------------------------
 
 
-def _cache_node(cache, path, given, owners):
-    """Return the Node of a cache. `given`: the caller's expression for each of forward's arguments."""
-    owner = owners.get(id(cache)) or source.layer_class(cache)
-    forward = getattr(owner, "forward", None)
-    written = source.fields(forward, type(cache)) if forward else {}
-    items = []
+def _forward_node(call, records):
+    """Return the Node of a forward: its values, the layers that it called, the rest of its record."""
+    kept = dict(zip(call.record._fields, call.record)) if call.record is not None else {}
+    above = {id(item) for item in call.parent.locals.values()} if call.parent else set()
+    items, shown = [], set()
+    for item in done(call):
+        if isinstance(item, Call):
+            items.append(_forward_node(item, records))
+        elif kept.get(item.name) is item.array or id(item.array) not in above:
+            items.append(Row(item.path, item.array, item.formula))
+            shown.add(item.name)
+    for field, value in kept.items():
+        path = f"{call.path}.{field}" if call.path else field
+        if field not in shown and value is not None:
+            items += [Row(place, leaf, "") for place, leaf in _leaves(value, path, records)]
+    return Node(call.path, _title(type(call.layer)), items)
+
+
+def _title(owner):
+    return f"{owner.__name__}: {short(source.headline(owner))}".removesuffix(": ")
+
+
+def _leaves(value, path, records):
+    """Yield (path, leaf) of a field: its arrays, but not those of the records of layers that were called."""
+    held = parts(value)
+    if id(value) in records:
+        return
+    if any(isinstance(element, CONTAINERS) or is_array(element) for _, element in held):
+        for key, element in held:
+            yield from _leaves(element, f"{path}.{key}", records)
+    elif not (isinstance(value, (list, dict)) and not value):
+        yield path, value
+
+
+def _cache_node(cache, path):
+    """Return the Node of a cache, and of the caches in it; formulas are those of its class's forward."""
+    owner = source.layer_class(cache)
+    forward, items = getattr(owner, "forward", None), []
     for field, value in zip(cache._fields, cache):
-        name = written.get(field, "")
-        elements = list(_elements(value, typed(path, cache, field)))
-        call = source.call_of(forward, name) if name and is_record(elements[0][1]) else None
-        for place, element in elements:
+        found = source.assignment_of(forward, field) if forward and value is not None else None
+        for place, element in _elements(value, dotted(path, cache, field)):
             if is_record(element):
-                handed = _given(call, element, forward, given, owners)
-                items.append(_cache_node(element, place, handed, owners))
+                items.append(_cache_node(element, place))
             else:
-                items.append(Row(place, element, _meaning(name, field, forward, given) if name else ""))
-    title = f"{owner.__name__}: {short(source.headline(owner))}" if owner else type(cache).__name__
-    return Node(path, title, items)
+                items.append(Row(place, element, found.formula if found else ""))
+    return Node(path, _title(owner) if owner else type(cache).__name__, items)
 
 
-def _elements(value, place):
+def _elements(value, path):
     """Yield (path, element) of a list, tuple or dict of caches or arrays; any other value as it is."""
     held = [] if is_record(value) else parts(value)
-    if any(_is_container(element) or is_array(element) for _, element in held):
+    if any(isinstance(element, CONTAINERS) or is_array(element) for _, element in held):
         for key, element in held:
-            yield from _elements(element, typed(place, value, key))
+            yield from _elements(element, f"{path}.{key}")
     else:
-        yield place, value
+        yield path, value
 
 
-def _given(call, cache, forward, given, owners):
-    """Return {argument: the expression for it} of the call that made a cache."""
-    owner = owners.get(id(cache)) or source.layer_class(cache)
-    if call is None or owner is None:
-        return {}
-    bound = source.bindings(call.value, owner.forward)
-    return {
-        name: text if text != name else _meaning(text, name, forward, given) for name, text in bound.items()
-    }
+# --- the backward pass --------------------------------------------------------------------------------------
 
 
-def _meaning(text, field, forward, given):
-    """Return the formula of a local, or the caller's expression for an argument."""
-    if text in given:
-        return given[text]
-    found = source.assignment_of(forward, text)
-    return found.formula if found else text
+def _backward_node(trace, call):
+    """Return the Node of a backward: each gradient below its value, and those of the layers it called."""
+    made = trace.partner.get(call)
+    of_forward = set(made.locals) | {"cache"} if made else set()
+    above = {id(item) for item in call.parent.locals.values()} if call.parent else set()
+    arguments = set(inspect.signature(call.function).parameters)
+    items = []
+    for item in done(call):
+        if isinstance(item, Call):
+            items.append(_backward_node(trace, item))
+            continue
+        is_floating = item.array.dtype.kind in "fc"
+        has_name_above = item.name in arguments and id(item.array) in above
+        if is_floating and item.name not in of_forward and not has_name_above:
+            items += [*_value_rows(trace, item), Row(item.path, item.array, item.formula, is_gradient=True)]
+    called = f"self.{call.layer_path}.backward" if call.layer_path else "self.backward"
+    return Node(call.path, f"{type(call.layer).__name__}.backward, called as {called}", items)
+
+
+def _value_rows(trace, step):
+    """Return [the Row of the value that a gradient belongs to]; [] for a name that forward lacks."""
+    parameters = {".".join(split(name)): item for name, item in step.call.parameters.items()}
+    name = step.name.removesuffix(".grad")
+    if name != step.name and name in parameters:
+        return [Row(step.path.removesuffix(".grad"), parameters[name].value, "")]
+    found = trace.value_of(step)
+    return [Row(found.path, found.array, found.formula)] if found else []
+
+
+# --- lines --------------------------------------------------------------------------------------------------
+
+
+def wrapped(text, indent=""):
+    """Return a text as lines of at most 120 columns; those after the first are indented."""
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent=" " * 8, initial_indent=indent, break_on_hyphens=False)
 
 
 def short(line):
     """Return a headline without the reference at its end: "… + b_output (Vaswani et al. 2017, …)"."""
     return re.sub(r"\s*\([^()]*\b(1|2)\d{3}\b[^()]*\)$", "", line)
-
-
-# --- the backward pass: from the record ---------------------------------------------------------------------
-
-
-def _backward_node(trace, call):
-    path = (trace.cache_path(call) or f"cache.{call.path}").removeprefix("cache").removeprefix(".")
-    items = []
-    for item in done(call):
-        if isinstance(item, Call):
-            items.append(_backward_node(trace, item))
-        elif item.name.startswith(("d_", "self.")):
-            items += [*_value_rows(trace, item), Row(item.name, item.array, item.formula, is_gradient=True)]
-    called = f"self.{call.path}.backward" if call.path else "self.backward"
-    return Node(path, f"{type(call.layer).__name__}.backward, called as {called}", items)
-
-
-def _value_rows(trace, step):
-    """Return [the Row of the value that a gradient belongs to]; [] for a name that forward lacks."""
-    if step.name.startswith("self."):
-        name = step.name.removesuffix(".grad")
-        return [Row(f"{name}.value", step.call.parameters[name.removeprefix("self.")].value, "")]
-    found = trace.value_of(step)
-    if found is None:
-        return []
-    name, array, path = found
-    if path is not None:
-        return [Row(path.removeprefix("cache."), array, "")]
-    made = trace.partner[step.call]
-    assignment = source.assignment_of(made.function, name)
-    formula = assignment.formula if assignment else made.given.get(name, "")
-    return [Row(f"{step.call.path or 'model'}: {name}", array, formula)]
-
-
-# --- lines --------------------------------------------------------------------------------------------------
 
 
 def summary(value):
@@ -292,17 +344,24 @@ def problem(value):
     return f"NOT FINITE ({np.count_nonzero(~np.isfinite(value))} of {value.size})  "
 
 
-def _row_text(row, indent):
+def _row_lines(row):
+    """Yield the lines of a Row: path and numbers, then whether it is finite and its formula."""
     shape, mean, spread, first = summary(row.value)
-    label = indent + ("  " if row.is_gradient else "") + row.label
-    columns = f"{shape:<15}{mean:>9}{spread:>9}  {first:<{9 * SHOWN + 1}}"
-    formula = f"= {row.note}" if row.note else ""
-    return f"{label:<{LABEL_WIDTH}} {columns} {problem(row.value)}{formula}".rstrip()
+    label = ("    " if row.is_gradient else "  ") + row.label
+    if len(label) > LABEL_WIDTH:
+        yield label
+        label = ""
+    yield f"{label:<{LABEL_WIDTH}} {shape:<15}{mean:>9}{spread:>9}  {first}"[:WIDTH].rstrip()
+    below = f"{problem(row.value)}{f'= {row.note}' if row.note else ''}"
+    if below:
+        yield from wrapped(below, "        ")
 
 
 def _numbers(array, threshold=None):
     threshold = threshold or array.size + 1
-    return np.array2string(array, max_line_width=120, threshold=threshold, precision=4, suppress_small=True)
+    width = WIDTH - 8  # they are indented
+    return np.array2string(
+        array, max_line_width=width, threshold=threshold, precision=4, suppress_small=True)
 
 
 STYLE = (
@@ -326,7 +385,7 @@ def _html_items(items):
             rows = []
         if item is not None:
             opened = " open" if item.path in ("", "bert") else ""
-            heading = f"<b>{html.escape(item.path or 'cache')}</b>&emsp;{html.escape(item.title)}"
+            heading = f"<b>{html.escape(item.path or 'the whole')}</b>&emsp;{html.escape(item.title)}"
             pieces.append(f"<details{opened}><summary>{heading}</summary>{_html_items(item.items)}</details>")
     return "".join(pieces)
 

@@ -18,6 +18,7 @@ import re
 import numpy as np
 
 from minibert.files import CheckpointError, flush, read_tensors, remove, write_tensors
+from minibert.huggingface import renamed_parameters
 
 
 def save_checkpoint(directory, step, training):
@@ -73,14 +74,20 @@ def restore(checkpoint, training):
     restored_parameters = restored.parameters()
     for name, parameter in training.optimizer.parameters.items():
         parameter.value[...] = restored_parameters[name].value  # in place: the replicas share these arrays
-    load_optimizer(checkpoint, training.optimizer)
+    load_optimizer(checkpoint, training.optimizer, renamed_parameters(type(training.model)))
     path = checkpoint / "state.safetensors"
     training.state = nested_state(read_tensors(path)) if path.is_file() else None
 
 
-def load_optimizer(checkpoint, optimizer):
-    """Give an optimizer the moments that it had when `checkpoint` was written."""
+def load_optimizer(checkpoint, optimizer, renamed):
+    """Give an optimizer the moments that it had when `checkpoint` was written.
+
+    Args:
+        renamed: {a parameter's name in earlier versions: its name now}.
+    """
     state = read_tensors(checkpoint / "optimizer.safetensors")
+    for old, new in renamed.items():
+        state = {name.replace(old, new): array for name, array in state.items()}
     try:
         optimizer.load_state_dict(state)
     except (KeyError, ValueError) as error:

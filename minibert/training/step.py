@@ -33,25 +33,20 @@ class Training:
         Raises:
             FloatingPointError: the loss or a gradient is not finite; no parameter was changed.
         """
-        batch = self.objective.batch(number)  # a question that the text itself answers
+        seed = [self.recipe.seed, number]
         state = None if self.objective.starts_stream(number) else self.state
-        output, cache = self.workers.forward(
-            batch, state, seed=[self.recipe.seed, number]
-        )  # answers and losses
+        batch = self.objective.batch(number)                    # a question that the text itself answers
+        output, cache = self.workers.forward(batch, state, seed)  # answers, and their losses
         self.workers.zero_grad()
-        self.workers.backward(cache)  # d loss / d parameter, for all of them
+        self.workers.backward(cache)                            # d loss / d parameter, for all of them
         norm = clip_gradients(self.optimizer.parameters, self.recipe.max_gradient_norm)
-        self.check_gradients(norm)
+        self.check_finite(norm)
         self.optimizer.lr = self.recipe.learning_rate_at(number)
         self.optimizer.step(self.workers.spread)
         self.state = output.state
         return {
-            "step": number + 1,
-            "tokens": self.objective.num_tokens(batch),
-            "loss": output.loss,
-            **output.losses,
-            "learning_rate": self.optimizer.lr,
-            "gradient_norm": norm,
+            "step": number + 1, "tokens": self.objective.num_tokens(batch), "loss": output.loss,
+            **output.losses, "learning_rate": self.optimizer.lr, "gradient_norm": norm,
         }
 
     def evaluate(self):
@@ -69,7 +64,7 @@ class Training:
             all_scores.append(scores)
         return all_scores
 
-    def check_gradients(self, norm):
+    def check_finite(self, norm):
         """Raise FloatingPointError if the norm of all gradients is not finite; name the first bad one."""
         if not np.isfinite(norm):
             self.check_parameters()

@@ -60,8 +60,8 @@ def test_base_is_bert_base():
 
 
 @pytest.mark.parametrize(("names", "found"), [
-    (["multiheadattention"], {"MultiHeadAttention": 9}),
-    (["ATTENTION"], {"MultiHeadAttention": 9, "AppliedTwice": 1}),
+    (["multiheadattention"], {"MultiHeadAttention": 10}),
+    (["ATTENTION"], {"MultiHeadAttention": 10, "AppliedTwice": 1}),
     (["gelu"], {"GELU": 1}),
     (["Embedding"], {"Embedding": 4}),
     (["linear one row", "Pooler"], {"Linear": 1, "Pooler": 1}),
@@ -164,7 +164,7 @@ def test_the_model_of_a_preset():
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("transposed-key", "First wrong in the order of the backward pass: d_key."),
+    ("transposed-key", "First wrong in the order of the backward pass: d_key_heads."),
     ("spoiled-cache", "Problem: backward changes the cache in place (normalized)"),
     ("ignored-zero",
      "What no gradient check can see: loss of four equal logits where label 0 is right: 1.38629 by"),
@@ -180,7 +180,7 @@ def test_an_exhibit_with_every_step(run):
     code, output, _ = run("--exhibit", "transposed-key", "--intermediates", "--method", "central")
     assert code == 1
     assert re.search(r"^d_scores .* ok$", output, re.M)
-    assert re.search(r"^d_key .* WRONG  reshaped$", output, re.M)
+    assert re.search(r"^d_key_heads .* WRONG  reshaped$", output, re.M)
 
 
 def test_the_list(run):
@@ -195,7 +195,7 @@ def test_the_list(run):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["attentoin"], "no layer or model is called 'attentoin': choose from Linear, Embedding, LayerNorm"),
+    (["attentoin"], "no layer or model is called 'attentoin': choose from Linear, Embedding, TiedDecoder"),
     (["--exhibit", "transposed"], "there is no exhibit 'transposed': choose one of transposed-key, reshaped"),
     (["--preset", "tiny", "--exhibit", "nested-probabilities"], "BertForPreTraining has no mask_tokens"),
     (["--per-tensor"], "--per-tensor goes with --preset"),

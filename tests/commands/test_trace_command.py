@@ -26,7 +26,7 @@ def test_the_command_prints_what_it_runs(printed_by):
     assert "hidden   dog at 2, ran at 8, tree at 11\n" in text
     assert (
         "letters  B 1 batch, T 15 tokens, H 8 hidden size, A 2 heads, D 4 = H/A, F 16 feed-forward size, "
-        "V 20 vocabulary, M 3 hidden tokens\n"
+        "V 20 vocabulary, M 3\n         hidden tokens\n"
     ) in text
     assert re.search(r"loss     5\.\d{4} = MLM 4\.\d{4} \+ NSP 1\.\d{4}\n", text)
     subject = example.by_hand()
@@ -46,12 +46,28 @@ def test_any_checkpoint_and_any_text(printed_by, finished_run):
 
 @pytest.mark.parametrize("arguments, message", [
     (("--only", "bert.pooler.dance"), "bert.pooler.dense"),
-    (("--stop-at", "x", "--values"), "leave out --only and --values"),
+    (("--stop-at", "x", "--values"), "leave out --values"),
+    (("--stop-at", "x", "--only", "y"), "leave out --values, and --only"),
+    (("--stop-at", "x", "--stop-when", "negative"), "give one of them"),
+    (("--if", "x > 1"), "add --stop-at PATH"),
+    (("--stop-when", "largest", "--only", "y"), "leave out --only"),
+    (("--stop-at", "attention.d_scores", "--if", "d_scores >"), "is no Python expression"),
+    (("--stop-at", "attention.d_scores", "--if", "self.nothing"), "d_scores was reached 3 times, but "
+     "'self.nothing' raised AttributeError: 'MultiHeadAttention' object has no attribute 'nothing' (3 "),
+    (("--stop-at", "attention.d_scores", "--if", "d_probs"), "raised ValueError: The truth value of"),
+    (("--stop-at", "attention.d_scores", "--if", "d_probs.ndim == 3"), "was never true"),
+    (("--stop-at", "dropout.keep"), "dropout.keep was not reached"),
+    (("--stop-when", "negative", "--only", "hidden_shape"), "'hidden_shape' is no value"),
     (("--exhibit", "nothing"), "there is no exhibit 'nothing'"),
     (("no-such-directory",), "no-such-directory"),
 ])
 def test_errors(failing, arguments, message):
     assert message in failing("trace", *arguments)
+
+
+def test_nothing_is_not_finite(printed_by):
+    text = printed_by("--stop-when", "not-finite")
+    assert re.search(r"No value is not-finite: \d{3} were looked at\nBoth passes are done", text)
 
 
 def test_a_tensor_that_is_not_finite_is_named(printed_by, monkeypatch):

@@ -617,8 +617,9 @@ def test_every_step_of_attention_agrees():
     assert report.ok, str(report)
     assert max(row.error for row in report.steps) < 1e-12
     names = [row.name for row in report.steps]
-    assert {"d_probs", "d_scores", "d_query", "d_key", "d_value", "output.d_x"} <= set(names)
-    assert names.index("d_probs") < names.index("d_scores") < names.index("d_query")
+    heads = {"d_query_heads", "d_key_heads", "d_value_heads"}
+    assert {"d_probs", "d_scores", "output.d_x"} | heads <= set(names)
+    assert names.index("d_probs") < names.index("d_scores") < names.index("d_query_heads")
     assert all(row.kind == "step" and row.max_numeric > 1e-3 for row in report.steps)
 
 
@@ -637,17 +638,17 @@ class WrongAttention(MultiHeadAttention):
     """Only backward is replaced, as in the bug museum; the softmax forgets its sum."""
 
     def backward(self, d_output, cache):
-        query, key, value, probs = cache.query, cache.key, cache.value, cache.probs
-        d_rows = self._split_heads(self.output.backward(d_output, cache.output_projection))
+        query, key, value, probs = cache.query_heads, cache.key_heads, cache.value_heads, cache.probs
+        d_rows = self._split_heads(self.output.backward(d_output, cache.output))
         d_probs = d_rows @ value.swapaxes(-1, -2)
         d_scores = probs * d_probs
         d_query = d_scores @ key / np.sqrt(query.shape[-1])
         d_key = d_scores.swapaxes(-1, -2) @ query / np.sqrt(query.shape[-1])
         d_value = probs.swapaxes(-1, -2) @ d_rows
         return (
-            self.query.backward(self._join_heads(d_query), cache.query_projection)
-            + self.key.backward(self._join_heads(d_key), cache.key_projection)
-            + self.value.backward(self._join_heads(d_value), cache.value_projection)
+            self.query.backward(self._join_heads(d_query), cache.query)
+            + self.key.backward(self._join_heads(d_key), cache.key)
+            + self.value.backward(self._join_heads(d_value), cache.value)
         )
 
 

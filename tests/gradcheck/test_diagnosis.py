@@ -240,17 +240,17 @@ class WithoutScale(MultiHeadAttention):
     """1/sqrt(D) is forgotten on the way to the query."""
 
     def backward(self, d_output, cache):
-        query, key, value, probs = cache.query, cache.key, cache.value, cache.probs
-        d_rows = self._split_heads(self.output.backward(d_output, cache.output_projection))
+        query, key, value, probs = cache.query_heads, cache.key_heads, cache.value_heads, cache.probs
+        d_rows = self._split_heads(self.output.backward(d_output, cache.output))
         d_probs = d_rows @ value.swapaxes(-1, -2)
         d_scores = probs * (d_probs - (probs * d_probs).sum(-1, keepdims=True))
-        d_query = self.scaled_query(d_scores @ key, query)
-        d_key = self.key_product(d_scores, query) / math.sqrt(query.shape[-1])
-        d_value = probs.swapaxes(-1, -2) @ d_rows
+        d_query_heads = self.scaled_query(d_scores @ key, query)
+        d_key_heads = self.key_product(d_scores, query) / math.sqrt(query.shape[-1])
+        d_value_heads = probs.swapaxes(-1, -2) @ d_rows
         return (
-            self.query.backward(self._join_heads(d_query), cache.query_projection)
-            + self.key.backward(self._join_heads(d_key), cache.key_projection)
-            + self.value.backward(self._join_heads(d_value), cache.value_projection)
+            self.query.backward(self._join_heads(d_query_heads), cache.query)
+            + self.key.backward(self._join_heads(d_key_heads), cache.key)
+            + self.value.backward(self._join_heads(d_value_heads), cache.value)
         )
 
     def scaled_query(self, product, query):
@@ -272,13 +272,14 @@ class KeyReshaped(WithoutScale):
 
 def test_attention_without_its_scale():
     report, wrong = check(WithoutScale(22, 2), RNG.standard_normal((3, 5, 22)), max_entries=40)
-    assert report.first_wrong == "d_query" and "sqrt(11) (11 is axis 3 of d_query)" in report.diagnosis
+    assert report.first_wrong == "d_query_heads"
+    assert "sqrt(11) (11 is axis 3 of d_query_heads)" in report.diagnosis
 
 
 def test_attention_with_its_key_gradient_reshaped():
     report, wrong = check(KeyReshaped(6, 2), RNG.standard_normal((4, 5, 6)))
-    assert report.first_wrong == "d_key" and wrong["d_key"] == "reshaped"
-    assert set(wrong) == {"d_key", "key.weight", "key.bias", "query_input"}
+    assert report.first_wrong == "d_key_heads" and wrong["d_key_heads"] == "reshaped"
+    assert set(wrong) == {"d_key_heads", "key.weight", "key.bias", "query_input"}
 
 
 class WithoutGamma(LayerNorm):

@@ -350,7 +350,7 @@ def mutants_of(file, name, function, calls, cases):
                 first = starts[old.lineno - 1]
                 last = starts[old.end_lineno - 1] + len(lines[old.end_lineno - 1])
                 before, after = code[first:last], code[first:start] + text.encode() + code[end:last]
-                if ast.unparse(node) != text:
+                if ast.unparse(node) != ast.unparse(ast.parse(text)):
                     place = start, end
                     shown_lines = shown(before), shown(after)
                     yield Mutant(file, name, old.lineno, mistake, *shown_lines, place, text, cases)

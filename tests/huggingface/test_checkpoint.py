@@ -140,7 +140,7 @@ def test_some_tensors_by_hand():
     assert np.array_equal(
         arrays["bert.embeddings.token_type_embeddings.weight"], model.bert.embeddings.segment.weight.value
     )
-    assert np.array_equal(arrays["cls.predictions.bias"], model.mlm_head.decoder_bias.value)
+    assert np.array_equal(arrays["cls.predictions.bias"], model.mlm_head.decoder.bias.value)
     assert np.array_equal(arrays["cls.seq_relationship.weight"], model.nsp_head.weight.value.T)
 
 
@@ -174,7 +174,7 @@ def test_loading_in_another_dtype(tmp_path):
 def test_the_decoder_stays_tied(tmp_path):
     make_model(minibert.BertForPreTraining).save_pretrained(tmp_path)
     loaded = minibert.BertForPreTraining.from_pretrained(tmp_path)
-    assert loaded.mlm_head.decoder_weight is loaded.bert.embeddings.token.weight
+    assert loaded.mlm_head.decoder.weight is loaded.bert.embeddings.token.weight
 
 
 @pytest.mark.parametrize(

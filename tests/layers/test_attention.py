@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from helpers import KEY_MASK, A, B, D, H, S, T, random, scrambled
+from helpers import KEY_MASK, A, B, D, H, S, T, dropped, random, scrambled
 
 from minibert.layers import MultiHeadAttention
 
 
 def scrambled_attention(num_heads=A, dropout_prob=0.0):
-    return scrambled(MultiHeadAttention(H, num_heads, dropout_prob, dtype=np.float64))
+    return scrambled(MultiHeadAttention(H, num_heads, dropout_prob=dropout_prob, dtype=np.float64))
 
 
 def project(linear, row):
@@ -92,7 +92,7 @@ def test_heads_are_contiguous_blocks_of_columns():
     for name in ("query", "key", "value"):
         linear = getattr(layer, name)
         rows = x @ linear.weight.value + linear.bias.value  # (B, T, H)
-        heads = getattr(cache, name)  # (B, A, T, D)
+        heads = getattr(cache, f"{name}_heads")  # (B, A, T, D)
         assert heads.shape == (B, A, T, D)
         for a in range(A):
             np.testing.assert_allclose(heads[:, a], rows[:, :, a * D : (a + 1) * D], atol=1e-13)
@@ -161,8 +161,8 @@ def test_shapes():
     layer = scrambled_attention()
     output, cache = layer.forward(random(B, T, H), random(B, S, H))
     assert output.shape == (B, T, H)
-    assert cache.query.shape == (B, A, T, D)
-    assert cache.key.shape == cache.value.shape == (B, A, S, D)
+    assert cache.query_heads.shape == (B, A, T, D)
+    assert cache.key_heads.shape == cache.value_heads.shape == (B, A, S, D)
     assert cache.probs.shape == cache.dropped_probs.shape == (B, A, T, S)
     assert [d_input.shape for d_input in layer.backward(output, cache)] == [(B, T, H), (B, S, H)]
     output, cache = layer.forward(random(B, T, H))
@@ -190,10 +190,10 @@ def test_order_of_the_keys_does_not_matter():
 def test_dropout_acts_on_the_probabilities():
     layer, x = scrambled_attention(dropout_prob=0.4), random(B, T, H)
     output, cache = layer.forward(x, rng=np.random.default_rng(5))
-    keep = np.random.default_rng(5).random((B, A, T, T), np.float32) >= 0.4
-    np.testing.assert_allclose(cache.dropped_probs, cache.probs * keep / 0.6, atol=1e-14)
+    expected = dropped(cache.probs, 0.4, np.random.default_rng(5))
+    np.testing.assert_allclose(cache.dropped_probs, expected, atol=1e-14)
     assert np.array_equal(cache.probs, layer.forward(x)[1].probs)
-    context = (cache.dropped_probs @ cache.value).transpose(0, 2, 1, 3).reshape(B, T, H)
+    context = (cache.dropped_probs @ cache.value_heads).transpose(0, 2, 1, 3).reshape(B, T, H)
     expected = context @ layer.output.weight.value + layer.output.bias.value
     np.testing.assert_allclose(output, expected, atol=1e-13)
 
@@ -208,3 +208,42 @@ def test_heads_that_do_not_fit(hidden_size, num_heads):
 def test_wrong_input_size():
     with pytest.raises(ValueError, match=r"last axis of 6 \(in_features\), got x of shape \(4, 5, 7\)"):
         scrambled_attention().forward(random(B, T, 7))
+
+
+# --- keys and values of earlier tokens ---
+
+
+def test_a_step_with_state_equals_the_full_pass():
+    layer, x = scrambled_attention(), random(B, T, H)
+    causal = np.tril(np.ones((T, T), bool))
+    expected, _ = layer.forward(x, mask=causal)
+    state, outputs = None, []
+    for t in range(T):
+        output, cache = layer.forward(x[:, t : t + 1], state=state)
+        state = cache.key_heads, cache.value_heads
+        outputs.append(output)
+    np.testing.assert_allclose(np.concatenate(outputs, axis=1), expected, atol=1e-13)
+    assert state[0].shape == (B, A, T, D)
+
+
+def test_two_continuations_never_overwrite_each_other():
+    layer, x = scrambled_attention(), random(B, T, H)
+    _, cache = layer.forward(x[:, :3])
+    state = cache.key_heads, cache.value_heads
+    before = [array.copy() for array in state]
+    first = layer.forward(x[:, 3:4], state=state)[0]
+    layer.forward(x[:, 4:5], state=state)
+    assert all(map(np.array_equal, state, before))
+    assert np.array_equal(layer.forward(x[:, 3:4], state=state)[0], first)
+
+
+def test_gradients_end_at_the_state():
+    """The new tokens' share of the full pass: what came in as state is a constant."""
+    layer, x, d_output = scrambled_attention(), random(B, T, H), random(B, 2, H, seed=2)
+    _, cache = layer.forward(x[:, :3])
+    state = cache.key_heads, cache.value_heads
+    _, cache = layer.forward(x[:, 3:], state=state)
+    assert layer.backward(d_output, cache).shape == (B, 2, H)
+    layer.zero_grad()
+    layer.backward(0 * d_output, cache)
+    assert not any(parameter.grad.any() for parameter in layer.parameters().values())

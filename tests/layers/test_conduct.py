@@ -36,7 +36,7 @@ LAYERS = {
     "CrossEntropy": (CrossEntropy(), [random(B, T, V), LABELS], {}),
     "MultiHeadAttention": (MultiHeadAttention(H, A), [random(B, T, H)], {}),
     "MultiHeadAttention padding dropout": (
-        MultiHeadAttention(H, A, 0.3),
+        MultiHeadAttention(H, A, dropout_prob=0.3),
         [random(B, T, H)],
         PADDING_AND_DROPOUT,
     ),
@@ -44,7 +44,7 @@ LAYERS = {
     "FeedForward": (FeedForward(H, F), [random(B, T, H)], {}),
     "EncoderLayer": (EncoderLayer(H, A, F), [random(B, T, H)], {}),
     "EncoderLayer padding dropout": (
-        EncoderLayer(H, A, F, "gelu_new", 0.3, 0.3),
+        EncoderLayer(H, A, F, hidden_act="gelu_new", dropout_prob=0.3, attention_dropout_prob=0.3),
         [random(B, T, H)],
         PADDING_AND_DROPOUT,
     ),

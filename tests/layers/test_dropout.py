@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import random
+from helpers import dropped, random
 
 from minibert.layers import Dropout
 
@@ -25,10 +25,11 @@ def test_probability_zero_draws_nothing():
 def test_zero_or_divided_by_one_minus_p(p):
     x = random(50, 40)
     y, cache = Dropout(p).forward(x, np.random.default_rng(5))
-    dropped = y == 0
-    np.testing.assert_allclose(y[~dropped], x[~dropped] / (1 - p), rtol=1e-14)
-    assert abs(dropped.mean() - p) < 4 * (p * (1 - p) / x.size) ** 0.5
-    assert np.array_equal(cache.keep, ~dropped)
+    is_dropped = y == 0
+    p = round(65536 * p) / 65536  # a draw has 16 bits
+    np.testing.assert_allclose(y[~is_dropped], x[~is_dropped] / (1 - p), rtol=1e-14)
+    assert abs(is_dropped.mean() - p) < 4 * (p * (1 - p) / x.size) ** 0.5
+    assert np.array_equal(cache.keep, ~is_dropped)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -61,6 +62,19 @@ def test_the_generator_decides():
     assert not np.array_equal(first, second)  # it moves on
     assert np.array_equal(first, layer.forward(x, np.random.default_rng(5))[0])  # and can be repeated
     assert not np.array_equal(first, layer.forward(x, np.random.default_rng(6))[0])
+
+
+@pytest.mark.parametrize("p", [2**-17 + 1e-12, 0.1, 0.3, 0.9999])
+def test_by_hand(p):
+    x = random(7, 9)
+    y, _ = Dropout(p).forward(x, np.random.default_rng(5))
+    np.testing.assert_allclose(y, dropped(x, p, np.random.default_rng(5)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("p", [1e-9, 2**-17 - 1e-9])
+def test_a_probability_that_16_bits_cannot_hold(p):
+    with pytest.raises(ValueError, match=f"{p} is too small: give 0, or at least 2"):
+        Dropout(p)
 
 
 @pytest.mark.parametrize("p", [1, 1.5, -0.1, float("nan")])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import KEY_MASK, A, B, F, H, T, random, scrambled
+from helpers import KEY_MASK, A, B, F, H, T, dropped, random, scrambled
 
 from minibert.layers import EncoderLayer, LayerNorm, TanhGELU
 
@@ -10,7 +10,7 @@ from minibert.layers import EncoderLayer, LayerNorm, TanhGELU
 @pytest.mark.parametrize("mask", [None, KEY_MASK], ids=["no mask", "padding"])
 @pytest.mark.parametrize("hidden_act", ["gelu", "gelu_new"])
 def test_encoder_layer_is_its_formula(hidden_act, mask):
-    layer = scrambled(EncoderLayer(H, A, F, hidden_act, layer_norm_eps=0.1, dtype=np.float64))
+    layer = scrambled(EncoderLayer(H, A, F, hidden_act=hidden_act, layer_norm_eps=0.1, dtype=np.float64))
     x = random(B, T, H)
     y, _ = layer.forward(x, mask)
     attended = layer.attention_norm.forward(x + layer.attention.forward(x, mask=mask)[0])[0]
@@ -23,10 +23,9 @@ def test_encoder_layer_with_dropout_is_its_formula():
     layer = scrambled(EncoderLayer(H, A, F, dropout_prob=0.3, attention_dropout_prob=0.2, dtype=np.float64))
     x, generator = random(B, T, H), np.random.default_rng(9)
     attention = layer.attention.forward(x, mask=KEY_MASK, rng=generator)[0]
-    keep = generator.random(x.shape, np.float32) >= 0.3
-    attended = layer.attention_norm.forward(x + attention * keep / 0.7)[0]
-    keep = generator.random(x.shape, np.float32) >= 0.3
-    expected = layer.output_norm.forward(attended + layer.feed_forward.forward(attended)[0] * keep / 0.7)[0]
+    attended = layer.attention_norm.forward(x + dropped(attention, 0.3, generator))[0]
+    feed_forward = dropped(layer.feed_forward.forward(attended)[0], 0.3, generator)
+    expected = layer.output_norm.forward(attended + feed_forward)[0]
     y, cache = layer.forward(x, KEY_MASK, np.random.default_rng(9))
     np.testing.assert_allclose(y, expected, atol=1e-13)
     assert layer.attention.dropout.probability == 0.2
@@ -35,7 +34,10 @@ def test_encoder_layer_with_dropout_is_its_formula():
 
 
 def test_encoder_layer_hands_its_arguments_on():
-    layer = EncoderLayer(H, A, F, "gelu_new", 0.1, 0.2, 1e-5, np.random.default_rng(3), 0.5, np.float64)
+    layer = EncoderLayer(
+        H, A, F, hidden_act="gelu_new", dropout_prob=0.1, attention_dropout_prob=0.2, layer_norm_eps=1e-5,
+        rng=np.random.default_rng(3), initializer_range=0.5, dtype=np.float64,
+    )
     assert isinstance(layer.feed_forward.activation, TanhGELU)
     assert layer.attention_dropout.probability == layer.output_dropout.probability == 0.1
     assert layer.attention.dropout.probability == 0.2

@@ -9,7 +9,7 @@ from minibert.layers import GELU, FeedForward, TanhGELU
 
 @pytest.mark.parametrize("hidden_act, activation", [("gelu", GELU()), ("gelu_new", TanhGELU())])
 def test_feed_forward_is_its_formula(hidden_act, activation):
-    layer, x = scrambled(FeedForward(H, F, hidden_act, dtype=np.float64)), random(B, T, H)
+    layer, x = scrambled(FeedForward(H, F, hidden_act=hidden_act, dtype=np.float64)), random(B, T, H)
     y, _ = layer.forward(x)
     intermediate = x @ layer.intermediate.weight.value + layer.intermediate.bias.value  # (B, T, F)
     expected = activation.forward(intermediate)[0] @ layer.output.weight.value + layer.output.bias.value
@@ -30,4 +30,4 @@ def test_feed_forward_sizes():
 def test_unknown_activation():
     message = r"hidden_act 'relu' is not supported: choose one of \['gelu', 'gelu_new'\]"
     with pytest.raises(ValueError, match=message):
-        FeedForward(H, F, "relu")
+        FeedForward(H, F, hidden_act="relu")

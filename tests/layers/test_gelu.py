@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minibert.layers import GELU, TanhGELU
-from minibert.layers.gelu import BLOCK, normal_cdf, normal_density
+from minibert.layers.normal import BLOCK, normal_cdf, normal_density
 
 GRID = np.linspace(-9, 9, 140_001)  # step 1.3e-4, more than two blocks; holds 0
 LAYERS = [GELU(), TanhGELU()]

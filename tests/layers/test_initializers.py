@@ -31,9 +31,9 @@ def test_dtypes_hold_the_same_numbers():
 
 @pytest.mark.parametrize("layer_class", [Linear, Embedding])
 def test_layers_take_the_generator_and_the_range(layer_class):
-    layer = layer_class(300, 200, np.random.default_rng(3), initializer_range=0.05)
+    layer = layer_class(300, 200, rng=np.random.default_rng(3), initializer_range=0.05)
     assert layer.weight.value.std() == pytest.approx(0.8796 * 0.05, rel=0.01)
-    again = layer_class(300, 200, np.random.default_rng(3), initializer_range=0.05)
-    other = layer_class(300, 200, np.random.default_rng(4), initializer_range=0.05)
+    again = layer_class(300, 200, rng=np.random.default_rng(3), initializer_range=0.05)
+    other = layer_class(300, 200, rng=np.random.default_rng(4), initializer_range=0.05)
     assert np.array_equal(layer.weight.value, again.weight.value)
     assert not np.array_equal(layer.weight.value, other.weight.value)

@@ -10,7 +10,7 @@ from minibert.layers import LayerNorm
 
 
 def random_layer_norm(eps=1e-12):
-    layer = LayerNorm(H, eps, np.float64)
+    layer = LayerNorm(H, eps=eps, dtype=np.float64)
     layer.gamma.value, layer.beta.value = random(H), random(H, seed=2)
     return layer
 

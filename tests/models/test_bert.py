@@ -76,7 +76,7 @@ HEAD_NAMES = [
     "mlm_head.dense.bias",
     "mlm_head.norm.gamma",
     "mlm_head.norm.beta",
-    "mlm_head.decoder_bias",
+    "mlm_head.decoder.bias",
     "nsp_head.weight",
     "nsp_head.bias",
 ]
@@ -190,7 +190,7 @@ def reference_bert(model, gelu=reference_gelu):
     activated = gelu(reference_linear(hidden, parameters, "mlm_head.dense"))
     transformed = reference_norm(activated, parameters, "mlm_head.norm")
     decoder_weight = parameters["embeddings.token.weight"].T
-    prediction_logits = transformed @ decoder_weight + parameters["mlm_head.decoder_bias"]
+    prediction_logits = transformed @ decoder_weight + parameters["mlm_head.decoder.bias"]
     return hidden, pooled, prediction_logits, reference_linear(pooled, parameters, "nsp_head")
 
 
@@ -538,7 +538,7 @@ def test_names_of_the_parameters():
 
 def test_the_decoder_is_the_token_embedding():
     model = BertForPreTraining(config())
-    assert model.mlm_head.decoder_weight is model.bert.embeddings.token.weight
+    assert model.mlm_head.decoder.weight is model.bert.embeddings.token.weight
     assert sum(value.shape == (V, H) for value in values(model).values()) == 1
 
 
@@ -561,12 +561,13 @@ def trained_one_step(model):
 )
 def test_tied_weights_stay_tied(change):
     model = change(pretraining_model())
-    assert model.mlm_head.decoder_weight is model.bert.embeddings.token.weight
+    assert model.mlm_head.decoder.weight is model.bert.embeddings.token.weight
     output, cache = model.forward(INPUT_IDS)
     change_of_row = random(H)
     model.bert.embeddings.token.weight.value[10] += change_of_row.astype(output.prediction_logits.dtype)
     difference = model.forward(INPUT_IDS)[0].prediction_logits - output.prediction_logits
-    np.testing.assert_allclose(difference[..., 10], cache.mlm_head.transformed @ change_of_row, atol=1e-5)
+    transformed = cache.mlm_head.decoder.x
+    np.testing.assert_allclose(difference[..., 10], transformed @ change_of_row, atol=1e-5)
     assert not difference[..., :10].any()  # 10 is no token of the batch: only the decoder sees it
 
 
@@ -611,7 +612,7 @@ def test_astype_is_a_copy():
 def test_a_rebound_value_is_read_at_the_next_call():
     model = pretraining_model()
     before = model.forward(INPUT_IDS)[0].prediction_logits
-    parameter = model.mlm_head.decoder_bias
+    parameter = model.mlm_head.decoder.bias
     parameter.value = parameter.value + 3
     np.testing.assert_allclose(model.forward(INPUT_IDS)[0].prediction_logits, before + 3, atol=1e-12)
 
@@ -778,7 +779,7 @@ def test_every_parameter_receives_a_gradient_and_moves():
         grad, moved = gradients[name], parameter.value != before[name]
         if name.endswith("key.bias"):
             weight_grad = gradients[name.replace("bias", "weight")]
-            assert np.abs(grad).max() < 1e-15 * np.abs(weight_grad).max(), name
+            assert np.abs(grad).max() < 1e-14 * np.abs(weight_grad).max(), name
         elif name == "bert.embeddings.position.weight":
             assert grad[:T].all() and moved[:T].all()
             assert not grad[T:].any() and not moved[T:].any()
@@ -910,7 +911,7 @@ def test_first_non_finite_names_the_parameter(bad):
     _, cache = model.forward(**BATCH)
     assert first_non_finite(model, cache) is None
     model.bert.encoder[1].feed_forward.output.weight.value[2, 3] = bad
-    model.mlm_head.decoder_bias.value[4] = bad
+    model.mlm_head.decoder.bias.value[4] = bad
     assert first_non_finite(model, cache) == "bert.encoder.1.feed_forward.output.weight"
 
 
@@ -918,7 +919,7 @@ def test_first_non_finite_names_the_parameter(bad):
     "path",
     [
         "cache.bert.embeddings.norm.inverse_std",
-        "cache.bert.encoder[1].attention.query",
+        "cache.bert.encoder[1].attention.query_heads",
         "cache.bert.encoder[1].output_norm.normalized",
         "cache.mlm_loss.probs",
     ],
@@ -934,9 +935,9 @@ def test_first_non_finite_names_the_activation(path):
 @pytest.mark.parametrize(
     ("parameter", "path"),
     [
-        ("bert.embeddings.norm.gamma", "cache.bert.encoder[0].attention.query_projection.x"),
-        ("bert.encoder.0.attention.query.weight", "cache.bert.encoder[0].attention.query"),
-        ("bert.encoder.1.attention.value.weight", "cache.bert.encoder[1].attention.value"),
+        ("bert.embeddings.norm.gamma", "cache.bert.encoder[0].attention.query.x"),
+        ("bert.encoder.0.attention.query.weight", "cache.bert.encoder[0].attention.query_heads"),
+        ("bert.encoder.1.attention.value.weight", "cache.bert.encoder[1].attention.value_heads"),
         ("bert.encoder.0.attention_norm.gamma", "cache.bert.encoder[0].feed_forward.intermediate.x"),
         (
             "bert.encoder.1.feed_forward.intermediate.weight",

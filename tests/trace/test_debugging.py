@@ -17,10 +17,11 @@ import pytest
 import minibert
 from minibert import cli, trace
 from minibert.gradcheck import museum
+from minibert.gradcheck.cases import CASES
 from minibert.layers.softmax import softmax
 from minibert.layers.walk import is_layer, walk
 from minibert.trace import example
-from minibert.trace.stop import cache_names, find_places
+from minibert.trace.stop import find_places, note
 
 ROOT = pathlib.Path(minibert.__file__).parent.parent
 GUIDE = ROOT / "notebooks" / "guides" / "debugging.md"
@@ -42,15 +43,22 @@ def environment(**changes):
     }
 
 
+def script(name):
+    """The Python block of the guide that begins with its name."""
+    [found] = re.findall(rf"```python\n(# {name}\n.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    return found
+
+
 @functools.lru_cache(maxsize=None)
 def debug(arguments, commands, **changes):
-    """Run `minibert trace ARGUMENTS` with these commands typed into the debugger.
+    """Run `minibert ARGUMENTS`, or a script of the guide, with these commands typed into the debugger.
 
     Returns:
         what was printed before the first prompt, and a list with what each command printed.
     """
+    what = ["-c", script(arguments)] if arguments.endswith(".py") else ["-m", "minibert", *arguments.split()]
     done = subprocess.run(
-        [sys.executable, "-m", "minibert", "trace", *arguments.split()],
+        [sys.executable, *what],
         input="".join(f"{line}\n" for line in commands),
         capture_output=True,
         text=True,
@@ -87,10 +95,10 @@ def locals_of(seen, path, method="backward"):
 SESSIONS = {
     "why √D": [
         (
-            "--stop-at encoder.0.attention.masked_scores",
+            "trace --stop-at encoder.0.attention.masked_scores",
             (
-                "query.shape[-1]",
-                "(query @ key.swapaxes(-1, -2)).std().round(3)",
+                "query_heads.shape[-1]",
+                "(query_heads @ key_heads.swapaxes(-1, -2)).std().round(3)",
                 "scores.std().round(3)",
                 "softmax(scores)[0, 0].max(axis=-1).round(2)",
                 "softmax(2 * scores)[0, 0].max(axis=-1).round(2)",
@@ -102,7 +110,7 @@ SESSIONS = {
     ],
     "where [PAD] goes": [
         (
-            "--stop-at encoder.0.attention.probs",
+            "trace --stop-at encoder.0.attention.probs",
             (
                 "mask[0, 0, 0]",
                 "masked_scores[0, 0, 0, -3:]",
@@ -114,13 +122,13 @@ SESSIONS = {
             ),
         ),
         (
-            "--stop-at encoder.0.attention.d_query",
+            "trace --stop-at encoder.0.attention.d_query_heads",
             ("abs(d_scores[..., -2:]).max()", "abs(d_output[0]).sum(axis=-1).round(2)", "c"),
         ),
     ],
     "one masked token": [
         (
-            "--stop-at model.d_last_hidden_state",
+            "trace --stop-at d_last_hidden_state",
             (
                 "cache.predicted",
                 "cache.mlm_loss.labels",
@@ -141,11 +149,12 @@ SESSIONS = {
     ],
     "the tied decoder": [
         (
-            "--stop-at mlm_head.d_transformed",
+            "trace --stop-at mlm_head.decoder.weight.grad",
             (
-                "(abs(self.decoder_weight.grad).sum(axis=-1) > 0).all()",
+                "(abs(d_weight).sum(axis=-1) > 0).all()",
                 "u",
-                "self.bert.embeddings.token.weight is self.mlm_head.decoder_weight",
+                "u",
+                "self.bert.embeddings.token.weight is self.mlm_head.decoder.weight",
                 "tbreak self.bert.embeddings.token.backward",
                 "c",
                 "before = self.weight.grad.copy()",
@@ -161,16 +170,51 @@ SESSIONS = {
     ],
     "a bug": [
         (
-            "--exhibit transposed-key --stop-at attention.d_key",
+            "trace --exhibit transposed-key --stop-at attention.d_key_heads",
             (
                 "abs(d_scores.sum(axis=-1)).max() < 1e-12",
                 "n",
-                "abs(d_key.sum(axis=-2)).max().round(3)",
-                "right = (d_scores.swapaxes(-1, -2) @ query) * scale",
-                "right.shape == d_key.shape",
+                "abs(d_key_heads.sum(axis=-2)).max().round(3)",
+                "right = (d_scores.swapaxes(-1, -2) @ query_heads) * scale",
+                "right.shape == d_key_heads.shape",
                 "abs(right.sum(axis=-2)).max() < 1e-12",
-                "d_key[0, 0, :2].round(3)",
+                "d_key_heads[0, 0, :2].round(3)",
                 "right[0, 0, :2].round(3)",
+                "c",
+            ),
+        )
+    ],
+    "Word2Vec's update": [
+        (
+            "word2vec_update.py",
+            (
+                "cache.probs.round(2)",
+                "n",
+                "d_scores.round(2)",
+                "n",
+                "n",
+                "d_hidden.round(2)",
+                "r",
+                "cache.rows",
+                "abs(self.vectors.grad).sum(axis=1).round(2)",
+                "abs(self.vectors.grad[4] - d_output[1] - d_output[2]).max() < 1e-12",
+                "u",
+                "u",
+                "n",
+                "n",
+                "abs(self.context.vectors.grad).sum(axis=1).round(2)",
+                "c",
+            ),
+        )
+    ],
+    "AdamW and a NaN": [
+        (
+            "nan_hunt.py",
+            (
+                "name",
+                "np.flatnonzero(np.isnan(update).any(axis=1))",
+                "abs(grad).sum(axis=1).round(2)",
+                "first[13, 0], second[13, 0], self.eps",
                 "c",
             ),
         )
@@ -182,16 +226,17 @@ def play(name, number=0):
     """The answers of a session: {command: answer}, of a command typed twice the last."""
     arguments, commands = SESSIONS[name][number]
     _, answers = debug(arguments, commands)
-    assert answers[-1] == DONE
+    assert arguments.endswith(".py") or answers[-1] == DONE
     return dict(zip(commands, answers))
 
 
 def test_why_the_scores_are_divided_by_the_root_of_the_head_size(seen):
     answers = play("why √D")
-    found = locals_of(seen, "bert.encoder[0].attention", "forward")
-    products = found["query"] @ found["key"].swapaxes(-1, -2)
-    assert answers["query.shape[-1]"] == "4"
-    assert answers["(query @ key.swapaxes(-1, -2)).std().round(3)"] == repr(products.std().round(3))
+    found = locals_of(seen, "bert.encoder.0.attention", "forward")
+    products = found["query_heads"] @ found["key_heads"].swapaxes(-1, -2)
+    assert answers["query_heads.shape[-1]"] == "4"
+    total = "(query_heads @ key_heads.swapaxes(-1, -2)).std().round(3)"
+    assert answers[total] == repr(products.std().round(3))
     assert float(products.std() / found["scores"].std()) == pytest.approx(2)  # √4
     assert answers["scores.std().round(3)"] == repr(found["scores"].std().round(3))
     divided, plain = (softmax(scores)[0, 0].max(axis=-1) for scores in (found["scores"], products))
@@ -206,7 +251,7 @@ def test_where_padding_goes(seen):
     answers = play("where [PAD] goes")
     assert answers["mask[0, 0, 0]"] == repr(np.arange(15) < 13)
     assert answers["masked_scores[0, 0, 0, -3:]"].count("-1.79769313e+308") == 2
-    assert arrow(answers["n"]) == "dropped_probs, dropout = self.dropout.forward(probs, rng)"
+    assert arrow(answers["n"]) == "dropped_probs, dropout_cache = self.dropout.forward(probs, rng)"
     probs = seen.cache.bert.encoder[0].attention.probs
     assert answers["probs[0, 0, 0, -3:].round(3)"] == repr(probs[0, 0, 0, -3:].round(3))
     assert answers["probs[..., -2:].max()"] == "np.float64(0.0)"
@@ -214,7 +259,7 @@ def test_where_padding_goes(seen):
     assert probs[0, 0, -1].sum() == pytest.approx(1)
     answers = play("where [PAD] goes", 1)
     assert answers["abs(d_scores[..., -2:]).max()"] == "np.float64(0.0)"
-    d_output = locals_of(seen, "bert.encoder[0].attention")["d_output"]
+    d_output = locals_of(seen, "bert.encoder.0.attention")["d_output"]
     norms = abs(d_output[0]).sum(axis=-1)
     assert answers["abs(d_output[0]).sum(axis=-1).round(2)"] == repr(norms.round(2))
     assert (norms[13:] == 0).all() and (norms[:13] > 0).all()
@@ -243,10 +288,10 @@ def test_one_masked_token_back_to_its_embedding(seen):
 
 def test_the_two_shares_of_the_tied_decoder(seen):
     answers = play("the tied decoder")
-    every_row = answers["(abs(self.decoder_weight.grad).sum(axis=-1) > 0).all()"]
+    every_row = answers["(abs(d_weight).sum(axis=-1) > 0).all()"]
     assert every_row == "np.True_"  # by its probability
-    assert arrow(answers["u"]).startswith("d_predicted_states = self.mlm_head.backward(")
-    assert answers["self.bert.embeddings.token.weight is self.mlm_head.decoder_weight"] == "True"
+    assert arrow(answers["u"]).startswith("d_asked = self.mlm_head.backward(")
+    assert answers["self.bert.embeddings.token.weight is self.mlm_head.decoder.weight"] == "True"
     [shares] = [
         call.shares["weight"] for call in trace.calls(seen.backward) if call.path == "bert.embeddings.token"
     ]
@@ -259,19 +304,44 @@ def test_the_two_shares_of_the_tied_decoder(seen):
 def test_a_bug_found_by_stepping(seen):
     answers = play("a bug")
     assert answers["abs(d_scores.sum(axis=-1)).max() < 1e-12"] == "np.True_"  # right up to here
-    assert answers["abs(d_key.sum(axis=-2)).max().round(3)"] != "np.float64(0.0)"  # wrong from here on
-    assert answers["right.shape == d_key.shape"] == "True"
+    assert answers["abs(d_key_heads.sum(axis=-2)).max().round(3)"] != "np.float64(0.0)"  # wrong from here on
+    assert answers["right.shape == d_key_heads.shape"] == "True"
     assert answers["abs(right.sum(axis=-2)).max() < 1e-12"] == "np.True_"
-    ours = locals_of(seen, "bert.encoder[2].attention")["d_key"]
+    ours = locals_of(seen, "bert.encoder.2.attention")["d_key_heads"]
     assert answers["right[0, 0, :2].round(3)"] == repr(ours[0, 0, :2].round(3))
-    assert answers["d_key[0, 0, :2].round(3)"] != answers["right[0, 0, :2].round(3)"]
+    assert answers["d_key_heads[0, 0, :2].round(3)"] != answers["right[0, 0, :2].round(3)"]
+
+
+def test_word2vecs_update():
+    answers = play("Word2Vec's update")
+    assert arrow(answers["u"]) == "d_hidden = self.output.backward(d_loss, cache.output)[0]"
+    probs = np.array(re.findall(r"[\d.]+", answers["cache.probs.round(2)"]), float)
+    d_scores = np.array(re.findall(r"-?[\d.]+", answers["d_scores.round(2)"]), float)
+    np.testing.assert_allclose(d_scores, probs - [1, 0, 0, 0], atol=0.011)  # the target, then the noise
+    touched = re.findall(r"[\d.]+", answers["abs(self.vectors.grad).sum(axis=1).round(2)"])
+    assert [float(entry) > 0 for entry in touched] == [False, False, True, False, True, True]
+    assert answers["abs(self.vectors.grad[4] - d_output[1] - d_output[2]).max() < 1e-12"] == "np.True_"
+    touched = re.findall(r"[\d.]+", answers["abs(self.context.vectors.grad).sum(axis=1).round(2)"])
+    assert [float(entry) > 0 for entry in touched] == [False, True, False, False, False, False]
+    before, after = map(float, re.findall(r"\d\.\d+", answers["c"]))
+    assert after < before
+
+
+def test_a_nan_is_followed_to_adamw(seen):
+    answers = play("AdamW and a NaN")
+    assert answers["name"] == "'bert.embeddings.position.weight'"
+    rows = np.flatnonzero(~seen.model.bert.embeddings.position.weight.grad.any(axis=1))
+    assert rows.tolist() == [13, 14, 15, 16]  # two of [PAD], two beyond the text: their gradient is 0
+    assert answers["np.flatnonzero(np.isnan(update).any(axis=1))"] == repr(rows)
+    assert answers["first[13, 0], second[13, 0], self.eps"] == "(np.float64(0.0), np.float64(0.0), 0)"
+    assert answers["c"] == "step 2: loss nan\nstep 3: loss nan"  # a step after the cause
 
 
 def transcript(name):
     """A session as the guide shows it: the outputs of steps as their source lines."""
     lines = []
     for arguments, commands in SESSIONS[name]:
-        lines.append(f"$ minibert trace {arguments}")
+        lines.append(f"$ {'python' if arguments.endswith('.py') else 'minibert'} {arguments}")
         before, answers = debug(arguments, commands)
         lines.append(f"-> {arrow(before)}")
         for line, answer in zip(commands, answers):
@@ -296,7 +366,8 @@ def test_the_guide_shows_what_the_debugger_prints(name):
 
 def test_stop_in_attention_look_at_d_scores_go_up_and_on():
     lines = (ROOT / "minibert" / "layers" / "attention.py").read_text(encoding="utf-8").splitlines()
-    [number] = [number for number, line in enumerate(lines, start=1) if line.strip().startswith("d_query = ")]
+    starts = [number for number, line in enumerate(lines, 1) if line.strip().startswith("d_query_heads = ")]
+    [number] = starts
     commands = (
         f"until {number}",
         "d_scores.shape",
@@ -306,23 +377,23 @@ def test_stop_in_attention_look_at_d_scores_go_up_and_on():
         "d_attention.shape",
         "c",
     )
-    before, answers = debug("--stop-at attention.backward", commands)
-    assert arrow(before) == "query, key, value = cache.query, cache.key, cache.value"
+    before, answers = debug("trace --stop-at attention.backward", commands)
+    assert arrow(before).startswith("query_heads, key_heads, value_heads = cache.query_heads, ")
     found = dict(zip(commands, answers))
     assert found["d_scores.shape"] == "(1, 2, 15, 15)"
     subject = example.by_hand()
     record = trace.watch(subject.model, **subject.batch)
-    d_scores = locals_of(record, "bert.encoder[2].attention")["d_scores"]
+    d_scores = locals_of(record, "bert.encoder.2.attention")["d_scores"]
     assert found["d_scores[0, 0, 0, :3].round(4)"] == repr(d_scores[0, 0, 0, :3].round(4))
     assert "encoder_layer.py" in found["u"]
-    assert arrow(found["u"]).startswith("d_x = d_attention_sum + self.attention.backward(")
+    assert arrow(found["u"]).startswith("share_of_attention = self.attention.backward(")
     assert found["type(self).__name__"] == "'EncoderLayer'" and found["d_attention.shape"] == "(1, 15, 8)"
     assert found["c"] == DONE
 
 
 def test_five_frames_from_the_model_to_the_softmax():
     """The library has no frames of its own in between: not even at a stop of ours."""
-    _, answers = debug("--stop-at softmax", ("s", "s", "w", "c"))
+    _, answers = debug("trace --stop-at softmax", ("s", "s", "w", "c"))
     frames = re.findall(r"^[> ] (\S+)\(\d+\)(\w+)\(\)$", answers[2], re.MULTILINE)
     start = frames.index(next(frame for frame in frames if frame[0].endswith("models/bert.py")))
     assert [f"{pathlib.Path(path).name} {function}" for path, function in frames[start:]] == [
@@ -334,6 +405,105 @@ def test_five_frames_from_the_model_to_the_softmax():
     ]
     assert frames[start - 1][1] == "_stop"  # the command
     assert answers[3] == DONE
+
+
+# --- how often `s` stops ------------------------------------------------------------------------------------
+
+
+def stepped(name, count):
+    """The frames of `count` steps by `s` from a stop: [(file, function, --Return-- or "")]."""
+    _, answers = debug(f"trace --stop-at {name}", ("s",) * count + ("q",))
+    found = []
+    for answer in answers:
+        place = re.search(r"^> (\S+)\(\d+\)(\S+)\(\)", answer, re.MULTILINE)
+        if place:
+            file = pathlib.Path(place[1]).as_posix()
+            found.append((file, place[2], "--Return--" in answer))
+    return found
+
+
+def test_from_the_models_forward_to_the_softmax():
+    found = stepped("model.forward", 130)
+    reached = [function for _, function, _ in found].index("softmax") + 1
+    assert reached <= 120
+    assert all(f"/minibert/{part}/" in file for file, _, _ in found for part in [file.split("/")[-2]])
+    assert {function for _, function, _ in found[:reached]} == {"forward", "_split_heads", "softmax"}
+
+
+def test_through_gelu():
+    """Not into the numerical analysis of Φ."""
+    found = stepped("feed_forward.activation.forward", 30)
+    end = next(number for number, (_, _, returns) in enumerate(found) if returns)
+    assert end + 1 <= 25
+    assert {file.rpartition("/")[2] for file, _, _ in found[: end + 1]} == {"gelu.py"}
+
+
+def test_adding_to_a_gradient_is_one_step():
+    _, answers = debug("trace --stop-at nsp_head.bias.grad", ("s", "q"))
+    assert arrow(answers[0]) == "d_rows = d_rows_out @ self.weight.value.T"
+
+
+def test_validation_is_stepped_over_but_not_out_of_reach():
+    commands = ("tbreak check_inputs", "c", "n", "s", "u", "c")
+    _, answers = debug("trace --stop-at bert.forward", commands)
+    assert "check_inputs()" in answers[1] and "check_inputs()" in answers[2]  # n stays in it
+    assert "check_inputs()" in answers[3]  # and so does s
+    assert arrow(answers[4]).startswith("input_ids, token_type_ids, mask = check_inputs(")
+    assert answers[-1] == DONE
+
+
+def test_display_of_an_array():
+    """pdb itself ends here on Python 3.11: it asks an array whether it has changed by !=."""
+    commands = ("display d_scores", "n", "n", "display self.num_heads", "c")
+    _, answers = debug("trace --stop-at attention.d_scores", commands)
+    assert "** raised NameError" in answers[0]
+    assert "display d_scores: array([[[[" in answers[1] and "display" not in answers[2]
+    assert answers[3] == "display self.num_heads: 2" and answers[-1] == DONE
+
+
+CHECKED = """
+import numpy as np
+import minibert
+class Wrong(minibert.Linear):
+    def forward(self, x):
+        scaled, cache = super().forward(x)
+        y = scaled * 2
+        return y, cache
+    def backward(self, d_y, cache):
+        breakpoint()
+        d_scaled = d_y * 1
+        d_x = super().backward(d_scaled, cache)
+        return d_x
+layer = Wrong(4, 3, dtype=np.float64)
+print(minibert.check_gradients(layer, np.linspace(-1, 1, 8).reshape(2, 4), intermediates=True))
+"""
+
+
+def test_after_a_stop_in_a_checked_backward_the_check_goes_on(tmp_path):
+    """`c` hands tracing back to the check, so the first wrong step is still named."""
+    (tmp_path / "checked.py").write_text(CHECKED, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "checked.py"], input="n\nc\n" * 9, capture_output=True, text=True, timeout=60,
+        env=environment(PYTHONPATH=str(ROOT), PYTHONBREAKPOINT="minibert.trace.debugger.set_trace"),
+        cwd=tmp_path,
+    )
+    assert "-> d_scaled = d_y * 1" in done.stdout
+    assert "First wrong in the order of the backward pass: d_scaled." in done.stdout, done.stdout
+
+
+def test_the_note_of_ones_own_layer_quotes_no_base_class():
+    class Double(minibert.layers.Layer):
+        def forward(self, x):
+            y = x * 2
+            return y, None
+
+        def backward(self, d_y, cache):
+            d_x = d_y * 2
+            return d_x
+
+    [place] = find_places(Double(), "d_x")
+    text = note(place, {"d_y": np.ones(3)})
+    assert "A set of parameters" not in text and "The layer:" not in text and "d_y (3,)" in text
 
 
 def test_no_more_than_five_frames_without_a_stop():
@@ -365,31 +535,30 @@ def note_at(name, monkeypatch):
 
 
 def test_the_note(monkeypatch):
-    note = " ".join(note_at("encoder[1].attention.d_scores", monkeypatch).split())
-    where = r"Stopped in the backward of bert.encoder\[1\].attention \(MultiHeadAttention; "
-    assert re.match(where + r"minibert/layers/attention.py, line \d+\) before the line", note)
+    text = " ".join(note_at("encoder[1].attention.d_scores", monkeypatch).split())
+    where = r"Stopped in the backward of bert.encoder.1.attention \(MultiHeadAttention; "
+    assert re.match(where + r"minibert/layers/attention.py, line \d+\) before the line", text)
     for part in (
-        "before the line `d_scores = d_masked_scores if mask is None else d_masked_scores * mask`",
+        "the line `d_scores = d_masked_scores if cache.mask is None else d_masked_scores * cache.mask`",
         "output = concat_heads(softmax(Q Kᵀ / √D) V)",
-        "d_scores = probs · (d_probs − Σ_key probs · d_probs)",
         "d_masked_scores (1, 2, 15, 15)",
         "scale 0.5",
         "n runs the line, then d_scores.shape",
         "cache.probs (1, 2, 15, 15) cache.bert.encoder[1].attention.probs",  # here; from the model
     ):
-        assert part in note
+        assert part in text
 
 
 @pytest.fixture(scope="module")
 def typed_paths(seen):
     """One session: arrays of a cache by their short paths; then in the model's backward, by the long ones."""
-    paths = sorted(seen.paths[id(item)][0] for _, item in trace.tensors(seen.cache))
+    paths = [path for path, _ in trace.tensors(seen.cache)]
     with pytest.MonkeyPatch.context() as monkeypatch:
         note = note_at("encoder[1].attention.backward", monkeypatch)
     pairs = re.findall(r"^  (cache\.\S+)\s+\(.*\)\s+(cache\.bert\S+)$", note, re.MULTILINE)
     short, long = [f"id({path})" for path, _ in pairs], [f"id({path})" for _, path in pairs]
     commands = (*short, "u", "u", "u", *long, *(f"{path}.shape" for path in paths), "c")
-    before, answers = debug("--stop-at encoder[1].attention.backward", commands)
+    before, answers = debug("trace --stop-at encoder[1].attention.backward", commands)
     assert note.strip() in before  # the command prints the note of `stop_at`
     assert answers[-1] == DONE
     count = len(pairs)
@@ -407,11 +576,11 @@ def test_both_paths_of_the_note_can_be_typed(typed_paths):
 def test_every_path_of_the_tree_can_be_typed_in_the_models_backward(typed_paths, seen):
     _, _, shown = typed_paths
     assert len(shown) > 60
-    assert shown == {path: repr(array.shape) for path, array in trace.tensors(seen.cache) if path in shown}
+    assert shown == {path: repr(array.shape) for path, array in trace.tensors(seen.cache)}
 
 
 def test_quitting_is_no_error():
-    _, answers = debug("--stop-at attention.backward", ("q",))
+    _, answers = debug("trace --stop-at attention.backward", ("q",))
     assert answers == [""]
 
 
@@ -443,55 +612,32 @@ def test_without_a_debugger_both_passes_run_to_the_end(capsys, monkeypatch):
 # --- names to stop at ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name, path, method, line",
-    [
-        (
-            "attention.backward",
-            "bert.encoder[0].attention",
-            "backward",
-            "query, key, value = cache.query, cache.key, cache.value",
-        ),
-        (
-            "bert.encoder[1].attention.probs",
-            "bert.encoder[1].attention",
-            "forward",
-            "probs = softmax(masked_scores)",
-        ),
-        (
-            "bert.encoder.1.attention.probs",
-            "bert.encoder[1].attention",
-            "forward",
-            "probs = softmax(masked_scores)",
-        ),
-        (
-            "encoder[2].d_attended",
-            "bert.encoder[2]",
-            "backward",
-            "d_attended = d_output_sum + self.feed_forward",
-        ),
-        (
-            "MultiHeadAttention.forward",
-            "bert.encoder[0].attention",
-            "forward",
-            "if mask is not None and mask.dtype != bool:",
-        ),
-        (
-            "query_projection.d_x",
-            "bert.encoder[0].attention.query",
-            "backward",
-            "d_x = (d_rows_out @ self.weight.value.T)",
-        ),
-        ("nsp_loss.d_logits", "cross_entropy", "backward", "d_logits = d_rows.reshape("),
-        ("model.backward", "", "backward", "if cache.mlm_loss is None and cache.nsp_loss is None:"),
-        ("BertForPreTraining.predicted", "", "forward", "predicted = np.flatnonzero(labels != IGNORE_INDEX)"),
-        ("d_hidden", "bert", "backward", "d_hidden = d_last_hidden"),
-        ("pooled", "bert.pooler", "forward", "pooled = np.tanh(dense)"),
-        ("softmax", "bert.encoder[0].attention", "forward", "probs = softmax(masked_scores)"),
-        ("mlm_head.dense.backward.d_x", "mlm_head.dense", "backward", "d_x = (d_rows_out @"),
-        ("mlm_head.self.decoder_bias.grad", "mlm_head", "backward", "self.decoder_bias.grad += "),
-    ],
-)
+ATTENTION = "bert.encoder.1.attention"
+
+
+@pytest.mark.parametrize("name, path, method, line", [
+    ("attention.backward", "bert.encoder.0.attention", "backward", "query_heads, key_heads, value_heads ="),
+    ("bert.encoder[1].attention.probs", ATTENTION, "forward", "probs = softmax(masked_scores)"),
+    ("bert.encoder.1.attention.probs", ATTENTION, "forward", "probs = softmax(masked_scores)"),
+    ("encoder[2].d_attended", "bert.encoder.2", "backward", "d_attended = d_output_sum + share_of_feed"),
+    ("MultiHeadAttention.forward", "bert.encoder.0.attention", "forward", "if mask is not None and"),
+    ("query.d_x", "bert.encoder.0.attention.query", "backward", "d_x = d_rows.reshape(x.shape)"),
+    ("nsp_loss.d_logits", "nsp_loss", "backward", "d_logits = d_rows.reshape("),
+    ("model.backward", "", "backward", "if cache.mlm_loss is None and cache.nsp_loss is None:"),
+    ("BertForPreTraining.predicted", "", "forward", "predicted = None if labels is None else"),
+    ("hidden", "bert", "forward", "hidden, layer_cache = layer.forward("),
+    ("pooler.pooled", "bert.pooler", "forward", "pooled = np.tanh(dense)"),
+    ("pooled", "", "forward", "states, pooled = encoded"),  # a whole path before the end of another
+    ("softmax", "bert.encoder.0.attention", "forward", "probs = softmax(masked_scores)"),
+    ("mlm_head.dense.backward.d_x", "mlm_head.dense", "backward", "d_x = d_rows.reshape(x.shape)"),
+    ("mlm_head.decoder.bias.grad", "mlm_head.decoder", "backward", "self.bias.grad += d_bias"),
+    ("mlm_head.decoder.self.bias.grad", "mlm_head.decoder", "backward", "self.bias.grad += d_bias"),
+    ("attention.query.weight", "bert.encoder.0.attention.query", "forward", "rows_out = rows @ self.weight"),
+    ("embeddings.token.weight.grad", "bert.embeddings.token", "backward", "add_rows(self.weight.grad, "),
+    ("attention.mask", "bert.encoder.0.attention", "forward", "if mask is not None and"),  # an argument
+    ("hidden_shape", "", "forward", "cache = BertForPreTrainingCache("),  # a field that is no local
+    ("bert.encoder", "bert.encoder.0", "forward", "attention, attention_cache = self.attention.forward("),
+])
 def test_names(name, path, method, line):
     model = example.by_hand().model
     places = {place.path: place for place in find_places(model, name)}
@@ -501,86 +647,247 @@ def test_names(name, path, method, line):
     assert place.method == method and source[place.line - 1].strip().startswith(line)
 
 
-def test_every_line_of_every_layer_can_be_stopped_at(monkeypatch):
-    """Each assignment of each forward and backward: reached once, in the right frame, before it has run."""
+def stops(subject, name, **options):
+    """Run both passes with a stop in wait and no debugger; return (Stops, what was said)."""
+    said = []
+    with trace.stop_at(subject.model, name, say=said.append, **options) as stopped:
+        _, cache = subject.model.forward(**subject.batch)
+        subject.model.backward(cache)
+    return stopped, said
+
+
+def printed_paths(seen):
+    """Every path that the trace prints, and the names of all parameters and of their gradients."""
+    text = str(seen).splitlines()
+    lines = [line.split()[0] for line in text if re.match(r"( {2}| {4})?[a-z]\S+( {2,}|$)", line)]
+    names = [f"{name}{end}" for name in seen.model.parameters() for end in ("", ".grad")]
+    return list(dict.fromkeys([*lines, *names]))
+
+
+def test_every_path_that_is_printed_can_be_stopped_at(seen, monkeypatch):
+    """Each means its layer alone, and is reached; of the reached, every tenth is tried."""
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
+    paths = printed_paths(seen)
+    assert len(paths) > 650
+    for path in paths:
+        for place in find_places(seen.model, path):
+            assert path == place.path or path.startswith(f"{place.path}.".removeprefix("."))
+    for path in paths[::40]:
+        stopped, _ = stops(example.by_hand(), path)
+        assert len(stopped) == 1, path
+
+
+@pytest.mark.exhaustive
+def test_every_path_that_is_printed_is_reached(seen, monkeypatch):
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
+    assert [path for path in printed_paths(seen) if len(stops(example.by_hand(), path)[0]) != 1] == []
+
+
+def test_every_parameter_has_a_line_by_the_name_of_its_gradient(monkeypatch):
     monkeypatch.setenv("PYTHONBREAKPOINT", "0")
     subject = example.by_hand()
-    record = trace.watch(subject.model, **subject.batch)
+    names = list(subject.model.parameters())
+    assert len(names) > 50
+    for name in names:
+        [place] = find_places(subject.model, f"{name}.grad")
+        assert place.method == "backward" and place.name == f"self.{name.rpartition('.')[2]}.grad"
+        assert place.path == name.rpartition(".")[0]
+    for name in names[::9]:
+        assert len(stops(subject, f"{name}.grad")[0]) == 1
+
+
+def test_every_line_of_every_layer_can_be_stopped_at(seen, monkeypatch):
+    """Each assignment of each forward and backward: reached once, in the right frame, before it has run."""
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
     lines = {}
-    for call in [*trace.calls(record.forward), *trace.calls(record.backward)]:
+    for call in [*trace.calls(seen.forward), *trace.calls(seen.backward)]:
         for assignment in trace.source.assignments(call.function):
-            is_repeated = "encoder[0]" in call.path or "encoder[1]" in call.path
-            if assignment.formula != "None" and not is_repeated:
+            if assignment.formula != "None" and not re.search(r"encoder\.[01]", call.path):
                 lines.setdefault((type(call.layer), call.method, assignment.name), call)
     assert len(lines) > 150
     for (_, method, name), call in lines.items():
-        [place] = find_places(subject.model, f"{call.path or 'model'}.{method}.{name}")
-        assert (place.layer.__class__.__name__, place.method) == (call.layer.__class__.__name__, method)
-    some = (
-        "attention.scores",
-        "mlm_head.d_dense",
-        "d_states",
-        "norm.along_ones",
-        "cross_entropy.backward.d_log_probs",
-        "layer_cache",
-    )
-    for name in some:
-        notes = []
-        with trace.stop_at(subject.model, name, say=notes.append) as stopped:
-            _, cache = subject.model.forward(**subject.batch)
-            subject.model.backward(cache)
+        places = find_places(seen.model, f"{call.path or 'model'}.{method}.{name}")
+        assert [(place.path, place.method) for place in places] == [(call.path, method)]
+    subject = example.by_hand()
+    for name in ("attention.scores", "mlm_head.d_dense", "norm.along_ones", "mlm_loss.d_rows", "layer_cache"):
+        stopped, notes = stops(subject, name)
         assert len(stopped) == len(notes) == 1
-        for call in trace.calls(record.forward):
-            assert not {"forward", "backward"} & set(vars(call.layer))
+        for _, layer in walk(subject.model, is_layer):
+            assert not {"forward", "backward"} & set(vars(layer))
 
 
-@pytest.mark.parametrize(
-    "name, expected",
-    [
-        ("atention.backward", "is attention.backward meant?"),
-        ("attention.d_scors", "is d_scores meant?"),
-        (
-            "attention.d_scors",
-            "backward: query, key, value, probs, dropped_probs, mask, scale, d_joined_value",
-        ),
-        ("encoder[7].attention", "layers: "),
-        ("nothing", "classes: BertEmbeddings, BertForPreTraining"),
-        (
-            "attention.backward.probs.shape",
-            "no line of bert.encoder[0].attention computes 'probs.shape'; is probs meant?",
-        ),
-        ("", "no layer or line is called"),
-    ],
-)
+@pytest.mark.parametrize("name, expected", [
+    ("atention.backward", "is attention.backward meant?"),
+    ("attention.d_scors", "is d_scores meant?"),
+    ("attention.d_scors", "backward: query_heads, key_heads, value_heads, num_past, scale, d_joined_value"),
+    ("attention.query.weigth.grad", "is weight.grad meant?"),
+    ("encoder[7].attention", "layers: "),
+    ("nothing", "classes: BertEmbeddings, BertForPreTraining"),
+    ("attention.backward.probs.shape", "no line of bert.encoder.0.attention computes 'probs.shape'"),
+    ("", "no layer or line is called"),
+])
 def test_a_wrong_name_lists_the_right_ones(name, expected):
     with pytest.raises(ValueError, match="no l") as error:
         find_places(example.by_hand().model, name)
     assert expected in str(error.value)
 
 
-def test_the_names_of_caches():
-    model = example.by_hand().model
-    attention = "bert.encoder[1].attention"
-    assert cache_names(model, f"{attention}.query") == [f"{attention}.query_projection"]
-    assert cache_names(model, "bert.embeddings.token") == ["bert.embeddings.token"]
-    assert cache_names(model, "cross_entropy") == ["mlm_loss", "nsp_loss"]
-
-
-@pytest.mark.parametrize(
-    "name, shape", [("nsp_loss", (1, 2)), ("mlm_loss", (3, 20)), ("cross_entropy", (3, 20))]
-)
-def test_of_two_losses_the_one_that_is_meant(name, shape, monkeypatch):
+def test_a_layer_that_runs_twice(monkeypatch):
+    """Its records are numbered, and so are its paths: layer.1.d_y is in the second use."""
     found = []
+    monkeypatch.setattr(sys, "breakpointhook", lambda: found.append(sys._getframe(1).f_locals.copy()))
+    layer, inputs, _ = CASES["AppliedTwice Linear"]
+    for name in ("layer.0.rows_out", "layer.1.rows_out", "layer.0.d_rows", "layer.1.d_rows", "layer.d_rows"):
+        with trace.stop_at(layer, name, say=str) as stopped:
+            y, cache = layer.forward(*inputs)
+            layer.backward(np.ones_like(y), cache)
+        assert len(stopped) == 1
+    (first, second), records = (found[0]["x"], found[1]["x"]), cache.layer
+    np.testing.assert_array_equal(first, records[0].x)
+    np.testing.assert_array_equal(second, records[1].x)
+    np.testing.assert_array_equal(found[2]["x"], records[0].x)
+    np.testing.assert_array_equal(found[3]["x"], records[1].x)
+    np.testing.assert_array_equal(found[4]["x"], records[1].x)  # backward begins with the last
+    seen = trace.watch(layer, *inputs, d_output=np.ones_like(y))
+    assert "layer.1.weight.grad" in str(seen) and "layer.0.x" in str(seen.view("layer.x"))
 
-    def look():
-        found.append(sys._getframe(1).f_locals["cache"].probs.shape)
 
-    monkeypatch.setattr(sys, "breakpointhook", look)
+# --- conditions, watchpoints, training steps ----------------------------------------------------------------
+
+
+def test_a_condition_chooses_the_layer(monkeypatch):
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
     subject = example.by_hand()
-    with trace.stop_at(subject.model, f"{name}.backward", say=str):
+    for when in ("self is model.bert.encoder[1].attention", lambda names: names["d_scores"].max() > 0.02):
+        name = "attention.d_scores" if isinstance(when, str) else "attention.d_query_heads"
+        stopped, said = stops(subject, name, when=when)
+        assert len(stopped) == len(said) == 1
+        assert stopped[0].path == ATTENTION or not isinstance(when, str)
+    stopped, said = stops(subject, "attention.d_scores", when="np.isnan(d_probs).any()")
+    assert stopped == [] and said == [] and stopped.arrivals == 3 and stopped.errors == {}
+
+
+def test_a_condition_that_raises_is_reported_and_not_taken_for_true(monkeypatch):
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
+    stopped, said = stops(example.by_hand(), "attention.d_scores", when="d_prob.max() > 0")
+    assert stopped == [] and stopped.errors == {"NameError: name 'd_prob' is not defined": 3}
+    [text] = said  # once
+    assert text.startswith("The condition 'd_prob.max() > 0' raised NameError: name 'd_prob' is not defined")
+    with pytest.raises(ValueError, match="is no Python expression"):
+        stops(example.by_hand(), "attention.d_scores", when="d_probs =")
+
+
+def watched_for(subject, test, **options):
+    said = []
+    with trace.stop_when(subject.model, test, say=said.append, **options) as stopped:
         _, cache = subject.model.forward(**subject.batch)
         subject.model.backward(cache)
-    assert found == [shape]
+    return stopped, said
+
+
+def test_the_first_value_that_is_not_finite(monkeypatch):
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
+    subject = example.by_hand()
+    assert watched_for(subject, "not-finite")[0] == []
+    subject.model.bert.encoder[1].attention.query.weight.value[0, 0] = np.nan
+    [place], [note] = watched_for(subject, "not-finite")
+    assert (place.path, place.name) == (f"{ATTENTION}.query", "rows_out")
+    note = " ".join(note.split())
+    assert "behind the line `rows_out = " in note and "Not finite before the pass: self.weight." in note
+    subject = example.by_hand()
+    for name in ("query", "key"):
+        getattr(subject.model.bert.encoder[1].attention, name).weight.value[:] = 1e200
+    with np.errstate(all="ignore"):
+        [place], _ = watched_for(subject, "not-finite")
+    assert (place.path, place.name) == (ATTENTION, "scores")
+
+
+def test_a_sign_and_any_other_test(seen, monkeypatch):
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
+    assert watched_for(example.by_hand(), "negative", only="attention.probs")[0] == []
+    [place], _ = watched_for(example.by_hand(), "negative", only="encoder.1.attention.scores")
+    assert (place.path, place.name, place.is_after) == (ATTENTION, "scores", True)
+    [place], _ = watched_for(example.by_hand(), "positive", only="nsp_head.bias.grad")
+    assert (place.path, place.name) == ("nsp_head", "self.bias.grad")
+    [place], _ = watched_for(example.by_hand(), lambda array: array.shape == (3, 20), only="mlm_loss")
+    assert (place.path, place.name) == ("mlm_loss", "rows")
+    with pytest.raises(ValueError, match="there is no test 'nan': choose one of not-finite, negative"):
+        watched_for(example.by_hand(), "nan")
+    with pytest.raises(ValueError, match="no layer or line is called 'nothing'"):
+        watched_for(example.by_hand(), "negative", only="nothing")
+
+
+def test_the_largest_entry_of_a_pass(seen):
+    path, size = seen.largest()
+    sizes = {}
+    for outermost in (seen.forward, seen.backward):
+        for step in trace.steps(outermost):
+            if step.array.size and not (abs(step.array) > 1e300).any():
+                sizes[step.path] = float(abs(step.array).max())
+    assert size == sizes[path] == max(sizes.values())
+    assert len(find_places(seen.model, path)) == 1
+
+
+class Steps:
+    """As much of a Training as stop_at needs: a model, an optimizer, a step."""
+
+    def __init__(self):
+        self.subject = example.by_hand()
+        self.model = self.subject.model
+        self.optimizer = minibert.AdamW(self.model.parameters(), lr=0.01)
+
+    def step(self, number):
+        output, cache = self.model.forward(**self.subject.batch)
+        self.model.zero_grad()
+        self.model.backward(cache)
+        norm = number + 0.5
+        self.optimizer.step()
+        return norm
+
+
+@pytest.mark.parametrize("name, when, path", [
+    ("attention.d_scores", None, "bert.encoder.2.attention"),
+    ("training.norm", None, "training"),
+    ("optimizer.update", "name == 'nsp_head.bias'", "optimizer"),
+])
+def test_a_stop_in_one_training_step(name, when, path, monkeypatch):
+    numbers = []
+
+    def look():
+        frame = sys._getframe(1)
+        while frame.f_code is not Steps.step.__code__ and frame.f_code.co_name != "step" or (
+            "number" not in frame.f_locals
+        ):
+            frame = frame.f_back
+        numbers.append(frame.f_locals["number"])
+
+    monkeypatch.setattr(sys, "breakpointhook", look)
+    training = Steps()
+    with trace.stop_at(training, name, when=when, step=3, say=str) as stopped:
+        results = [training.step(number) for number in range(4)]
+    assert results == [0.5, 1.5, 2.5, 3.5]
+    assert numbers == [2] and [place.path for place in stopped] == [path]  # the third, counted from 0
+    assert "step" not in vars(training) and "_update" not in vars(training.optimizer)
+    with pytest.raises(ValueError, match="step= needs a Training"):
+        trace.stop_at(training.model, "d_scores", step=3).__enter__()
+
+
+# --- what a layer prints ------------------------------------------------------------------------------------
+
+
+def test_a_layer_prints_its_class_parameters_and_path():
+    model = example.by_hand().model
+    query = model.bert.encoder[1].attention.query
+    assert repr(query) == "Linear(weight (8, 8), bias (8,))"
+    trace.name(model)
+    assert repr(query) == f"{ATTENTION}.query: Linear(weight (8, 8), bias (8,))"
+    assert repr(model.bert.encoder[1].attention).startswith(f"{ATTENTION}: MultiHeadAttention(query.weight")
+    assert repr(model).startswith("BertForPreTraining(bert.embeddings.token.weight (20, 8), ")
+    assert repr(model).endswith("… 62 parameters in all)") and len(repr(model)) < 450
+    assert set(vars(query)) == {"weight", "bias"}  # a layer holds nothing for it
+    broken = minibert.Linear(2, 2)
+    broken.extra = {minibert.Linear(2, 2)}
+    assert "would miss" in repr(broken)  # and raises nothing
 
 
 def test_a_planted_mistake_can_be_stopped_in(monkeypatch):
@@ -651,17 +958,17 @@ class DebugAdapter:
 
 
 def line_of_d_query():
-    """The line in attention.py that assigns d_query, as (path, number)."""
+    """The line in attention.py that assigns d_query_heads, as (path, number)."""
     path = ROOT / "minibert" / "layers" / "attention.py"
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    [line] = [line for line in lines if line.startswith("d_query = ")]
+    [line] = [line for line in lines if line.startswith("d_query_heads = ")]
     return path, lines.index(line) + 1
 
 
 TWO_RUNS = """
 from minibert.cli import main
 main(["trace", "--only", "mlm_loss.labels"])
-main(["trace", "--stop-at", "attention.d_query"])
+main(["trace", "--stop-at", "attention.d_query_heads"])
 """
 
 
@@ -726,7 +1033,7 @@ CELL = """
 from minibert import trace
 from minibert.trace import example
 subject = example.by_hand()
-with trace.stop_at(subject.model, "attention.d_query"):
+with trace.stop_at(subject.model, "attention.d_query_heads"):
     output, cache = subject.model.forward(**subject.batch)
     subject.model.backward(cache)
 """
@@ -770,7 +1077,7 @@ def test_a_notebook_opens_the_debugger_below_the_cell(kernel):
     for message in until_idle(kernel, request):
         text += message["content"].get("text", "")
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    assert "Stopped in the backward of bert.encoder[2].attention" in plain
+    assert "Stopped in the backward of bert.encoder.2.attention" in plain
     assert "(1, 2, 15, 15)" in plain and "'EncoderLayer'" in plain
 
 
@@ -819,7 +1126,7 @@ def test_jupyterlabs_visual_debugger(kernel):
     ask("setBreakpoints", source={"path": str(path)}, breakpoints=[{"line": line}], sourceModified=False)
     ask("configurationDone")
     request = kernel.execute(
-        CELL.replace('with trace.stop_at(subject.model, "attention.d_query"):', "if True:")
+        CELL.replace('with trace.stop_at(subject.model, "attention.d_query_heads"):', "if True:")
     )
     messages = until_idle(kernel, request)
     stopped = next(message for message in messages if message["content"].get("event") == "stopped")

@@ -136,7 +136,7 @@ def test_each_share_is_weighed_by_its_count_and_draws_its_own_dropout(model):
     for k, share in enumerate(shares):
         model.zero_grad()
         _, cache = model.forward(*share, rng=np.random.default_rng([*SEED, k]))
-        model.backward(cache, {"mlm": counts[k] / counts.sum(), "nsp": len(share.labels) / 5})
+        model.backward(cache, {"mlm": float(counts[k] / counts.sum()), "nsp": len(share.labels) / 5})
         expected = {name: expected[name] + gradient for name, gradient in gradients(model).items()}
     forward_backward(DataParallel(model, 2), batch)
     for name, gradient in gradients(model).items():

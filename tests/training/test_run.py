@@ -8,6 +8,7 @@ import pytest
 from helpers import contents
 from runs import begin, resume, training_of
 
+from minibert.files import read_tensors, write_tensors
 from minibert.models.bert import BertForPreTraining
 from minibert.text.corpora import CorpusError
 from minibert.text.tokenizer import WordPieceTokenizer
@@ -164,6 +165,27 @@ def test_a_kill_after_the_last_step_or_before_the_first_is_survived(
     else:
         begin(tmp_path, tiny_recipe())
     assert contents(tmp_path) == contents(finished_run)
+
+
+def test_a_run_of_an_earlier_version_goes_on(tiny_recipe, finished_run, tmp_path, kill_at_step, monkeypatch):
+    """run.json was the recipe itself, and the decoder's bias had another name."""
+    kill_at_step(13)
+    with pytest.raises(Killed):
+        begin(tmp_path, tiny_recipe())
+    monkeypatch.undo()
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    older = {**record["recipe"], "fingerprint": record["fingerprint"], "versions": record["versions"]}
+    (tmp_path / "run.json").write_text(json.dumps(older), encoding="utf-8")
+    path = tmp_path / "checkpoint-000012" / "optimizer.safetensors"
+    moments = {
+        name.replace("mlm_head.decoder.bias", "mlm_head.decoder_bias"): array
+        for name, array in read_tensors(path).items()
+    }
+    assert "first_moment.mlm_head.decoder_bias" in moments
+    write_tensors(path, moments)
+    resume(tmp_path)
+    ours, whole = contents(tmp_path), contents(finished_run)
+    assert {name for name in whole if ours[name] != whole[name]} == {"run.json"}
 
 
 def test_resuming_a_finished_run_changes_nothing(finished_run, tmp_path, copy_of):

@@ -10,8 +10,7 @@ X = random(B, T, H)
 
 
 class AppliedTwiceCache(NamedTuple):
-    first: NamedTuple
-    second: NamedTuple
+    layer: list  # two records: it ran twice
     __repr__ = describe_cache
 
 
@@ -28,12 +27,13 @@ class AppliedTwice(Layer):
         """x → y, the same shape, cache."""
         once, first = self.layer.forward(x)
         y, second = self.layer.forward(once)
-        return y, AppliedTwiceCache(first, second)
+        return y, AppliedTwiceCache([first, second])
 
     def backward(self, d_y, cache):
         """d_y → d_x."""
-        d_once = self.layer.backward(d_y, cache.second)
-        d_x = self.layer.backward(d_once, cache.first)
+        first, second = cache.layer
+        d_once = self.layer.backward(d_y, second)
+        d_x = self.layer.backward(d_once, first)
         return d_x
 
 

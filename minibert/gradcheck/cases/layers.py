@@ -26,6 +26,7 @@ from minibert.layers import (
     LayerNorm,
     Linear,
     TanhGELU,
+    TiedDecoder,
 )
 from minibert.layers.softmax import softmax, softmax_backward
 
@@ -53,6 +54,8 @@ CASES = {
     "Embedding ids of one byte": lambda: Case(  # 29·H is more than a byte can hold
         scrambled(Embedding(30, H)), [np.array([[29, 3, 7], [25, 29, 1]], np.int8)]
     ),
+    "TiedDecoder": lambda: Case(scrambled(TiedDecoder(Embedding(V, H).weight)), [random(B, T, H)]),
+    "TiedDecoder one row": lambda: Case(scrambled(TiedDecoder(Embedding(V, H).weight)), [random(1, H)]),
     "LayerNorm": lambda: Case(scrambled(LayerNorm(H)), [random(B, T, H)]),
     "LayerNorm large eps": lambda: Case(scrambled(LayerNorm(H, eps=0.5)), [random(B, T, H)]),
     "LayerNorm large gain": lambda: Case(scrambled(LayerNorm(H), size=30.0), [random(B, T, H, size=0.1)]),
@@ -63,7 +66,7 @@ CASES = {
     "Dropout": lambda: Case(Dropout(0.4), [random(B, T, H)], {"rng": generator()}),
     "Dropout off": lambda: Case(Dropout(0.4), [random(B, T, H)]),
     "FeedForward": lambda: Case(scrambled(FeedForward(H, F)), [random(B, T, H)]),
-    "FeedForward tanh": lambda: Case(scrambled(FeedForward(H, F, "gelu_new")), [random(B, T, H)]),
+    "FeedForward tanh": lambda: Case(scrambled(FeedForward(H, F, hidden_act="gelu_new")), [random(B, T, H)]),
     "CrossEntropy": lambda: Case(CrossEntropy(), [random(B, T, V), INPUT_IDS]),
     "CrossEntropy ignored labels": lambda: Case(CrossEntropy(), [random(B, T, V), LABELS]),
     "CrossEntropy nothing to predict": lambda: Case(CrossEntropy(), [random(B, T, V), NOTHING]),

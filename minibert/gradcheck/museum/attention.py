@@ -9,8 +9,8 @@ from minibert.layers import MultiHeadAttention
 
 @changed(
     "backward",
-    ours="d_key = (d_scores.swapaxes(-1, -2) @ query) * scale",
-    theirs="d_key = (query.swapaxes(-1, -2) @ d_scores).reshape(key.shape) * scale",
+    ours="d_key_heads = (d_scores.swapaxes(-1, -2) @ query_heads) * scale",
+    theirs="d_key_heads = (query_heads.swapaxes(-1, -2) @ d_scores).reshape(key_heads.shape) * scale",
 )
 class TransposedKey(MultiHeadAttention):
     """The key's gradient is Qᵀ dS, reshaped to fit, where dSᵀ Q is right.
@@ -29,7 +29,7 @@ class TransposedKey(MultiHeadAttention):
 @changed(
     "backward",
     ours="d_weighted_value = self._split_heads(d_joined_value)",
-    theirs="d_weighted_value = d_joined_value.reshape(query.shape)",
+    theirs="d_weighted_value = d_joined_value.reshape(query_heads.shape)",
 )
 class ReshapedHeads(MultiHeadAttention):
     """On the way back the heads are split by a reshape, without the transpose.
@@ -77,7 +77,7 @@ def influence_of_a_masked_token(attention):
 CASE = "MultiHeadAttention"
 
 EXHIBITS = [
-    Exhibit("transposed-key", MultiHeadAttention, TransposedKey, CASE, "d_key", "reshaped"),
+    Exhibit("transposed-key", MultiHeadAttention, TransposedKey, CASE, "d_key_heads", "reshaped"),
     Exhibit("reshaped-heads", MultiHeadAttention, ReshapedHeads, CASE, "d_weighted_value", "reshaped"),
     Exhibit("mixed-heads", MultiHeadAttention, MixedHeads, CASE, None, "", influence_of_a_masked_token),
 ]

@@ -3,8 +3,7 @@
 import numpy as np
 
 from minibert.gradcheck.museum.exhibit import Exhibit, changed
-from minibert.layers import Embedding
-from minibert.models.bert import MLMHead
+from minibert.layers import Embedding, TiedDecoder
 
 
 class RepeatedIds(Embedding):
@@ -36,8 +35,8 @@ class OverwrittenTable(Embedding):
         super().backward(d_y, cache)
 
 
-@changed("backward", ours="self.decoder_weight.add_product(d_logit_rows.T, transformed_rows)", theirs="")
-class ForgottenShare(MLMHead):
+@changed("backward", ours="self.weight.grad += d_weight", theirs="")
+class ForgottenShare(TiedDecoder):
     """The decoder is tied to the token embedding, and its share of the gradient is dropped.
 
     How it looked. The matrix belongs to the embedding, which computes its gradient; the head only borrows it.
@@ -50,7 +49,7 @@ class ForgottenShare(MLMHead):
 TABLE = "bert.embeddings.token.weight"
 
 EXHIBITS = [
-    Exhibit("forgotten-share", MLMHead, ForgottenShare, "BertForPreTraining", TABLE, "share missing"),
+    Exhibit("forgotten-share", TiedDecoder, ForgottenShare, "BertForPreTraining", TABLE, "share missing"),
     Exhibit("repeated-ids", Embedding, RepeatedIds, "Embedding repeated ids", "weight", "repeated ids"),
     Exhibit("overwritten-table", Embedding, OverwrittenTable, "BertForPreTraining", TABLE, "overwritten"),
 ]

@@ -8,8 +8,8 @@ from minibert.layers import EncoderLayer, FeedForward
 
 @changed(
     "backward",
-    ours="d_attended = d_output_sum + self.feed_forward.backward(d_feed_forward, cache.feed_forward)",
-    theirs="d_attended = d_y + self.feed_forward.backward(d_feed_forward, cache.feed_forward)",
+    ours="d_attended = d_output_sum + share_of_feed_forward",
+    theirs="d_attended = d_y + share_of_feed_forward",
 )
 class SkipAroundNorm(EncoderLayer):
     """The skip path and the norm are confused: the skip path's gradient is taken at the wrong side of the
@@ -26,8 +26,8 @@ class SkipAroundNorm(EncoderLayer):
 
 @changed(
     "backward",
-    ours="d_attended = d_output_sum + self.feed_forward.backward(d_feed_forward, cache.feed_forward)",
-    theirs="d_attended = 1 + self.feed_forward.backward(d_feed_forward, cache.feed_forward)",
+    ours="d_attended = d_output_sum + share_of_feed_forward",
+    theirs="d_attended = 1 + share_of_feed_forward",
 )
 class ResidualPlusOne(EncoderLayer):
     """The derivative of x + f(x) is coded as f'(x) d + 1, where f'(x) d + d is right.

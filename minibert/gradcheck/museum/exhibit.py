@@ -135,7 +135,7 @@ def changed(method, ours, theirs):
         indentation = re.match(" *", lines[found[0]]).group()
         new = [f"{indentation}{line}\n" for line in theirs.splitlines()]
         text = "".join([*lines[: found[0]], *new, *lines[found[0] + 1 :]])
-        setattr(variant, method, _compiled(text, f"<museum.{variant.__name__}>", function))
+        setattr(variant, method, _compiled(text, f"<museum.{variant.__name__}.{method}>", function))
         return variant
 
     return override

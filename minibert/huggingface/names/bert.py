@@ -39,7 +39,7 @@ NAMES = (
     ("mlm_head.dense.bias", "cls.predictions.transform.dense.bias", False, "H"),
     ("mlm_head.norm.gamma", "cls.predictions.transform.LayerNorm.weight", False, "H"),
     ("mlm_head.norm.beta", "cls.predictions.transform.LayerNorm.bias", False, "H"),
-    ("mlm_head.decoder_bias", "cls.predictions.bias", False, "V"),
+    ("mlm_head.decoder.bias", "cls.predictions.bias", False, "V"),
     ("nsp_head.weight", "cls.seq_relationship.weight", True, "H2"),
     ("nsp_head.bias", "cls.seq_relationship.bias", False, "2"),
 )
@@ -61,6 +61,9 @@ CONFIG_DEFAULTS = {
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
     "max_position_embeddings": 512,
 }
+# Our names of earlier versions, in the optimizer states of their runs.
+RENAMED = {"mlm_head.decoder_bias": "mlm_head.decoder.bias"}
+
 CONFIG = {}  # our name of a size: theirs, where they differ
 WRITTEN = {  # beside the sizes
     "pad_token_id": 0, "position_embedding_type": "absolute", "tie_word_embeddings": True,

@@ -13,22 +13,20 @@ FLAT = "add_rows reads the rows as one flat array, whatever their shape"
 CROSS_ENTROPY = "layers/cross_entropy.py CrossEntropy.backward"
 LINEAR = "layers/linear.py Linear.backward"
 ROW_BY_ROW = "the product is taken row by row, in any number of axes"
-FACTORS = "the two factors of a product change places"
 WRITTEN = "out= is written, not added to"
 DENSITY = "np.exp(some_x * some_x * -0.5, out=some_density)"
-PRODUCT = "np.matmul(left, right, out=self._grad)"
 
 EQUIVALENT = {
-    (ATTENTION, "d_dropped_probs = d_weighted_value @ value.swapaxes(-1, 2)"): FOUR_AXES,
-    (ATTENTION, "d_value = dropped_probs.swapaxes(-1, 2) @ d_weighted_value"): FOUR_AXES,
-    (ATTENTION, "d_key = (d_scores.swapaxes(-1, 2) @ query) * scale"): FOUR_AXES,
+    (ATTENTION, "d_dropped_probs = d_weighted_value @ value_heads.swapaxes(-1, 2)"): FOUR_AXES,
+    (ATTENTION, "d_value_heads = cache.dropped_probs.swapaxes(-1, 2) @ d_weighted_value"): FOUR_AXES,
+    (ATTENTION, "d_key_heads = (d_scores.swapaxes(-1, 2) @ query_heads) * scale"): FOUR_AXES,
     (
         ATTENTION,
-        "d_by_key = self.key.backward(self._join_heads(d_key), cache.value_projection)",
+        "share_of_key = self.key.backward(d_key_rows, cache.value)",
     ): SAME_INPUT,
     (
         ATTENTION,
-        "d_by_value = self.value.backward(self._join_heads(d_value), cache.key_projection)",
+        "share_of_value = self.value.backward(d_value_rows, cache.key)",
     ): SAME_INPUT,
     (
         ENCODER,
@@ -48,16 +46,7 @@ EQUIVALENT = {
         CROSS_ENTROPY,
         "d_logits = d_rows.reshape(*labels.shape, probs.shape[1])",
     ): "probs (N, V) has two axes: 1 is -1",
-    (LINEAR, "self.bias.grad += d_rows_out.sum(axis=-2)"): "rows of a matrix: it has two axes, -2 is 0",
-    (LINEAR, "d_x = (d_y @ self.weight.value.T).reshape(x.shape)"): ROW_BY_ROW,
-    (
-        "layers/layer_norm.py LayerNorm.backward",
-        "along_normalized = mean_product(normalized, d_normalized)",
-    ): FACTORS,
-    (
-        "layers/softmax.py softmax_backward",
-        "mean = np.einsum('...j,...j->...', d_probs, probs)[..., np.newaxis]",
-    ): FACTORS,
-    ("layers/base.py Parameter.add_product", f"{PRODUCT}; {PRODUCT}"): WRITTEN,
-    ("layers/gelu.py normal_density", f"{DENSITY}; {DENSITY}"): WRITTEN,
+    (LINEAR, "d_bias = d_rows_out.sum(axis=-2)"): "rows of a matrix: it has two axes, -2 is 0",
+    (LINEAR, "d_rows = d_y @ self.weight.value.T"): ROW_BY_ROW,
+    ("layers/normal.py normal_density", f"{DENSITY}; {DENSITY}"): WRITTEN,
 }

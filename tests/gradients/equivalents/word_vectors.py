@@ -1,13 +1,10 @@
 """Of Word2Vec and GloVe."""
 
-CHOICES = "word_vectors/word2vec_plain.py BinaryChoices.backward"
 GLOVE = "word_vectors/glove_plain.py GloVeObjective.backward"
 CAPPED = "where the count is above x_max, what depends on the cap is left out below"
 SAME_BIAS = "d_bias is d_difference"
-TWO_NONE = "two None change places"
 
 EQUIVALENT = {
-    (CHOICES, "return ((d_hidden, None, None))"): TWO_NONE,
     (GLOVE, "capped, weight, difference = cache.counts, cache.weight, cache.difference"): CAPPED,
     (GLOVE, "d_capped = d_weight * self.alpha * weight / counts"): CAPPED,
     (
@@ -17,5 +14,4 @@ EQUIVALENT = {
     (GLOVE, "d_log_count = -d_bias"): SAME_BIAS,
     (GLOVE, "np.add.at(self.word_bias.grad, rows, d_difference)"): SAME_BIAS,
     (GLOVE, "np.add.at(self.context_bias.grad, columns, d_difference)"): SAME_BIAS,
-    (GLOVE, "return ((None, None, d_counts))"): TWO_NONE,
 }

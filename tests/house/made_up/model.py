@@ -42,8 +42,12 @@ class MadeUpModel(Layer):
     def __init__(self, config, seed=0, dtype=np.float32):
         rng = np.random.default_rng(seed)
         self.config = config
-        self.embedding = Embedding(config.vocab_size, config.hidden_size, rng, 1.0, dtype)
-        self.output = Linear(config.hidden_size, config.vocab_size, rng, 0.5, dtype)
+        self.embedding = Embedding(
+            config.vocab_size, config.hidden_size, rng=rng, initializer_range=1.0, dtype=dtype
+        )
+        self.output = Linear(
+            config.hidden_size, config.vocab_size, rng=rng, initializer_range=0.5, dtype=dtype
+        )
         self.next_loss = CrossEntropy()
 
     def forward(self, input_ids, labels=None, state=None, rng=None):

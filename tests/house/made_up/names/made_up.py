@@ -9,5 +9,5 @@ NAMES = (
     ("output.bias", "output.bias", False, "V"),
 )
 SIZES = {"V": "vocab_size", "H": "hidden_size"}
-OPTIONAL_PARTS, TIED_COPIES, IGNORED, OLD_NAMES = {}, (), (), ()
+OPTIONAL_PARTS, TIED_COPIES, IGNORED, OLD_NAMES, RENAMED = {}, (), (), (), {}
 CONFIG, CONFIG_DEFAULTS, WRITTEN, SUPPORTED = {"hidden_size": "width"}, {}, {}, {}
