@@ -48,6 +48,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minibert.word_vectors.checks import check_positive, check_whole
 from minibert.word_vectors.glove_counts import count_cooccurrences
 from minibert.word_vectors.glove_plain import GloVeObjective
 from minibert.word_vectors.vectors import WordVectors
@@ -92,6 +93,7 @@ class GloVe(WordVectors):
         epochs: how often all entries are visited.
         seed: of the start and the order; equal seeds give equal vectors.
         min_count: words that are rarer are left out of the text before distances are measured.
+        workers: accepted, and changes nothing: one thread trains.
         on_progress: a function called during training with the number of entries visited and of all visits to
             be made.
 
@@ -103,13 +105,16 @@ class GloVe(WordVectors):
         objective: the same at the end.
 
     Raises:
+        TypeError: an argument is of another kind; the message says which one and what was expected.
         ValueError: an argument is out of range, sentences are not lists of words, or no pair is left.
         FloatingPointError: the vectors are no longer finite; eta is too large.
     """
 
     def __init__(self, sentences, vector_size=50, window=15, x_max=100, alpha=0.75, eta=0.05, epochs=25,
-                 seed=0, min_count=1, on_progress=None):
-        check_counts(vector_size=vector_size, window=window, epochs=epochs, min_count=min_count)
+                 seed=0, min_count=1, workers=1, on_progress=None):
+        check_whole(1, vector_size=vector_size, window=window, epochs=epochs, min_count=min_count,
+                    workers=workers)
+        check_whole(0, seed=seed)
         check_positive(x_max=x_max, alpha=alpha, eta=eta)
         vocabulary = read_vocabulary(sentences, min_count)
         check_two_words(vocabulary, min_count)
@@ -124,20 +129,6 @@ class GloVe(WordVectors):
         self.word_vectors, self.context_vectors = words[:, :-2].copy(), contexts[:, :-2].copy()
         self.word_bias, self.context_bias = words[:, -2].copy(), contexts[:, -1].copy()
         super().__init__(vocabulary.words, self.word_vectors + self.context_vectors, vocabulary.counts)
-
-
-def check_counts(**numbers):
-    """Raise a ValueError for an argument that is not a whole number of 1 or more."""
-    for name, number in numbers.items():
-        if not isinstance(number, (int, np.integer)) or number < 1:
-            raise ValueError(f"{name} is {number!r}; it must be a whole number, 1 or more")
-
-
-def check_positive(**numbers):
-    """Raise a ValueError for an argument that is not a finite number above 0."""
-    for name, number in numbers.items():
-        if not 0 < number < np.inf:
-            raise ValueError(f"{name} is {number!r}; it must be above 0")
 
 
 def check_two_words(vocabulary, min_count):

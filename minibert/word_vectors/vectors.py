@@ -4,19 +4,44 @@ Word2Vec and GloVe are trained WordVectors. `load` reads those of others: the fo
 GloVe.
 """
 
+import collections.abc
 import difflib
+import itertools
+import warnings
 
 import numpy as np
 
 from minibert.word_vectors import evaluation, vectors_files
-from minibert.word_vectors.evaluation import unit_rows
+from minibert.word_vectors.checks import check_whole
+from minibert.word_vectors.evaluation import lengths_of, unit_rows
+
+BLOCK_ROWS = 1 << 12  # of vectors that are compared at a time: they stay in the cache for their lengths
+SPELLED = 1000  # words that a misspelled one is compared with letter by letter
+LONGEST_SPELLED = 40  # letters of a word whose edits are tried
+GENSIM_NAMES = {  # what gensim calls what we have
+    "index_to_key": "words", "key_to_index": "index", "get_vector": "vectors['word']",
+    "has_index_for": "'word' in vectors", "get_index": "row", "get_vecattr": "counts",
+    "distance": "similarity",
+    "similar_by_word": "most_similar", "similar_by_vector": "most_similar",
+    "evaluate_word_pairs": "evaluate_similarity", "evaluate_word_analogies": "evaluate_analogies",
+    "save_word2vec_format": "save", "load_word2vec_format": "WordVectors.load",
+    "syn1": "node_vectors", "syn1neg": "output_vectors", "corpus_total_words": "num_words",
+}
 
 
 class UnknownWordError(KeyError):
-    """A word that has no vector; the message names the nearest spelling."""
+    """A word that has no vector; the message names the nearest spelling, and is made when it is read."""
+
+    def __init__(self, word, index):
+        super().__init__(word, index)
 
     def __str__(self):
-        return self.args[0]  # a KeyError prints its message in quotes
+        word, index = self.args
+        near = nearest_spelling(word, index)
+        hint = f"did you mean {near!r}?" if near else "no word is spelled like it"
+        return f"{word!r} is not among the {len(index):,} words; {hint}"
+
+    __repr__ = __str__  # without the index
 
 
 class WordVectors:
@@ -62,19 +87,29 @@ class WordVectors:
 
     def __getitem__(self, word):
         """Return the vector of a word (D,), or the vectors of a list of words (N, D); errors as in `row`."""
-        if isinstance(word, str):
+        if isinstance(word, str) or not isinstance(word, collections.abc.Iterable):
             return self.vectors[self.row(word)]
         return self.vectors[[self.row(each) for each in word]]
 
     def __repr__(self):
         return f"{type(self).__name__}({len(self.words):,} words, {self.vector_size} dimensions)"
 
+    def __getattr__(self, name):
+        """Name ours for a method or attribute of gensim's."""
+        hint = f": here it is {GENSIM_NAMES[name]}" if name in GENSIM_NAMES else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+
+    @property
+    def wv(self):
+        """These vectors themselves; in gensim they are a part of the model that trained them."""
+        return self
+
     def row(self, word):
         """Return the row of a word. UnknownWordError, a KeyError, names the nearest spelling."""
+        if not isinstance(word, str):
+            raise TypeError(f"a word must be a str, got {word!r}")
         if word not in self.index:
-            near = nearest_spelling(word, self.words) if isinstance(word, str) else None
-            hint = f"did you mean {near!r}?" if near else "no word is spelled like it"
-            raise UnknownWordError(f"{word!r} is not among the {len(self.words):,} words; {hint}")
+            raise UnknownWordError(word, self.index)
         return self.index[word]
 
     # --- questions ---
@@ -88,37 +123,88 @@ class WordVectors:
         one, other = unit_rows(self[[first, second]])
         return float(one @ other)
 
-    def most_similar(self, positive=(), negative=(), topn=10):
+    def most_similar(self, positive=(), negative=(), topn=10, restrict_vocab=None):
         """Return the words whose vectors point most in a direction: a list of (word, cosine), the best first.
 
         Args:
-            positive: a word, a vector (D,), or a list of words and vectors. The direction is the sum of these
-                vectors less the sum of the negative ones, each scaled to length one first.
+            positive: a word, a vector (D,), or a list of words, vectors, and pairs (word or vector, weight).
+                The direction is the sum of these vectors less the sum of the negative ones, each scaled to
+                length one first. A weight takes the place of 1, and as in gensim of −1: it has its own sign.
             negative: likewise.
-            topn: the number of words; words that were given are never in the answer.
+            topn: the number of words; words that were given are never in the answer. None returns the
+                cosines with all words instead, an array (V,), as in gensim.
+            restrict_vocab: compare with this number of words from the first on, usually the most frequent;
+                None for all.
 
         Raises:
             KeyError: a word is unknown; the message names the nearest spelling.
+            TypeError: an argument is of another kind.
             ValueError: nothing was given, a vector has another size, or topn is below one.
         """
-        positive, negative = as_list(positive), as_list(negative)
-        if not positive and not negative:
+        if topn is not None:
+            check_whole(1, topn=topn)
+        if restrict_vocab is not None:
+            check_whole(1, restrict_vocab=restrict_vocab)
+        given = [*weighted(positive, 1.0, "positive"), *weighted(negative, -1.0, "negative")]
+        if not given:
             raise ValueError("most_similar needs a word, as in most_similar('king')")
-        if topn < 1:
-            raise ValueError(f"topn is {topn}; it must be 1 or more")
-        given = [self[item] if isinstance(item, str) else np.asarray(item, np.float32)
-                 for item in positive + negative]
-        for vector in given:
-            if vector.shape != (self.vector_size,):
-                raise ValueError(f"got a vector of shape {vector.shape}; give one of shape "
-                                 f"({self.vector_size},), as the words have")
-        signs = np.repeat(np.float32([1, -1]), [len(positive), len(negative)])
-        direction = signs @ unit_rows(np.stack(given))                          # (D,)
-        lengths = np.linalg.norm(self.vectors, axis=1)                          # (V,)
-        cosines = self.vectors @ unit_rows(direction) / np.where(lengths > 0, lengths, 1)  # (V,)
-        rows_given = {self.index[item] for item in positive + negative if isinstance(item, str)}
-        best = np.argsort(-cosines, kind="stable")[:topn + len(rows_given)]
+        vectors = np.stack([self._vector_of(item) for item, _ in given])        # (items, D)
+        weights = np.array([weight for _, weight in given], np.float32)         # (items,)
+        direction = unit_rows(weights @ unit_rows(vectors))                     # (D,)
+        cosines = self._cosines(direction, restrict_vocab)                      # (V,)
+        if topn is None:
+            return cosines
+        rows_given = {self.index[item] for item, _ in given if isinstance(item, str)}
+        best = largest(cosines, topn + len(rows_given))
         return [(self.words[row], float(cosines[row])) for row in best if row not in rows_given][:topn]
+
+    def doesnt_match(self, words):
+        """Return the word that fits least: whose vector has the smallest cosine with the mean of all.
+
+        Each vector is scaled to length one first, as in gensim.
+
+        Args:
+            words: a list of words; those that are unknown are left out, with a warning.
+
+        Raises:
+            ValueError: no word is known, or `words` is one string.
+        """
+        if isinstance(words, str):
+            raise ValueError(f"words is the string {words!r}; give a list of words, as in {words.split()}")
+        known = [word for word in words if word in self]
+        if not known:
+            raise ValueError(f"doesnt_match needs words that have a vector, got {list(words)}")
+        if len(known) < len(words):
+            unknown = [word for word in words if word not in self]
+            warnings.warn(f"words without a vector are left out: {', '.join(map(repr, unknown))}",
+                          stacklevel=2)
+        vectors = unit_rows(self[known])                                        # (words, D)
+        cosines = vectors @ unit_rows(vectors.mean(axis=0))                     # (words,)
+        return known[int(cosines.argmin())]
+
+    def _vector_of(self, item):
+        """Return the vector (D,) of a word, or a vector after a check."""
+        if isinstance(item, str):
+            return self[item]
+        try:
+            vector = np.asarray(item, np.float32)
+        except (TypeError, ValueError):
+            vector = np.zeros(())
+        if vector.ndim == 0:
+            raise TypeError(f"expected a word, a vector, or a pair of one and its weight, got {item!r}")
+        if vector.shape != (self.vector_size,):
+            raise ValueError(f"got a vector of shape {vector.shape}; give one of shape "
+                             f"({self.vector_size},), as the words have")
+        return vector
+
+    def _cosines(self, direction, num_rows=None):
+        """Return the cosines (V,) of a vector of length one (D,) and those of the first words."""
+        vectors = self.vectors[:num_rows]
+        cosines = np.empty(len(vectors), np.float32)
+        for start in range(0, len(vectors), BLOCK_ROWS):  # a table of unit vectors would be as large again
+            block = vectors[start:start + BLOCK_ROWS]
+            cosines[start:start + BLOCK_ROWS] = block @ direction / lengths_of(block)
+        return cosines
 
     def analogy(self, first, second, third, topn=1):
         """Return the words nearest to second - first + third: a list of (word, cosine), the best first.
@@ -145,13 +231,19 @@ class WordVectors:
         vectors_files.write(path, self.words, self.vectors, binary)
 
     @staticmethod
-    def load(path, binary=None):
+    def load(path, binary=None, *, encoding="utf-8", errors="strict", limit=None):
         """Read vectors that word2vec, gensim, GloVe or `save` wrote.
 
         Args:
             path: a file in the word2vec text or binary format, or in GloVe's, which is the text without its
-                first line.
+                first line; it may be compressed (gzip, bzip2, xz). Blank lines and lines of comment, which
+                begin with #, are skipped.
             binary: True or False; None finds out.
+            encoding: of the words.
+            errors: "strict" refuses a malformed file. "skip" leaves out malformed words, and a warning says
+                how many. "replace", "ignore" and other names that `bytes.decode` takes read a word that is
+                not in the encoding.
+            limit: read no more than this number of words, from the first on.
 
         Returns:
             WordVectors.
@@ -160,18 +252,63 @@ class WordVectors:
             OSError: there is no such file.
             ValueError: the file is malformed; the message says which line, or which word of a binary file.
         """
-        return WordVectors(*vectors_files.read(path, binary))
+        return WordVectors(*vectors_files.read(path, binary, encoding=encoding, errors=errors, limit=limit))
 
 
-def as_list(items):
-    """Return one word or vector as a list of one, and several as a list."""
-    return [items] if isinstance(items, (str, np.ndarray)) else list(items)
+def weighted(items, weight, name):
+    """Return a list of (word or vector, weight) of an item or of a list of items."""
+    if isinstance(items, str) or (isinstance(items, np.ndarray) and items.ndim == 1):
+        items = [items]
+    try:
+        items = list(items)
+    except TypeError:
+        raise TypeError(f"{name} is {items!r}; expected a word, a vector, or a list of them") from None
+    return [item if _is_pair(item) else (item, weight) for item in items]
 
 
-def nearest_spelling(word, words):
-    """Return the one of `words` that is spelled most like `word`, or None."""
-    same_letters = [other for other in words if other.casefold() == word.casefold()]
+def _is_pair(item):
+    """Whether it is a tuple of a word or vector, and a weight."""
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], (str, np.ndarray))
+
+
+def largest(values, number):
+    """Return where the largest of some values (N,) are: integers, the largest first, and equal ones in order.
+
+    That is np.argsort(-values, kind="stable")[:number], without sorting all.
+    """
+    rows = np.arange(len(values))
+    if number < len(values):
+        least = np.partition(values, len(values) - number)[len(values) - number]
+        rows = np.flatnonzero(values >= least)
+    return rows[np.argsort(-values[rows], kind="stable")][:number]
+
+
+def nearest_spelling(word, index):
+    """Return the word of an index {word: row} that is spelled most like `word`, or None.
+
+    That is, in this order: the word with other capitals; the most frequent one at one edit, a letter that is
+    lacking, too many, another, or swapped with the next (Norvig 2007); one of the first words with several
+    letters in common.
+    """
+    others = [word.lower(), word.capitalize(), word.upper(), word.casefold()]
+    same_letters = next((other for other in others if other in index), None)
     if same_letters:
-        return same_letters[0]
-    near_in_length = [other for other in words if abs(len(other) - len(word)) <= 2]
+        return same_letters
+    first_words = list(itertools.islice(index, SPELLED))
+    letters = set(word).union(*first_words) if len(word) <= LONGEST_SPELLED else ()
+    near = min((edit for edit in one_edit_away(word, letters) if edit in index), key=index.get, default=None)
+    if near is not None:
+        return near
+    near_in_length = [other for other in first_words if abs(len(other) - len(word)) <= 2]
     return next(iter(difflib.get_close_matches(word, near_in_length, n=1, cutoff=0.6)), None)
+
+
+def one_edit_away(word, letters):
+    """Yield what a word becomes if one letter is left out, swapped with the next, replaced, or put in."""
+    for place in range(len(word) + 1):
+        before, after = word[:place], word[place:]
+        yield before + after[1:]
+        yield before + after[1:2] + after[:1] + after[2:]
+        for letter in letters:
+            yield before + letter + after[1:]
+            yield before + letter + after

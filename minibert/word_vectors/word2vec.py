@@ -8,13 +8,15 @@ have the same gradients for many words at a time, word2vec_text.py the tables ma
 puts them together: vocabulary, then batches, then a step down the gradient for each.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from minibert.word_vectors import word2vec_fast, word2vec_tree
+from minibert.word_vectors.checks import check_choice, check_number, check_whole
 from minibert.word_vectors.vectors import WordVectors
-from minibert.word_vectors.word2vec_batches import RUN, cut_into_batches
+from minibert.word_vectors.word2vec_batches import RUN, cut_into_batches, sizes_of
 from minibert.word_vectors.word2vec_fast import CBOWSegments, SkipGramSegments, step_segments
 from minibert.word_vectors.word2vec_text import (
     huffman_tree,
@@ -27,10 +29,11 @@ from minibert.word_vectors.word2vec_tree import CBOWTree, SkipGramTree, step_tre
 BATCHES_AN_EPOCH = 64  # at least so many steps: where the text is small, batches are made smaller
 PART = 1 << 21  # words of a text that are cut into batches at a time
 BATCHES_A_REPORT = 32
+FEW_KEPT, FEW_PAIRED = 0.2, 0.01  # shares of the text, for a warning
 
 
 class Options(NamedTuple):
-    """The arguments of Word2Vec, which documents them, without the sentences."""
+    """The arguments of Word2Vec, which documents them, without those that change no vector."""
 
     vector_size: int
     window: int
@@ -64,7 +67,8 @@ class Word2Vec(WordVectors):
     Args:
         sentences: an iterable of lists of words; it is read once.
         vector_size: D.
-        window: the largest distance of two words that are neighbours; no window leaves its sentence.
+        window: the largest distance of two words that are neighbours; no window leaves its sentence. The
+            time of a batch grows with it, and from 64 on the memory too.
         negative: noise words for each pair; 0 for none.
         sg: 1 for skip-gram (a word predicts its neighbours), 0 for CBOW (they predict it).
         hs: 1 for hierarchical softmax; with negative above 0, both are trained.
@@ -82,6 +86,8 @@ class Word2Vec(WordVectors):
         undivided error, or the gradient, a C-th of it for C words. equal_negatives: a noise word equal to the
         target is skipped, or counts like others.
 
+        workers: accepted for gensim's sake. One thread trains, whatever it is: the same seed gives the same
+            vectors.
         on_progress: a function called during training with the number of words read since the last call.
 
     Attributes: those of WordVectors; vectors are the input vectors. Further
@@ -90,6 +96,7 @@ class Word2Vec(WordVectors):
         num_words: words of the text, those left out included.
 
     Raises:
+        TypeError: an argument is of another kind; the message says which one and what was expected.
         ValueError: an argument is out of range, sentences are not lists of words, or no pair of words is
             left.
         FloatingPointError: the vectors are no longer finite; alpha is too large.
@@ -98,13 +105,16 @@ class Word2Vec(WordVectors):
     def __init__(self, sentences, vector_size=100, window=5, negative=5, sg=1, hs=0, sample=1e-3, min_count=5,
                  alpha=0.025, epochs=5, seed=0, *, min_alpha=1e-4, ns_exponent=0.75, cbow_mean=1,
                  shrink_windows=True, subsampling="program", cbow_error="program", equal_negatives="program",
-                 on_progress=None):
+                 workers=1, on_progress=None):
         options = Options(
             vector_size=vector_size, window=window, negative=negative, sg=sg, hs=hs, sample=sample,
             min_count=min_count, alpha=alpha, epochs=epochs, seed=seed, min_alpha=min_alpha,
             ns_exponent=ns_exponent, cbow_mean=cbow_mean, shrink_windows=shrink_windows,
             subsampling=subsampling, cbow_error=cbow_error, equal_negatives=equal_negatives)
         check_options(options)
+        check_whole(1, workers=workers)
+        if on_progress is not None and not callable(on_progress):
+            raise TypeError(f"on_progress is {on_progress!r}; it must be a function of a number of words")
         vocabulary = read_vocabulary(sentences, min_count)
         tables = train(vocabulary, options, on_progress)
         super().__init__(vocabulary.words, tables.vectors[:, :vector_size].copy(), vocabulary.counts)
@@ -114,20 +124,16 @@ class Word2Vec(WordVectors):
 
 
 def check_options(options):
-    """Raise a ValueError for Options that are out of range."""
-    least_values = {"vector_size": 1, "window": 1, "negative": 0, "epochs": 1, "min_count": 1, "sample": 0,
-                    "alpha": 0, "min_alpha": 0}
-    for name, least in least_values.items():
-        value = getattr(options, name)
-        if not value >= least:
-            raise ValueError(f"{name} is {value}; it must be {least} or more")
+    """Raise for Options that are out of range, or of another type."""
+    check_whole(1, vector_size=options.vector_size, window=options.window, min_count=options.min_count,
+                epochs=options.epochs)
+    check_whole(0, negative=options.negative, seed=options.seed)
+    check_number(0, sample=options.sample, alpha=options.alpha, min_alpha=options.min_alpha)
+    check_number(-np.inf, ns_exponent=options.ns_exponent)
+    for name in ("sg", "hs", "cbow_mean", "shrink_windows"):
+        check_choice((0, 1), **{name: getattr(options, name)})
     for name in ("subsampling", "cbow_error", "equal_negatives"):
-        value = getattr(options, name)
-        if value not in ("program", "paper"):
-            raise ValueError(f"{name} is {value!r}; it must be 'program' (the C program) or 'paper'")
-    if options.window >= RUN:
-        raise ValueError(f"window is {options.window}; it must be below {RUN}, the length of the runs that "
-                         "the text is cut into")
+        check_choice(("program", "paper"), **{name: getattr(options, name)})
     if not options.negative and not options.hs:
         raise ValueError("negative is 0 and hs is 0: nothing would be learned; give one of them")
 
@@ -142,10 +148,13 @@ def train(vocabulary, options, on_progress=None):
     cumulative = np.cumsum(noise_probs)
     cumulative /= cumulative[-1]
     tables = random_tables(len(vocabulary.counts), options, rng)
-    runs_in_a_batch = batch_length(keep_probs[vocabulary.word_ids].sum(), options)
-    segments = segment_model(noise_probs, runs_in_a_batch * RUN, options)
-    tree = tree_model(vocabulary.counts, options)
-    batches = batches_of(vocabulary, keep_probs, runs_in_a_batch, rng, options)
+    num_kept = keep_probs[vocabulary.word_ids].sum()
+    warn_if_thinned_away(vocabulary, keep_probs, num_kept, options)
+    sizes = sizes_of(options.window, np.bincount(vocabulary.sentence_ids).max(), not options.sg)
+    runs_in_a_batch = batch_length(num_kept, sizes, options)
+    segments = segment_model(noise_probs, runs_in_a_batch * sizes.run, sizes, options)
+    tree = tree_model(vocabulary.counts, sizes, options)
+    batches = batches_of(vocabulary, keep_probs, sizes, runs_in_a_batch, rng, options)
     with threadpool_limits(1, "blas"):  # small products: a second thread costs more than it gives
         for word_ids, windows, progress, num_read in batches:
             falling_rate = options.alpha - (options.alpha - options.min_alpha) * progress
@@ -179,37 +188,54 @@ def random_tables(vocab_size, options, rng):
     return Tables(vectors, nodes)
 
 
-def batch_length(num_kept, options):
+def warn_if_thinned_away(vocabulary, keep_probs, num_kept, options):
+    """Warn where subsampling leaves so little of the text that hardly a pair is learned from."""
+    num_words = len(vocabulary.word_ids)
+    if num_kept > FEW_KEPT * num_words:
+        return
+    draws = np.random.default_rng(options.seed).random(num_words, np.float32)
+    is_kept = draws < keep_probs[vocabulary.word_ids]                           # (T,)
+    kept_in = np.bincount(vocabulary.sentence_ids[is_kept], minlength=1)
+    num_paired = int(kept_in[kept_in > 1].sum())
+    if num_paired < FEW_PAIRED * num_words:
+        warnings.warn(
+            f"sample={options.sample:g} leaves {num_kept:,.0f} of {num_words:,} words in an epoch, and "
+            f"{num_paired:,} of them with a neighbour: hardly anything is learned. Try a larger sample, or "
+            "sample=0 for no subsampling", stacklevel=4)
+
+
+def batch_length(num_kept, sizes, options):
     """Return the number of runs in a batch, for a text of `num_kept` words after subsampling."""
-    largest = word2vec_tree.RUNS_IN_A_BATCH if options.hs else word2vec_fast.RUNS_IN_A_BATCH
-    return int(np.clip(num_kept / (BATCHES_AN_EPOCH * RUN), 1, largest))
+    words_in_a_batch = RUN * (word2vec_tree.RUNS_IN_A_BATCH if options.hs else word2vec_fast.RUNS_IN_A_BATCH)
+    largest = max(words_in_a_batch // sizes.run, 1)
+    return int(np.clip(num_kept / (BATCHES_AN_EPOCH * sizes.run), 1, largest))
 
 
-def segment_model(noise_probs, num_words, options):
+def segment_model(noise_probs, num_words, sizes, options):
     """Return the model with negative sampling for batches of N words; None for negative=0."""
     if not options.negative:
         return None
     skips_equal = options.equal_negatives == "program"
-    sizes = num_words, options.vector_size, options.window, options.negative
     weights = {"target_factor": 1 - options.negative * noise_probs if skips_equal else None,
                "shrink_windows": options.shrink_windows}
     if options.sg:
-        return SkipGramSegments(*sizes, **weights)
-    return CBOWSegments(*sizes, **weights, has_mean=bool(options.cbow_mean), error=options.cbow_error)
+        return SkipGramSegments(num_words, options.vector_size, sizes, options.negative, **weights)
+    return CBOWSegments(num_words, options.vector_size, sizes, options.negative, **weights,
+                        has_mean=bool(options.cbow_mean), error=options.cbow_error)
 
 
-def tree_model(counts, options):
+def tree_model(counts, sizes, options):
     """Return the model with hierarchical softmax; None for hs=0."""
     if not options.hs:
         return None
     tree = huffman_tree(counts)
     if options.sg:
-        return SkipGramTree(tree, options.window, shrink_windows=options.shrink_windows)
-    return CBOWTree(tree, options.window, shrink_windows=options.shrink_windows,
-                    has_mean=bool(options.cbow_mean), error=options.cbow_error)
+        return SkipGramTree(tree, sizes, shrink_windows=options.shrink_windows)
+    return CBOWTree(tree, sizes, shrink_windows=options.shrink_windows, has_mean=bool(options.cbow_mean),
+                    error=options.cbow_error)
 
 
-def batches_of(vocabulary, keep_probs, runs_in_a_batch, rng, options):
+def batches_of(vocabulary, keep_probs, sizes, runs_in_a_batch, rng, options):
     """Yield (word_ids, windows, progress, num_read) of every batch of all epochs.
 
     word_ids and windows are (N,) integers. `progress` is the fraction of the training that is done.
@@ -223,8 +249,8 @@ def batches_of(vocabulary, keep_probs, runs_in_a_batch, rng, options):
         some = slice(part % num_parts * PART, (part % num_parts + 1) * PART)
         word_ids, sentence_ids = vocabulary.word_ids[some], vocabulary.sentence_ids[some]
         is_kept = rng.random(len(word_ids), np.float32) < keep_probs[word_ids]
-        batches = cut_into_batches(word_ids[is_kept], sentence_ids[is_kept], options.window, runs_in_a_batch,
-                                   rng, not options.sg, options.shrink_windows)
+        batches = cut_into_batches(word_ids[is_kept], sentence_ids[is_kept], sizes, runs_in_a_batch, rng,
+                                   not options.sg, options.shrink_windows)
         num_batches = len(batches[0])
         for number, (batch_ids, windows) in enumerate(zip(*batches)):
             is_last = number == num_batches - 1

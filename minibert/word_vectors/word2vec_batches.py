@@ -14,12 +14,37 @@ import numpy as np
 
 SEGMENT = 16  # S: words of a segment; longer ones waste more of the product on zeros, shorter ones more calls
 RUN = 64  # R: words of a run, a multiple of S; shorter ones repeat fewer words in a batch and cut more pairs
+WINDOW_OF_A_SEGMENT = 512  # longer windows have longer segments: the memory grows with W/S
+MAX_WEIGHTS = 1 << 24  # in the tables for all windows
 MAX_STEP = 1.0  # length by which one batch moves one vector at most; trained vectors have lengths of 2 to 6
 FEW = 6  # words that occur more often in a batch are summed by a matrix product, the others by slices
 
 
-def cut_into_batches(word_ids, sentence_ids, window, runs_in_a_batch, rng, is_cbow=False,
-                     shrink_windows=True, run_length=RUN):
+class Sizes(NamedTuple):
+    """How a text is cut, and what a window is."""
+
+    window: int  # the largest distance of two neighbours that occurs
+    largest: int  # the window that was asked for: larger, where no sentence is as long
+    segment: int  # S
+    run: int  # R, a multiple of 2·S; longer than the window
+
+
+def sizes_of(window, longest, is_cbow=False, run_length=RUN):
+    """Return the Sizes for a window and sentences of at most `longest` words.
+
+    Runs are longer than R where a window would not fit: CBOW needs all of it, skip-gram a pair. They are so
+    long that no more than half is cut.
+    """
+    words_needed = 2 * window if is_cbow else window
+    if words_needed < run_length:
+        return Sizes(window, window, SEGMENT, run_length)
+    reach = min(window, max(longest - 1, 1))
+    segment = SEGMENT * -(-reach // WINDOW_OF_A_SEGMENT)
+    unit = 4 * segment if is_cbow else 2 * segment
+    return Sizes(reach, window, segment, max(unit * -(-reach // segment), run_length))
+
+
+def cut_into_batches(word_ids, sentence_ids, sizes, runs_in_a_batch, rng, is_cbow=False, shrink_windows=True):
     """Cut a text (T,) into batches, drawing where the first run begins.
 
     The runs of a batch are far apart in the text. The first and the last run are filled up with words whose
@@ -28,13 +53,14 @@ def cut_into_batches(word_ids, sentence_ids, window, runs_in_a_batch, rng, is_cb
     Args:
         word_ids: (T,) integers, the text.
         sentence_ids: (T,) integers, the sentence of each word.
-        window: the largest distance of two neighbours.
+        sizes: the Sizes.
         runs_in_a_batch: N / R.
         rng: a NumPy Generator.
 
     Returns:
-        word_ids, windows: (B, N) int32 each, B batches of N words; windows are codes, see `window_tables`.
+        word_ids, windows: (B, N) integers each, B batches of N words; windows are codes, see `window_tables`.
     """
+    window, run_length = sizes.window, sizes.run
     num_filled = int(rng.integers(run_length))
     end = num_filled + len(word_ids)
     num_batches = -(-end // (run_length * runs_in_a_batch))
@@ -46,7 +72,9 @@ def cut_into_batches(word_ids, sentence_ids, window, runs_in_a_batch, rng, is_cb
     starts = np.flatnonzero(np.concatenate(([True], sentence_ids[1:] != sentence_ids[:-1]))).astype(np.int32)
     lengths = np.diff(starts, append=np.int32(len(word_ids)))
     place = np.arange(len(word_ids), dtype=np.int32) - np.repeat(starts, lengths)  # in the sentence
-    reach = window if not (is_cbow and shrink_windows) else rng.integers(1, window + 1, size=len(word_ids))
+    reach = window
+    if is_cbow and shrink_windows:
+        reach = rng.integers(1, sizes.largest + 1, size=len(word_ids))
     left[num_filled:end] = np.minimum(place, reach)
     right[num_filled:end] = np.minimum(np.repeat(lengths, lengths) - 1 - place, reach)
     left, right = left.reshape(-1, run_length), right.reshape(-1, run_length)   # (runs, R) each
@@ -57,37 +85,65 @@ def cut_into_batches(word_ids, sentence_ids, window, runs_in_a_batch, rng, is_cb
         left, right = left * is_whole, right * is_whole
     else:
         left, right = np.minimum(left, room_before), np.minimum(right, room_after)
-    codes = (left * (window + 1) + right + room_before % SEGMENT * (window + 1) ** 2).astype(np.int32)
+    num_codes = sizes.segment * (window + 1) ** 2
+    number = np.int32 if num_codes < 1 << 31 else np.int64
+    codes = left.astype(number) * (window + 1) + right
+    codes += (room_before % sizes.segment).astype(number) * (window + 1) ** 2
     shape = (runs_in_a_batch, num_batches, run_length)
     return tuple(array.reshape(shape).swapaxes(0, 1).reshape(num_batches, -1) for array in (ids, codes))
 
 
-def window_tables(window, is_cbow=False, shrink_windows=True, run_length=RUN):
-    """Return the weights of the words in a window, and their total, for each code of a window.
+class WindowTables:
+    """The weights of the words in a window, for the codes of windows.
 
     Code = (place in the segment · (window + 1) + words to the left) · (window + 1) + words to the right.
 
-    Returns:
-        weights: (codes, W), W = S + 2·window: the weight of each word in reach of the segment. The word
-            itself is at column place + window.
-        total: (codes,). Skip-gram: the sum of a row. CBOW: the weight of the one prediction.
+    Args:
+        sizes: the Sizes.
+        is_cbow, shrink_windows: see word2vec.
+        make: what becomes of (weights, total) of `window_tables` before they are used: a function of both.
     """
-    num_columns = SEGMENT + 2 * window
-    limits = np.arange(window + 1)
-    offset = np.arange(num_columns) - window - np.arange(SEGMENT)[:, np.newaxis]  # (S, W)
-    offset = offset[:, np.newaxis, np.newaxis, :]
-    is_inside = (offset >= -limits[:, np.newaxis, np.newaxis]) & (offset <= limits[:, np.newaxis])
-    is_inside &= offset != 0
-    num_inside = is_inside.sum(axis=-1)                                         # (S, window + 1, window + 1)
+
+    def __init__(self, sizes, is_cbow, shrink_windows, make):
+        self.sizes, self.is_cbow, self.shrink_windows, self.make = sizes, is_cbow, shrink_windows, make
+        self.all = None
+        num_codes = sizes.segment * (sizes.window + 1) ** 2
+        if num_codes * (sizes.segment + 2 * sizes.window) < MAX_WEIGHTS:
+            self.all = self._made_for(np.arange(num_codes))
+
+    def rows(self, windows):
+        """Return (tables, rows): row rows[i] of the tables belongs to the code windows[i]."""
+        if self.all is not None:
+            return self.all, windows
+        return self._made_for(windows), np.arange(len(windows))  # a table of all codes would not fit
+
+    def _made_for(self, codes):
+        return self.make(*window_tables(codes, self.sizes, self.is_cbow, self.shrink_windows))
+
+
+def window_tables(codes, sizes, is_cbow=False, shrink_windows=True):
+    """Return the weights of the words in a window, and their total, for codes of windows (C,).
+
+    Returns:
+        weights: (C, W), W = S + 2·window: the weight of each word in reach of the segment. The word itself is
+            at column place + window.
+        total: (C,). Skip-gram: the sum of a row. CBOW: the weight of the one prediction.
+    """
+    window, run_length = sizes.window, sizes.run
+    place_and_left, right = np.divmod(codes, window + 1)                        # (C,) each
+    place, left = np.divmod(place_and_left, window + 1)                         # (C,) each
+    offset = np.arange(sizes.segment + 2 * window) - window - place[:, np.newaxis]  # (C, W)
+    is_inside = (offset >= -left[:, np.newaxis]) & (offset <= right[:, np.newaxis]) & (offset != 0)
     if is_cbow:
         weights = is_inside
+        num_inside = is_inside.sum(axis=-1)                                     # (C,)
         total = np.where(num_inside > 0, 1 / (1 - num_inside / run_length), 0)
     else:
         distance = np.minimum(np.abs(offset), window)
-        shrunk = (window + 1 - distance) / window if shrink_windows else 1
+        shrunk = (sizes.largest + 1 - distance) / sizes.largest if shrink_windows else 1
         weights = is_inside * shrunk / (1 - distance / run_length)
         total = weights.sum(axis=-1)
-    return weights.reshape(-1, num_columns), total.reshape(-1)
+    return weights, total
 
 
 # --- sums and steps ---

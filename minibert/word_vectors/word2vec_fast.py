@@ -39,13 +39,11 @@ Hierarchical softmax, with the nodes of a tree in place of noise words, is in wo
 import numpy as np
 
 from minibert.word_vectors.word2vec_batches import (
-    RUN,
-    SEGMENT,
+    WindowTables,
     group,
     sigmoid_in_place,
     steps_of,
     sum_groups,
-    window_tables,
 )
 
 RUNS_IN_A_BATCH = 16  # 1024 words: enough to keep NumPy's calls cheap, few enough to stay in the cache
@@ -76,7 +74,7 @@ class SegmentMemory:
     Args:
         num_words: N, of a batch; a multiple of S.
         size: D.
-        window: the largest distance of two neighbours.
+        sizes: the Sizes.
         negative: K, the noise words in a set.
         segments_in_a_set: segments that share a set of noise words.
         dtype: of the memory.
@@ -90,9 +88,10 @@ class SegmentMemory:
         d_rows: (N + sets · K, 2D), all of these gradients.
     """
 
-    def __init__(self, num_words, size, window, negative, segments_in_a_set, dtype):
-        self.num_words, self.size, self.window, self.negative = num_words, size, window, negative
-        self.num_segments, self.num_columns = num_words // SEGMENT, SEGMENT + 2 * window
+    def __init__(self, num_words, size, sizes, negative, segments_in_a_set, dtype):
+        self.num_words, self.size, self.negative = num_words, size, negative
+        self.window, self.segment = window, segment = sizes.window, sizes.segment
+        self.num_segments, self.num_columns = num_words // segment, segment + 2 * window
         self.num_sets = self.num_segments // segments_in_a_set
         padded = np.zeros((num_words + 2 * window, 2 * size), dtype)
         self.rows = padded[window:window + num_words]                           # (N, 2D)
@@ -113,22 +112,22 @@ class SegmentMemory:
     def windows_of(self, padded):
         """Return a view (N/S, W, …) of rows (N + 2·window, …): the words in reach of each segment."""
         shape = (self.num_segments, self.num_columns, *padded.shape[1:])
-        strides = (SEGMENT * padded.strides[0], *padded.strides)
+        strides = (self.segment * padded.strides[0], *padded.strides)
         return np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
 
     def add_windows(self, d_context, d_words):
         """Write into d_words (N/S, S, D) the sum over the windows (N/S, W, D) that each word is in."""
-        window = self.window
-        d_words[...] = d_context[:, window:window + SEGMENT]
-        reach = SEGMENT + window
-        for shift in range(1, window // SEGMENT + 2):  # a long window reaches beyond the next segment
-            near, far = (shift - 1) * SEGMENT, min(shift * SEGMENT, window)
+        window, segment = self.window, self.segment
+        d_words[...] = d_context[:, window:window + segment]
+        reach = segment + window
+        for shift in range(1, window // segment + 2):  # a long window reaches beyond the next segment
+            near, far = (shift - 1) * segment, min(shift * segment, window)
             d_words[shift:, :far - near] += d_context[:-shift, reach + near:reach + far]
-            d_words[:-shift, SEGMENT - (far - near):] += d_context[shift:, window - far:window - near]
+            d_words[:-shift, segment - (far - near):] += d_context[shift:, window - far:window - near]
 
     def _halves_of(self, rows):
         """Return views (N/S, S, D) of the two halves of rows (N, 2D)."""
-        segments = rows.reshape(self.num_segments, SEGMENT, 2, self.size)
+        segments = rows.reshape(self.num_segments, self.segment, 2, self.size)
         return segments[:, :, 0], segments[:, :, 1]
 
 
@@ -143,33 +142,35 @@ class SkipGramSegments:
     """Skip-gram with negative sampling: every word is the input, and the words in its window are the targets.
 
     Args:
-        num_words, size, window, negative, dtype: see SegmentMemory.
+        num_words, size, sizes, negative, dtype: see SegmentMemory.
         target_factor: (V,), 1 − negative·p: the factor of σ(s) in the score of a target (see above); None for
             ones.
-        shrink_windows, run_length: see word2vec_batches.
+        shrink_windows: see WindowTables.
     """
 
     is_cbow = False
 
-    def __init__(self, num_words, size, window=5, negative=5, *, target_factor=None, shrink_windows=True,
-                 run_length=RUN, dtype=np.float32):
-        self.memory = SegmentMemory(num_words, size, window, negative, 2, dtype)
+    def __init__(self, num_words, size, sizes, negative=5, *, target_factor=None, shrink_windows=True,
+                 dtype=np.float32):
+        self.memory = SegmentMemory(num_words, size, sizes, negative, 2, dtype)
         self.num_sets = self.memory.num_sets
         num_segments, num_columns = self.memory.num_segments, self.memory.num_columns
         self.target_factor = None if target_factor is None else target_factor.astype(dtype)
-        context_weights, total_weights = window_tables(window, False, shrink_windows, run_length)
-        noise_weights = np.repeat(total_weights[:, np.newaxis], negative, axis=1)  # (codes, K)
-        weights = np.concatenate([context_weights, noise_weights], axis=1)      # (codes, W + K)
-        self.weights_of = weights.astype(dtype)
-        shape = (num_segments, SEGMENT, num_columns + negative)                 # (N/S, S, W + K)
+        self.tables = WindowTables(sizes, False, shrink_windows, self._weights_of)  # (codes, W + K)
+        shape = (num_segments, sizes.segment, num_columns + negative)           # (N/S, S, W + K)
         self.labels = (np.arange(shape[2]) < num_columns).astype(dtype)         # (W + K,)
-        padded_factors = np.zeros(num_words + 2 * window, dtype)
-        self.factors_here = padded_factors[window:-window]                      # (N,)
+        padded_factors = np.zeros(num_words + 2 * sizes.window, dtype)
+        self.factors_here = padded_factors[sizes.window:-sizes.window]          # (N,)
         self.context_factors = self.memory.windows_of(padded_factors)           # (N/S, W)
         self.factors = np.ones((num_segments, 1, shape[2]), dtype)              # (N/S, 1, W + K)
         self.weights, self.scores = np.empty(shape, dtype), np.empty(shape, dtype)
         self.targets = np.empty((num_segments, shape[2], size), dtype)          # (N/S, W + K, D)
         self.d_targets = np.empty_like(self.targets)
+
+    def _weights_of(self, context_weights, total_weights):
+        """Return the weights of the words in reach and of the noise words, for codes of windows."""
+        noise_weights = np.repeat(total_weights[:, np.newaxis], self.memory.negative, axis=1)  # (codes, K)
+        return np.concatenate([context_weights, noise_weights], axis=1).astype(self.memory.rows.dtype)
 
     def _noise_of(self, targets):
         """Return a view (sets, segments of a set, K, D) of the noise in targets (N/S, W + K, D)."""
@@ -200,7 +201,8 @@ class SkipGramSegments:
         del scores
         self.factors_here[:] = factors_of(self.target_factor, groups, memory.num_words)
         self.factors[:, 0, :num_columns] = self.context_factors
-        np.take(self.weights_of, windows, axis=0, out=self.weights.reshape(len(windows), -1), mode="clip")
+        weights_of, rows = self.tables.rows(windows)
+        np.take(weights_of, rows, axis=0, out=self.weights.reshape(len(windows), -1), mode="clip")
         probs *= self.factors
         probs -= self.labels
         probs *= self.weights
@@ -217,8 +219,7 @@ class CBOWSegments:
     """CBOW with negative sampling: the mean of a word's window is the input, the word is the target.
 
     Args:
-        num_words, size, window, negative, target_factor, shrink_windows, run_length, dtype: as in
-            SkipGramSegments.
+        num_words, size, sizes, negative, target_factor, shrink_windows, dtype: as in SkipGramSegments.
         has_mean: cbow_mean; False takes the sum.
         error: "program" sends the error undivided to each word of the window, though h is a mean (gensim
             divides it where h is a sum: wrong in both cases); "paper" is the gradient.
@@ -226,19 +227,23 @@ class CBOWSegments:
 
     is_cbow = True
 
-    def __init__(self, num_words, size, window=5, negative=5, *, target_factor=None, shrink_windows=True,
-                 has_mean=True, error="paper", run_length=RUN, dtype=np.float32):
-        self.memory = SegmentMemory(num_words, size, window, negative, 1, dtype)
+    def __init__(self, num_words, size, sizes, negative=5, *, target_factor=None, shrink_windows=True,
+                 has_mean=True, error="paper", dtype=np.float32):
+        self.memory = SegmentMemory(num_words, size, sizes, negative, 1, dtype)
+        self.has_mean, self.error = has_mean, error
         self.num_sets = self.memory.num_sets
         self.target_factor = None if target_factor is None else target_factor.astype(dtype)
-        context_weights, total_weights = window_tables(window, True, shrink_windows, run_length)
+        self.tables = WindowTables(sizes, True, shrink_windows, self._weights_of)
+
+    def _weights_of(self, context_weights, total_weights):
+        """Return the weights forward and backward (codes, W) and in total (codes,), for codes of windows."""
+        dtype = self.memory.rows.dtype
         sum_weights = context_weights.astype(dtype)                             # (codes, W)
         mean_weights = sum_weights / np.maximum(sum_weights.sum(axis=1, keepdims=True), 1)
-        self.total_weights = total_weights.astype(dtype)                        # (codes,)
-        self.forward_weights = mean_weights if has_mean else sum_weights
-        self.backward_weights = self.forward_weights
-        if error == "program":
-            self.backward_weights = sum_weights if has_mean else mean_weights
+        forward_weights = backward_weights = mean_weights if self.has_mean else sum_weights
+        if self.error == "program":
+            backward_weights = sum_weights if self.has_mean else mean_weights
+        return forward_weights, backward_weights, total_weights.astype(dtype)
 
     def gradients(self, vectors, groups, windows):
         """The gradient of the loss, summed over a batch; arguments and results as in SkipGramSegments.
@@ -250,11 +255,12 @@ class CBOWSegments:
             d_context   = backward_weightsᵀ d_hidden           (N/S, W, D)
         """
         memory = self.memory
-        shape = (memory.num_segments, SEGMENT, -1)
+        shape = (memory.num_segments, memory.segment, -1)
+        (forward_table, backward_table, total_weights), rows = self.tables.rows(windows)
         negatives = memory.fetch(vectors, groups)[:, 0]                         # (N/S, K, D)
-        weights = self.total_weights.take(windows)                              # (N,)
+        weights = total_weights.take(rows)                                      # (N,)
         factors = factors_of(self.target_factor, groups, memory.num_words)      # (N,)
-        forward_weights = self.forward_weights.take(windows, axis=0).reshape(shape)
+        forward_weights = forward_table.take(rows, axis=0).reshape(shape)       # (N/S, S, W)
         hidden = forward_weights @ memory.input_context                         # (N/S, S, D)
         target_scores = np.einsum("nsd,nsd->ns", hidden, memory.output_rows).reshape(-1)  # (N,)
         noise_scores = hidden @ negatives.swapaxes(1, 2)                        # (N/S, S, K)
@@ -267,8 +273,8 @@ class CBOWSegments:
         d_hidden = d_noise_scores @ negatives                                   # (N/S, S, D)
         d_hidden += d_target_scores * memory.output_rows
         backward_weights = forward_weights
-        if self.backward_weights is not self.forward_weights:
-            backward_weights = self.backward_weights.take(windows, axis=0).reshape(shape)
+        if backward_table is not forward_table:
+            backward_weights = backward_table.take(rows, axis=0).reshape(shape)
         d_context = backward_weights.swapaxes(1, 2) @ d_hidden                  # (N/S, W, D)
         memory.add_windows(d_context, memory.d_input)
         return sum_groups(memory.d_rows, groups)

@@ -5,11 +5,15 @@ are the three tables made from the counts.
 """
 
 import collections
+import collections.abc
 import heapq
 import itertools
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+
+from minibert.word_vectors.vectors_files import unsaveable
 
 
 class Vocabulary(NamedTuple):
@@ -30,6 +34,7 @@ def read_vocabulary(sentences, min_count=5):
     """Count and number the words of an iterable of token lists, in one pass: a generator will do.
 
     Raises:
+        TypeError: `sentences` or one of them is no list.
         ValueError: a sentence is a string, a word is not, there is no text, no word occurs `min_count`
             times, or no sentence keeps two words, so that none has a neighbour.
     """
@@ -37,13 +42,20 @@ def read_vocabulary(sentences, min_count=5):
     number_of.default_factory = number_of.__len__  # a new word gets the next number
     lengths = []
     tokens = itertools.chain.from_iterable(_measured(sentences, lengths))
-    numbers = np.fromiter(map(number_of.__getitem__, tokens), np.int32)         # (all words,)
+    try:
+        numbers = np.fromiter(map(number_of.__getitem__, tokens), np.int32)     # (all words,)
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        raise TypeError(f"a word must be a str, got a list or the like in sentence {len(lengths)}: sentences "
+                        "are lists of words; of lists of sentences, make one with [sentence for document in "
+                        "documents for sentence in document]") from None
     if len(numbers) == 0:
         raise ValueError("there is no text: sentences must hold lists of words, as in [['the', 'king'], "
                          "['the', 'queen']]")
-    other = next((word for word in number_of if not isinstance(word, str)), None)
-    if other is not None:
-        raise ValueError(f"a word must be a str, got {other!r}: sentences are lists of words")
+    others = [word for word in number_of if not isinstance(word, str)]
+    if others:
+        raise ValueError(f"a word must be a str, got {others[0]!r}: sentences are lists of words")
     counts = np.bincount(numbers)
     order = np.argsort(-counts, kind="stable")
     order = order[counts[order] >= min_count]
@@ -61,8 +73,14 @@ def read_vocabulary(sentences, min_count=5):
         raise ValueError(f"no sentence of {len(lengths)} has two words that occur {min_count} times or more "
                          f"(min_count={min_count}), so no word has a neighbour to learn from: give more text "
                          "or a lower min_count")
-    words = list(number_of)
-    return Vocabulary(words=[words[number] for number in order],
+    all_words = list(number_of)
+    words = [all_words[number] for number in order]
+    problems = unsaveable(words)
+    if problems:
+        warnings.warn(f"number of words that no file of vectors can hold: {len(problems)}, for instance "
+                      f"{problems[0]!r} (empty, or with a space or half a surrogate pair). `save` will "
+                      "refuse the vectors: change these words first, put _ for a space", stacklevel=3)
+    return Vocabulary(words=words,
                       counts=counts[order],
                       word_ids=word_ids,
                       sentence_ids=sentence_ids,
@@ -71,14 +89,19 @@ def read_vocabulary(sentences, min_count=5):
 
 def _measured(sentences, lengths):
     """Yield the sentences, and append the length of each to `lengths`."""
-    if isinstance(sentences, str):
+    if isinstance(sentences, (str, bytes)):
         raise ValueError("sentences must be lists of words, got one string: split it into sentences and "
                          "these into words")
+    if not isinstance(sentences, collections.abc.Iterable):
+        raise TypeError(f"sentences is {sentences!r}; it must be lists of words, as in [['the', 'king'], "
+                        "['the', 'queen']]")
     for sentence in sentences:
         if isinstance(sentence, str):
             raise ValueError(f"a sentence must be a list of words, got the string {sentence[:40]!r}: give "
                              "[sentence.split() for sentence in sentences], or put your one sentence into a "
                              "list")
+        if isinstance(sentence, bytes) or not hasattr(sentence, "__iter__"):
+            raise TypeError(f"sentence {len(lengths) + 1} is {sentence!r}; it must be a list of words")
         sentence = sentence if hasattr(sentence, "__len__") else list(sentence)
         lengths.append(len(sentence))
         yield sentence

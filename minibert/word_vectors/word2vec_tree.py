@@ -18,13 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.word_vectors.word2vec_batches import (
-    RUN,
-    SEGMENT,
+    WindowTables,
     group,
     sigmoid_in_place,
     steps_of,
     sum_groups,
-    window_tables,
 )
 
 RUNS_IN_A_BATCH = 1  # because the matrices of a batch grow with the square of it
@@ -61,17 +59,17 @@ class SkipGramTree:
 
     Args:
         tree: a word2vec_text.HuffmanTree.
-        window: the largest distance of two neighbours.
-        shrink_windows, run_length: see word2vec_batches.
+        sizes: the Sizes of word2vec_batches.
+        shrink_windows: see WindowTables.
         dtype: of the weights.
     """
 
     is_cbow = False
 
-    def __init__(self, tree, window=5, *, shrink_windows=True, run_length=RUN, dtype=np.float32):
-        self.tree, self.window = tree, window
-        context_weights, _ = window_tables(window, False, shrink_windows, run_length)
-        self.context_weights = context_weights.astype(dtype)                    # (codes, W)
+    def __init__(self, tree, sizes, *, shrink_windows=True, dtype=np.float32):
+        self.tree, self.sizes = tree, sizes
+        self.tables = WindowTables(sizes, False, shrink_windows,
+                                   lambda weights, _: weights.astype(dtype))    # (codes, W)
 
     def gradients(self, vectors, nodes, words, windows):
         """The gradient of the loss, summed over a batch.
@@ -84,7 +82,7 @@ class SkipGramTree:
             d_vectors (U, D), the nodes on the paths (U',), and their gradients (U', D).
         """
         paths = paths_to(self.tree, words.distinct[words.place], nodes.dtype)
-        window = band(self.context_weights, windows, self.window)               # (N, N)
+        window = band(*self.tables.rows(windows), self.sizes)                   # (N, N)
         yes, no = window @ paths.yes, window @ paths.no                         # (N, U') each
         inputs = vectors[words.place]                                           # (N, D)
         node_vectors = nodes[paths.nodes]                                       # (U', D)
@@ -99,27 +97,26 @@ class CBOWTree:
     """CBOW with hierarchical softmax: the mean of a word's window is the input, the word is the target.
 
     Args:
-        tree, window, shrink_windows, run_length, dtype: as in SkipGramTree.
+        tree, sizes, shrink_windows, dtype: as in SkipGramTree.
         has_mean, error: as in word2vec_fast.CBOWSegments.
     """
 
     is_cbow = True
 
-    def __init__(self, tree, window=5, *, shrink_windows=True, has_mean=True, error="paper", run_length=RUN,
-                 dtype=np.float32):
-        self.tree, self.window, self.has_mean, self.error = tree, window, has_mean, error
-        context_weights, total_weights = window_tables(window, True, shrink_windows, run_length)
-        self.context_weights = context_weights.astype(dtype)                    # (codes, W)
-        self.total_weights = total_weights.astype(dtype)                        # (codes,)
+    def __init__(self, tree, sizes, *, shrink_windows=True, has_mean=True, error="paper", dtype=np.float32):
+        self.tree, self.sizes, self.has_mean, self.error = tree, sizes, has_mean, error
+        self.tables = WindowTables(sizes, True, shrink_windows,  # (codes, W) and (codes,)
+                                   lambda weights, total: (weights.astype(dtype), total.astype(dtype)))
 
     def gradients(self, vectors, nodes, words, windows):
         """The gradient of the loss, summed over a batch; arguments and results as in SkipGramTree."""
         paths = paths_to(self.tree, words.distinct[words.place], nodes.dtype)
-        window = band(self.context_weights, windows, self.window)               # (N, N)
+        (context_weights, total_weights), rows = self.tables.rows(windows)
+        window = band(context_weights, rows, self.sizes)                        # (N, N)
         mean = window / np.maximum(window.sum(axis=1, keepdims=True), 1)        # (N, N)
         forward_weights, other_weights = (mean, window) if self.has_mean else (window, mean)
         backward_weights = other_weights if self.error == "program" else forward_weights
-        weights = self.total_weights[windows][:, np.newaxis]                    # (N, 1)
+        weights = total_weights[rows][:, np.newaxis]                            # (N, 1)
         yes, no = weights * paths.yes, weights * paths.no                       # (N, U') each
         inputs = vectors[words.place]                                           # (N, D)
         hidden = forward_weights @ inputs                                       # (N, D)
@@ -143,17 +140,18 @@ def paths_to(tree, word_ids, dtype):
     return Paths(nodes, yes, no)
 
 
-def band(context_weights, windows, window):
-    """Return the windows (N,) as a matrix (N, N): the weight of word j for word i.
+def band(context_weights, rows, sizes):
+    """Return the windows of N words as a matrix (N, N): the weight of word j for word i.
 
     Args:
         context_weights: (codes, W), of `window_tables`.
-        windows: (N,), a code for each word.
-        window: the largest distance of two neighbours.
+        rows: (N,), the row of each word in it.
+        sizes: the Sizes.
     """
-    num_words, num_columns = len(windows), context_weights.shape[1]
+    window, segment = sizes.window, sizes.segment
+    num_words, num_columns = len(rows), context_weights.shape[1]
     padded = np.zeros((num_words, num_words + 2 * window), context_weights.dtype)
-    first = np.arange(num_words) // SEGMENT * SEGMENT  # the first column in reach of the segment
+    first = np.arange(num_words) // segment * segment  # the first column in reach of the segment
     columns = first[:, np.newaxis] + np.arange(num_columns)
-    padded[np.arange(num_words)[:, np.newaxis], columns] = context_weights[windows]
+    padded[np.arange(num_words)[:, np.newaxis], columns] = context_weights[rows]
     return padded[:, window:window + num_words]

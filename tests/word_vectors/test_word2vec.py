@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from minibert.word_vectors import word2vec
+from minibert.word_vectors import glove, word2vec
+from minibert.word_vectors.glove import GloVe
 from minibert.word_vectors.word2vec import Word2Vec
 
 ANIMALS, FRUITS = "cat dog horse cow sheep".split(), "apple pear plum cherry fig".split()
@@ -87,14 +88,83 @@ def test_progress_counts_every_word():
     ([[1, 2]] * 9, {}, "a word must be a str, got 1"),
     ([["a", "b"]] * 9, {"vector_size": 0}, "vector_size is 0"),
     ([["a", "b"]] * 9, {"window": 0}, "window is 0"),
-    ([["a", "b"]] * 9, {"window": 128}, "window is 128; it must be below 64"),
+    ([["a", "b"]] * 9, {"epochs": 2.5}, "epochs is 2.5; it must be a whole number, 1 or more"),
+    ([["a", "b"]] * 9, {"alpha": float("nan")}, "alpha is nan; it must be 0 or more"),
+    ([["a", "b"]] * 9, {"sg": 2}, "sg is 2; it must be 0 or 1"),
+    ([["a", "b"]] * 9, {"seed": -1}, "seed is -1; it must be a whole number, 0 or more"),
+    ([["a", "b"]] * 9, {"workers": 0}, "workers is 0; it must be a whole number, 1 or more"),
+    ([["a", None]] * 9, {}, "a word must be a str, got None"),
+    (b"some text", {}, "got one string"),
     ([["a", "b"]] * 9, {"negative": 0}, "nothing would be learned"),
     ([["a", "b"]] * 9, {"cbow_error": "wrong"}, "cbow_error is 'wrong'"),
-    ([["a", "a"]] * 9, {"hs": 1}, "hierarchical softmax needs two words"),
+    ([["a", "a"]] * 9, {"hs": 1, "sample": 0}, "hierarchical softmax needs two words"),
 ])
 def test_errors(text, options, message):
     with pytest.raises(ValueError, match=message):
         Word2Vec(text, **options)
+
+
+@pytest.mark.parametrize(("text", "options", "message"), [
+    (None, {}, "sentences is None; it must be lists of words"),
+    ([["a", "b"], None], {}, "sentence 2 is None; it must be a list of words"),
+    ([["a"], float("nan")], {}, "sentence 2 is nan; it must be a list of words"),
+    ([[["a", "b"], ["c", "d"]]] * 9, {}, "a word must be a str, got a list or the like in sentence 1"),
+    ([["a", "b"]] * 9, {"window": "5"}, "window is '5'; it must be a whole number, 1 or more"),
+    ([["a", "b"]] * 9, {"sample": None}, "sample is None; it must be 0 or more, a number"),
+    ([["a", "b"]] * 9, {"on_progress": 3}, "on_progress is 3; it must be a function"),
+])
+def test_arguments_of_another_type(text, options, message):
+    with pytest.raises(TypeError, match=message):
+        Word2Vec(text, **options)
+
+
+def test_an_error_of_the_readers_own_generator_stays_as_it_is():
+    def broken():
+        yield ["a", "b"]
+        raise TypeError("the file of the reader")
+
+    with pytest.raises(TypeError, match="^the file of the reader$"):
+        Word2Vec(broken())
+
+
+@pytest.mark.parametrize("options", MODES[:4], ids=str)
+def test_a_window_longer_than_every_sentence_is_the_sentence(options):
+    """Gensim's way to say "the whole sentence"; near words weigh hardly more than far ones then."""
+    vectors = Word2Vec(sentences(300), vector_size=8, epochs=3, window=10_000, alpha=0.05, **options)
+    assert np.isfinite(vectors.vectors).all() and np.abs(vectors.vectors).max() > 0.08  # it begins at 0.06
+
+
+@pytest.mark.parametrize("sg", [0, 1])
+def test_long_windows_in_a_long_text(sg):
+    text = [word for sentence in sentences(300) for word in sentence]
+    vectors = Word2Vec([text], vector_size=8, epochs=1, window=150, sg=sg)
+    assert np.isfinite(vectors.vectors).all() and np.abs(vectors.vectors).max() > 0.1
+
+
+def test_workers_change_nothing():
+    one, four = (Word2Vec(sentences(200), vector_size=8, epochs=1, workers=workers) for workers in (1, 4))
+    assert one.vectors.tobytes() == four.vectors.tobytes()
+
+
+def test_a_text_that_is_subsampled_away_is_said():
+    with pytest.warns(UserWarning, match=r"sample=1e-06 leaves 11 of 2,700 words in an epoch, and 0 of them"):
+        Word2Vec(sentences(300), vector_size=8, epochs=1, sample=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_said_of_an_ordinary_text():
+    Word2Vec(sentences(300), vector_size=8, epochs=1, sample=1e-3)
+
+
+@pytest.mark.parametrize("word", ["new york", "", "a\nb", "a\ud800"])
+@pytest.mark.parametrize("train", [Word2Vec, GloVe])
+def test_words_that_no_file_can_hold_are_said_before_training(train, word, monkeypatch):
+    """Before: the training itself is not reached."""
+    monkeypatch.setattr(word2vec, "train", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(glove, "count_cooccurrences", lambda *arguments: 1 / 0)
+    with pytest.warns(UserWarning, match="words that no file of vectors can hold: 1"):
+        with pytest.raises(ZeroDivisionError):
+            train([[word, "b", "c"]] * 9, min_count=1)
 
 
 def test_one_long_sentence_will_do():

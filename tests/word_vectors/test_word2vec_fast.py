@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from minibert.word_vectors.word2vec_batches import cut_into_batches, group
+from minibert.word_vectors.word2vec_batches import cut_into_batches, group, sizes_of
 from minibert.word_vectors.word2vec_fast import CBOWSegments, SkipGramSegments
 from minibert.word_vectors.word2vec_plain import BinaryChoices, Context, HierarchicalSoftmax
 from minibert.word_vectors.word2vec_text import huffman_tree, noise_probabilities
@@ -72,19 +72,19 @@ def fast_gradients(model_class, window, shrink, skips_equal, runs_in_a_batch=2, 
     """The same of the fast form: the mean over all cuts, all windows and all noise words."""
     table = np.concatenate([INPUT, OUTPUT], axis=1)
     factor = 1 - K * NOISE if skips_equal else None
-    model = model_class(runs_in_a_batch * RUN, D, window, K, target_factor=factor, shrink_windows=shrink,
-                        run_length=RUN, dtype=np.float64, **options)
+    sizes = sizes_of(window, max(LENGTHS), model_class.is_cbow, RUN)
+    model = model_class(runs_in_a_batch * sizes.run, D, sizes, K, target_factor=factor, shrink_windows=shrink,
+                        dtype=np.float64, **options)
     d_table = np.zeros((V, 2 * D))
     reaches = range(1, window + 1) if model.is_cbow and shrink else [window]
-    for cut, reach in itertools.product(range(RUN), reaches):
+    for cut, reach in itertools.product(range(sizes.run), reaches):
         draws = Draws(cut, reach)
-        batches = cut_into_batches(
-            TEXT, SENTENCES, window, runs_in_a_batch, draws, model.is_cbow, shrink, RUN)
+        batches = cut_into_batches(TEXT, SENTENCES, sizes, runs_in_a_batch, draws, model.is_cbow, shrink)
         for word_ids, windows in zip(*batches):
             for word in range(V):  # the gradient is linear in the noise words: one at a time is enough
                 groups = group(np.concatenate([word_ids, np.full(model.num_sets * K, word)]))
                 d_vectors = model.gradients(table[groups.distinct], groups, windows)
-                d_table[groups.distinct] += NOISE[word] / (RUN * len(reaches)) * d_vectors
+                d_table[groups.distinct] += NOISE[word] / (sizes.run * len(reaches)) * d_vectors
     return d_table[:, :D], d_table[:, D:]
 
 
@@ -94,38 +94,39 @@ def assert_same(ours, theirs):
 
 
 @pytest.mark.parametrize(("window", "shrink", "skips_equal"), [
-    (2, True, True), (2, True, False), (5, False, True), (18, False, True)])
+    (2, True, True), (2, True, False), (5, False, True), (18, False, True), (40, False, True)])
 def test_skip_gram_has_the_expected_gradient(window, shrink, skips_equal):
     assert_same(fast_gradients(SkipGramSegments, window, shrink, skips_equal),
                 plain_gradients(window, False, shrink, skips_equal))
 
 
 @pytest.mark.parametrize(("window", "shrink", "skips_equal"), [
-    (2, True, True), (2, True, False), (5, False, True)])
+    (2, True, True), (2, True, False), (5, False, True), (40, False, True)])
 def test_cbow_has_the_expected_gradient(window, shrink, skips_equal):
     assert_same(fast_gradients(CBOWSegments, window, shrink, skips_equal),
                 plain_gradients(window, True, shrink, skips_equal))
 
 
 @pytest.mark.parametrize("is_cbow", [False, True])
-@pytest.mark.parametrize("shrink", [False, True])
-def test_hierarchical_softmax_has_the_expected_gradient(is_cbow, shrink, window=3):
+@pytest.mark.parametrize(("window", "shrink"), [(3, False), (3, True), (40, False)])
+def test_hierarchical_softmax_has_the_expected_gradient(is_cbow, window, shrink):
     context, output = Context(INPUT), HierarchicalSoftmax(NODES, TREE)
     for words, target, probability in examples(window, is_cbow, shrink):
         hidden, context_cache = context.forward(words)
         _, cache = output.forward(hidden, target)
         context.backward(output.backward(probability, cache)[0], context_cache)
     model_class = CBOWTree if is_cbow else SkipGramTree
-    model = model_class(TREE, window, shrink_windows=shrink, run_length=RUN, dtype=np.float64)
+    sizes = sizes_of(window, max(LENGTHS), is_cbow, RUN)
+    model = model_class(TREE, sizes, shrink_windows=shrink, dtype=np.float64)
     d_input, d_nodes = np.zeros_like(INPUT), np.zeros_like(NODES)
     reaches = range(1, window + 1) if is_cbow and shrink else [window]
-    for cut, reach in itertools.product(range(RUN), reaches):
-        batches = cut_into_batches(TEXT, SENTENCES, window, 1, Draws(cut, reach), is_cbow, shrink, RUN)
+    for cut, reach in itertools.product(range(sizes.run), reaches):
+        batches = cut_into_batches(TEXT, SENTENCES, sizes, 1, Draws(cut, reach), is_cbow, shrink)
         for word_ids, windows in zip(*batches):
             words = group(word_ids)
             d_vectors, on_paths, d_on_paths = model.gradients(INPUT[words.distinct], NODES, words, windows)
-            d_input[words.distinct] += d_vectors / (RUN * len(reaches))
-            d_nodes[on_paths] += d_on_paths / (RUN * len(reaches))
+            d_input[words.distinct] += d_vectors / (sizes.run * len(reaches))
+            d_nodes[on_paths] += d_on_paths / (sizes.run * len(reaches))
     assert_same((d_input, d_nodes), (context.vectors.grad, output.choices.vectors.grad))
 
 
