@@ -9,7 +9,7 @@ import importlib
 __version__ = "0.1.0"
 
 _NAMES = {  # module: the names that it gives to `minibert`, a line for each model
-    "gradcheck": ("GradientCheckError", "check_directions", "check_gradients"),
+    "gradcheck": ("GradientCheckError", "assert_gradients", "check_directions", "check_gradients"),
     "layers": (
         "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
         "Linear", "MultiHeadAttention", "Parameter", "TanhGELU", "TiedDecoder",

@@ -1,10 +1,12 @@
 """`minibert gradcheck`: every gradient of every layer and model, as a table.
 
-The functions below `run` say what they find, line by line, and return True if all of it is right.
+The functions below `run` say what they find, line by line, and return the verdict.
 """
 
 import functools
+import inspect
 import math
+import runpy
 import time
 from typing import NamedTuple
 
@@ -16,8 +18,11 @@ def add(subparsers):
         help="check every gradient of every layer and model",
         description="Compare the gradients of the hand-written backward passes with those measured on the "
         "forward passes: for each layer and model, the worst error of each input and parameter in any mode. "
-        "The exit code is 1 when one is wrong.",
-        epilog="examples: minibert gradcheck attention --intermediates; "
+        "A Python file is searched for layers and for pairs NAME_forward, NAME_backward (or NAME, "
+        "NAME_backward); what they are checked on is a tuple or dict beside them, NAME_inputs, or of all "
+        "alike, inputs. The exit code is 0 where all is right, 1 where something is wrong, 3 where the "
+        "arithmetic cannot tell.",
+        epilog="examples: minibert gradcheck attention --intermediates; minibert gradcheck my_layer.py; "
         "minibert gradcheck --exhibit transposed-key",
     )
     command.set_defaults(run=run)
@@ -25,7 +30,7 @@ def add(subparsers):
         "names",
         nargs="*",
         metavar="NAME",
-        help="layer or model, or a part of its name, in any case (default: all)",
+        help="layer or model, or a part of its name, in any case (default: all); or a file, my_layer.py",
     )
     command.add_argument(
         "--method", choices=("complex", "central"), help="complex step (default) or central differences"
@@ -47,7 +52,7 @@ def add(subparsers):
 
 
 def run(options):
-    """Run `minibert gradcheck`; return 0 if all gradients are right, else 1.
+    """Run `minibert gradcheck`; return 0 if all gradients are right, 1 if one is wrong, 3 if undecided.
 
     Raises:
         ValueError: options that do not go together, or a name that does not exist.
@@ -60,16 +65,28 @@ def run(options):
         )
     if options.names and (options.exhibit or options.list):
         raise ValueError("NAME does not go with --exhibit or --list: an exhibit brings its own layer")
+    from minibert.gradcheck.report import EXIT_CODES
+
     say, method = functools.partial(print, flush=True), options.method or "complex"
+    files = [name for name in options.names if name.endswith(".py")]
+    if files and len(files) < len(options.names):
+        raise ValueError(f"{files[0]} is a file: check it alone, without names of layers of minibert")
     if options.list:
-        is_right = list_names(say)
+        verdict = list_names(say)
     elif options.preset:
-        is_right = check_preset(options.preset, options.per_tensor, options.exhibit, say)
+        verdict = check_preset(options.preset, options.per_tensor, options.exhibit, say)
     elif options.exhibit:
-        is_right = show_exhibit(options.exhibit, method, options.intermediates, say)
+        verdict = show_exhibit(options.exhibit, method, options.intermediates, say)
+    elif files:
+        verdict = worst([check_file(path, method, options.intermediates, say) for path in files])
     else:
-        is_right = check_everything(options.names, method, options.intermediates, say)
-    return 0 if is_right else 1
+        verdict = check_everything(options.names, method, options.intermediates, say)
+    return EXIT_CODES[verdict]
+
+
+def worst(verdicts):
+    """Return "wrong" if one of them is, else "undecided" if one is, else "right"."""
+    return next((verdict for verdict in ("wrong", "undecided") if verdict in verdicts), "right")
 
 
 class LayerResult(NamedTuple):
@@ -96,11 +113,13 @@ class LayerResult(NamedTuple):
         return max((row.error for row, _ in self.worst.values()), default=math.inf)
 
     def __str__(self):
+        from minibert.gradcheck.report import WORDS
+
         width = max(map(len, self.worst), default=0)
         shape_width = max((len(str(row.shape)) for row, _ in self.worst.values()), default=0)
         lines = [f"{self.layer} ({self.seconds:.2f} s; modes: {', '.join(self.modes)})"]
         for name, (row, mode) in self.worst.items():
-            verdict = "ok   " if row.ok else "WRONG"
+            verdict = f"{WORDS[row.verdict]:<5}"
             shape = f"{str(row.shape):<{shape_width}}"
             lines.append(f"  {name:<{width}}  {shape}  {row.error:7.1e}  {verdict}  {mode}")
         for mode, report in self.reports.items():
@@ -158,14 +177,92 @@ def check_everything(names=(), method="complex", intermediates=False, say=print)
     for layer, cases in choose_cases(names).items():
         results.append(check_layer(layer, cases, method, intermediates))
         say(f"{results[-1]}\n")
-    wrong = [result.layer for result in results if result.reports]
-    count, worst = sum(result.count for result in results), max(result.max_error for result in results)
-    verdict = f"WRONG in {', '.join(wrong)}" if wrong else "all right"
+    count, error = sum(result.count for result in results), max(result.max_error for result in results)
+    verdict = worst([report.verdict for result in results for report in result.reports.values()])
+    found = [
+        result.layer
+        for result in results
+        if any(report.verdict == verdict for report in result.reports.values())
+    ]
+    text = "all right" if verdict == "right" else f"{verdict.upper()} in {', '.join(found)}"
     say(
-        f"layers and models: {len(results)}; gradients: {count}, {verdict}; worst error {worst:.1e} "
+        f"layers and models: {len(results)}; gradients: {count}, {text}; worst error {error:.1e} "
         f"({METHOD_NAMES[method]}, tolerance {TOLERANCE[method]:.0e}); {time.perf_counter() - start:.1f} s"
     )
-    return not wrong
+    return verdict
+
+
+def check_file(path, method="complex", intermediates=False, say=print):
+    """Check every layer and pair of a Python file on the inputs that it names; say the reports.
+
+    A pair is two functions NAME_forward and NAME_backward, or NAME and NAME_backward; a layer is an object
+    with both methods, or a class that is made without arguments. `NAME_inputs`, or `inputs` for all, is a
+    tuple of inputs, or a dict of keyword arguments that may hold "inputs" for these; or a function without
+    arguments that returns one.
+
+    Raises:
+        ValueError: there is no such file, or nothing in it can be checked.
+    """
+    from minibert.gradcheck import GradientCheckError, check_gradients
+
+    names = runpy.run_path(path, run_name="minibert_gradcheck")
+    found = layers_of(names)
+    if not found:
+        raise ValueError(
+            f"{path} has no layer (an object with forward and backward) and no pair of functions "
+            "NAME_forward, NAME_backward"
+        )
+    verdicts = []
+    for name, layer in found.items():
+        inputs, given = inputs_of(path, name, names)
+        try:
+            report = check_gradients(
+                layer, *inputs, method=method, intermediates=intermediates or None, **given
+            )
+        except GradientCheckError as error:
+            raise ValueError(f"{path}: {name}: {error}") from None
+        say(f"{name}\n{report}\n")
+        verdicts.append(report.verdict)
+    return worst(verdicts)
+
+
+def layers_of(names):
+    """Return {name: layer or pair} of a module's names, in their order."""
+    found = {}
+    for name, item in names.items():
+        stem = name.removesuffix("_backward")
+        if stem != name and callable(item):
+            forward = names.get(f"{stem}_forward", names.get(stem))
+            if callable(forward):
+                found[stem] = forward, item
+        elif all(callable(getattr(item, method, None)) for method in ("forward", "backward")):
+            if not inspect.isclass(item):
+                found[name] = item
+            elif item.__module__ == "minibert_gradcheck" and not _needs_arguments(item):
+                found[name] = item()
+    made = {type(layer).__name__ for name, layer in found.items() if name != type(layer).__name__}
+    return {name: layer for name, layer in found.items() if name not in made}
+
+
+def _needs_arguments(made):
+    arguments = inspect.signature(made).parameters.values()
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return any(argument.default is argument.empty and argument.kind not in variable for argument in arguments)
+
+
+def inputs_of(path, name, names):
+    """Return (positional inputs, keyword arguments) that a file names for a layer."""
+    inputs = names.get(f"{name}_inputs", names.get("inputs"))
+    inputs = inputs() if callable(inputs) else inputs
+    if isinstance(inputs, dict):
+        given = dict(inputs)
+        return given.pop("inputs", ()), given
+    if not isinstance(inputs, (tuple, list)):
+        raise ValueError(
+            f"{path} does not say what {name} is checked on: write {name}_inputs = (x, ...) below it, a "
+            "tuple of the inputs of forward"
+        )
+    return inputs, {}
 
 
 def check_preset(preset, per_tensor=False, exhibit=None, say=print):
@@ -190,7 +287,7 @@ def check_preset(preset, per_tensor=False, exhibit=None, say=print):
 
     report = check_directions(model, *inputs, per_tensor=per_tensor, on_tensor=on_tensor, **forward_kwargs)
     say(f"{report}\n{time.perf_counter() - start:.1f} s")
-    return report.ok
+    return "right" if report.ok else "wrong"
 
 
 def show_exhibit(name, method="complex", intermediates=False, say=print):
@@ -205,7 +302,8 @@ def show_exhibit(name, method="complex", intermediates=False, say=print):
         say(str(report))
     if finding is not None:
         say(f"What no gradient check can see: {finding}")
-    return (report is None or report.ok) and (finding is None or finding.ok)
+    verdicts = [report.verdict] if report is not None else []
+    return worst(verdicts + (["wrong"] if finding is not None and not finding.ok else []))
 
 
 def list_names(say=print):
@@ -219,7 +317,7 @@ def list_names(say=print):
     say("\nminibert gradcheck --exhibit NAME")
     for name, exhibit in museum.exhibits.items():
         say(f"  {name:<20} {exhibit.story.splitlines()[0]}")
-    return True
+    return "right"
 
 
 def _layer(case):

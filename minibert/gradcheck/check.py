@@ -1,26 +1,26 @@
 """The check itself: the analytic gradient, from backward, is compared with the numeric one, from forward."""
 
-import functools
 import math
+import warnings
 
 import numpy as np
 
-from minibert.gradcheck.conduct import analytic_gradients, complex_problem, inspect_forward
-from minibert.gradcheck.diagnosis import NOT_RECOGNISED, diagnose
-from minibert.gradcheck.intermediates import StepProbe, record_steps
-from minibert.gradcheck.report import METHOD_NAMES, GradientReport, Row
-from minibert.gradcheck.subject import (
-    CENTRAL_STEP,
-    COMPLEX_STEP,
-    RANDOM_STREAM,
-    GradientCheckError,
-    Subject,
-    contents,
-)
-from minibert.layers.walk import is_layer, walk
+from minibert.gradcheck.conduct import analytic_gradients, inspect_forward, read_but_unchecked
+from minibert.gradcheck.errors import GradientCheckError
+from minibert.gradcheck.explain import check_steps, explain
+from minibert.gradcheck.judge import Judge, TensorProbe
+from minibert.gradcheck.pace import pace
+from minibert.gradcheck.precision import find_single_precision
+from minibert.gradcheck.reference import KINK, complex_doubt
+from minibert.gradcheck.report import GradientReport, Row
+from minibert.gradcheck.subject import RANDOM_STREAM, Subject
 
 TOLERANCE = {"complex": 1e-12, "central": 1e-6}
-LARGEST_DIAGNOSED_STEP = 2000  # entries of a wrong step that are measured, one forward pass each
+DOUBT = (
+    "the forward is not complex-safe for {}: {}. Real differences have decided. (np.abs, np.var, np.std, "
+    "np.linalg.norm, np.conj, float(), math.exp, .astype(float), .real, and buffers of real numbers, "
+    "np.zeros(shape) in place of np.zeros(shape, dtype=x.dtype), drop the imaginary part.)"
+)
 
 
 def check_gradients(
@@ -38,20 +38,24 @@ def check_gradients(
     Args:
         layer: an object with `forward(*inputs) -> (y, cache)` and `backward(d_y, cache) -> d_inputs`, and, if
             it has parameters, `parameters() -> {name: object with .value and .grad}`; or a pair (forward,
-            backward). A model whose backward is `backward(cache, d_loss)` is checked at `out.loss`.
-        *inputs: arrays; those of floating point are checked (in float64, whatever their dtype), others are
-            passed on.
-        method: "complex" or "central".
+            backward). A model whose backward is `backward(cache, d_loss)` is checked at `out.loss`. Layers
+            that keep everything on self are checked as they are: `y = forward(x)`, `d_x = backward(d_y)`,
+            with params and grads (lists or dicts), parameters and gradients (dicts), or W and dW.
+        *inputs: arrays, or tuples, lists and dicts of such; those of floating point are checked (in float64,
+            whatever their dtype), others are passed on.
+        method: "complex" (real differences where the forward pass does not let complex numbers through), or
+            "central": real differences everywhere.
         seed: of the random upstream gradient.
         intermediates: True also checks every named step of the backward pass (d_scores, d_query …); None
             looks for the first wrong step only if a gradient is wrong; False never looks.
         max_entries: measure only so many entries of each tensor, chosen at random; None measures all.
-        tolerance: the largest error that is right; None means 1e-12 for "complex" and 1e-6 for "central".
+        tolerance: the largest error that is right. None: what the reference can tell apart, which is 1e-12
+            by the complex step, and its own estimated error by real differences.
         **forward_kwargs: passed to forward. Arrays among them are constants. A np.random.Generator is copied
             before every forward, so that each draws the same numbers.
 
     Returns:
-        GradientReport. The layer's parameters and gradients are left as they were found.
+        GradientReport. The layer is left as it was found: values, statistics, random generators.
 
     Raises:
         GradientCheckError: the layer does not keep to the contract above, so that nothing can be measured.
@@ -64,282 +68,142 @@ def check_gradients(
     rng = np.random.default_rng([RANDOM_STREAM, seed])
     with Subject(layer, inputs, forward_kwargs) as subject:
         report = GradientReport(subject.title, method, TOLERANCE[method] if tolerance is None else tolerance)
-        report.problems, is_hopeless = inspect_forward(subject)
-        if is_hopeless:
+        report.problems, report.is_hopeless = inspect_forward(subject)
+        if report.is_hopeless:
             return report
         report.analytic, problems = analytic_gradients(subject, rng)
         report.problems += problems
-        if method == "complex":
-            problem = complex_problem(subject, rng)
-            if problem:
-                report.problems.append(problem + " The numbers shown here are central differences.")
-                report.method, report.tolerance = "central", max(report.tolerance, TOLERANCE["central"])
-        for name, tensor in subject.tensors.items():
-            report.numeric[name] = _measure(
-                subject, _TensorProbe(subject, name), tensor.shape, report.method, max_entries, rng
-            )
-        report.rows = [
-            _row(report, name, "input" if name in subject.input_tensors else "parameter", tensor.shape)
-            for name, tensor in subject.tensors.items()
-        ]
-        wrong = any(not row.ok for row in report.rows)
-        if intermediates or (wrong and intermediates is None):
-            _check_steps(subject, report, bool(intermediates), max_entries, rng)
-        _explain(subject, report)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")  # a step that is too large overflows: it is not used
+            _compare(subject, report, method, tolerance, intermediates, max_entries, rng)
         return report
 
 
-# --- measuring ---
+def assert_gradients(layer, *inputs, **options):
+    """Check a layer or pair in a test; arguments as in check_gradients.
+
+    Raises:
+        AssertionError: the verdict is "wrong" or "undecided"; its text is the report.
+        GradientCheckError: the layer cannot be checked.
+    """
+    report = check_gradients(layer, *inputs, **options)
+    if not report.ok:
+        raise AssertionError(f"the gradients are {report.verdict}\n{report}")
 
 
-class _TensorProbe:
-    """Runs the forward pass with a number added to one tensor; `size` is the RMS of the tensor's entries."""
-
-    def __init__(self, subject, name):
-        self.subject = subject
-        self.name = name
-        value = subject.tensors[name]
-        self.size = max(math.sqrt(np.mean(value * value)), 1e-2) if value.any() else 1.0
-
-    def outputs(self, tensors, index, amount):
-        """Return the outputs after `amount` was added to entry `index` of the tensor."""
-        changed = tensors[self.name].copy()
-        changed[index] += amount
-        return self.subject.outputs(self.subject.forward(tensors | {self.name: changed})[0])
-
-
-class _LocalProbe:
-    """Runs the forward pass with a number added to the local that belongs to one backward step."""
-
-    size = 1.0
-
-    def __init__(self, subject, step):
-        self.subject = subject
-        self.probe = StepProbe(subject.layer, step)
-
-    def outputs(self, tensors, index, amount):
-        """Return the outputs after `amount` was added to entry `index` of the local."""
-        self.tensors = tensors
-        return self.subject.outputs(self.probe.run(self.forward, index, amount)[0])
-
-    def forward(self):
-        return self.subject.forward(self.tensors)
-
-
-def _derivative(subject, probe, tensors, method, index, direction=1.0):
-    """Return the derivative of the objective in one entry (index `...` and an array: in a direction)."""
-    if method == "complex":
-        outputs = probe.outputs(tensors, index, 1j * COMPLEX_STEP * direction)
-        return subject.objective([output.imag for output in outputs]) / COMPLEX_STEP
-    step = CENTRAL_STEP * probe.size
-    above = probe.outputs(tensors, index, step * direction)
-    below = probe.outputs(tensors, index, -step * direction)
-    return subject.objective([high - low for high, low in zip(above, below)]) / (2 * step)
+def _compare(subject, report, method, tolerance, intermediates, max_entries, rng):
+    """Measure every gradient, decide on it, and explain those that are wrong."""
+    judge = Judge(subject, tolerance, rng)
+    report.notes += [
+        f"{name} is read by forward, and nobody checks its gradient: make it a parameter, or an input."
+        for name in read_but_unchecked(subject)
+    ]
+    probes = {name: TensorProbe(subject, name) for name in subject.tensors}
+    methods = _methods(subject, report, probes, method, rng)
+    if "central" in methods.values():
+        judge.single = _single_precision(subject)
+    measured = {}
+    counts = {name: min(tensor.size, max_entries or tensor.size) for name, tensor in subject.tensors.items()}
+    expensive = 1 if "central" not in methods.values() else 8
+    with pace(subject.plain_forward, sum(counts.values()), expensive) as advance:
+        for name, tensor in subject.tensors.items():
+            measured[name] = judge.measure(
+                probes[name], report.analytic[name], tensor.shape, methods[name], max_entries, advance
+            )
+            report.numeric[name] = measured[name][0]
+    judge.largest = largest_entry(report)
+    for name in subject.tensors:
+        report.rows.append(
+            decide(subject, report, judge, probes[name], name, measured[name], methods[name])
+        )
+    if set(methods.values()) == {"central"}:
+        report.method, report.tolerance = "central", max(report.tolerance, TOLERANCE["central"])
+    wrong = any(row.verdict == "wrong" for row in report.rows)
+    if intermediates or (wrong and intermediates is None):
+        check_steps(subject, report, judge, decide, bool(intermediates), max_entries)
+    explain(subject, report)
 
 
-def _measure(subject, probe, shape, method, max_entries, rng):
-    """Return the numeric gradient, one entry at a time; NaN where it was not measured."""
-    size = math.prod(shape)
-    entries = range(size)
-    if max_entries is not None and size > max_entries:
-        entries = np.sort(rng.choice(size, max_entries, replace=False))
-    tensors = subject.working_tensors(method)
-    numeric = np.full(shape, np.nan)
-    for entry in entries:
-        index = np.unravel_index(entry, shape)
-        derivative = _derivative(subject, probe, tensors, method, index)
-        numeric[index] = derivative if np.isfinite(derivative) else np.inf  # NaN says: not measured
-    return numeric
+def _methods(subject, report, probes, method, rng):
+    """Return {tensor: method}: the complex step only where it agrees with real differences."""
+    if method == "central":
+        return dict.fromkeys(subject.tensors, "central")
+    norms = {name: _norm(report.analytic[name]) for name in subject.tensors}
+    floor = 1e-2 * max(norms.values())
+    doubts = {
+        name: complex_doubt(subject, probes[name], tensor.shape, rng, max(norms[name], floor))
+        for name, tensor in subject.tensors.items()
+    }
+    for doubt in dict.fromkeys(doubt for doubt in doubts.values() if doubt and doubt != KINK):
+        report.notes.append(DOUBT.format(", ".join(name for name in doubts if doubts[name] == doubt), doubt))
+    kinks = [name for name in doubts if doubts[name] == KINK]
+    if kinks:
+        report.notes.append(
+            f"{KINK}, where {', '.join(kinks)} has another slope to either side: any value between the two "
+            "is right."
+        )
+    return {name: "central" if doubt else "complex" for name, doubt in doubts.items()}
 
 
-def _row(report, name, kind, shape):
-    """Compare one analytic with its numeric gradient."""
-    numeric, analytic = report.numeric[name], report.analytic[name]
-    measured = ~np.isnan(numeric)
-    max_numeric = float(np.abs(numeric[measured]).max(initial=0))
-    row = Row(name, kind, shape, max_numeric, math.inf, False)
+def _norm(gradient):
+    return 0.0 if gradient is None else float(np.sqrt(np.nansum(np.square(gradient))))
+
+
+def _single_precision(subject):
+    """Return the name of the first array in single precision; inputs and parameters are in double."""
+
+    def both_passes():
+        subject.analytic(subject.tensors)
+
+    return find_single_precision(subject.layer, both_passes)
+
+
+def largest_entry(report):
+    """Return the largest entry of any gradient that was measured."""
+    finite = [gradient[np.isfinite(gradient)] for gradient in report.numeric.values()]
+    return max((float(np.abs(entries).max(initial=0)) for entries in finite), default=0.0)
+
+
+def decide(subject, report, judge, probe, name, measured, method, kind=None):
+    """Return the Row of one gradient."""
+    numeric, error, jump = measured
+    analytic, shape = report.analytic[name], numeric.shape
+    kind = kind or ("input" if name in subject.input_tensors else "parameter")
+    finite = np.abs(numeric[np.isfinite(numeric)])
+    row = Row(name, kind, shape, float(finite.max(initial=0)), math.inf, "wrong", method=method)
     if analytic is None:
-        return row._replace(
-            note="no gradient",
-            sentence="backward returns no gradient for it. (A constant is given to forward by keyword, and "
-            "is then not checked.)",
-        )
-    if np.isinf(max_numeric):
-        return row._replace(
-            note="forward not finite",
-            sentence="forward gives NaN or Inf when this tensor is moved a little "
-            f"({METHOD_NAMES[report.method]}), so that there is nothing to compare with.",
-        )
+        if not finite.any() and kind == "parameter" and not np.isinf(numeric).any():
+            return row._replace(error=0.0, verdict="right", note="not used: forward never reads it")
+        return row._replace(note="no gradient", sentence=_no_gradient(kind))
     if np.shape(analytic) != shape or not np.isfinite(analytic).all():
         return row
-    difference = np.abs(analytic - numeric)[measured].max(initial=0)
-    error = float(difference / _scale(report, max_numeric))
-    return row._replace(error=error, ok=error <= report.tolerance)
 
+    def is_accepted(difference):
+        if judge.tolerance is None:
+            return difference <= TOLERANCE["complex"] * judge.scale(numeric)
+        return difference <= judge.tolerance * _divisor(report, numeric)
 
-def _scale(report, largest_entry):
-    """Return the divisor of an error: the largest entry of the gradient, but not less than 1e-2·G or 1e-3."""
-    largest = max(
-        np.abs(gradient[np.isfinite(gradient)]).max(initial=0) for gradient in report.numeric.values()
-    )
-    return max(largest_entry, 1e-2 * largest, 1e-3)
-
-
-# --- what is wrong ---
-
-
-def _check_steps(subject, report, every_step, max_entries, rng):
-    """Check the named steps of the backward pass: all of them, or in order until one is wrong."""
-    subject.zero_grad()
-    record = record_steps(subject.layer, subject.plain_forward, subject.backward, subject.parameters)
-    report.skipped = record.skipped if every_step else {}
-    report.order = record.order | {step.name: step.order for step in record.steps}
-    for step in record.steps:
-        probe = _LocalProbe(subject, step)
-        if not every_step:
-            if _right_in_a_direction(subject, report, probe, step.gradient, rng):
-                subject.right_steps[step.name] = step.gradient
-                continue
-            max_entries = LARGEST_DIAGNOSED_STEP
-        report.analytic[step.name] = step.gradient
-        report.numeric[step.name] = _measure(
-            subject, probe, step.gradient.shape, report.method, max_entries, rng
-        )
-        row = _row(report, step.name, "step", step.gradient.shape)
-        report.steps.append(row)
-        if row.ok:
-            subject.right_steps[step.name] = step.gradient
-        elif not every_step:
-            return
-
-
-def _right_in_a_direction(subject, report, probe, gradient, rng):
-    """Compare Σ gradient · v with the derivative along a random v: one forward pass for all entries."""
-    direction = rng.standard_normal(gradient.shape)
-    tensors = subject.working_tensors(report.method)
-    measured = _derivative(subject, probe, tensors, report.method, ..., direction)
-    largest = np.abs(gradient).max(initial=0)
-    error = abs(np.sum(gradient * direction) - measured) / _scale(report, largest)
-    return error <= report.tolerance * math.sqrt(max(gradient.size, 1))  # NaN is not <= anything
-
-
-def _explain(subject, report):
-    """Give every wrong row its note and sentence, and the report its diagnosis."""
-    wrong = [row for row in report.steps + report.rows if not row.ok]
-    if not wrong:
-        return
-    moments = [report.order.get(row.name, math.inf) for row in wrong]
-    report.first_wrong = wrong[moments.index(min(moments))].name
-    context = _context(subject, report)
-    report.rows = [row if row.ok else _explained(subject, report, row, context) for row in report.rows]
-    report.steps = [row if row.ok else _explained(subject, report, row, context) for row in report.steps]
-    report.diagnosis = next(
-        row.sentence for row in report.rows + report.steps if row.name == report.first_wrong
-    )
-
-
-def _context(subject, report):
-    """Return what diagnose may compare a wrong gradient with."""
-    others = {
-        name: gradient
-        for name, gradient in report.numeric.items()
-        if name in subject.tensors and not np.isnan(gradient).any()
-    }
-    output = {"the output": d_output for d_output in subject.d_outputs if d_output.ndim}
-    arrays = contents(dict(zip(subject.input_names, subject.inputs)) | subject.forward_kwargs)
-    right_steps = {name: subject.right_steps[name] for name in sorted(subject.right_steps, key=_depth)}
-    return {
-        "others": others,
-        "steps": output | right_steps,
-        "values": arrays | subject.tensors,
-        "numbers": _numbers(subject, arrays),
-    }
-
-
-def _depth(name):
-    """Of several names of an array, as d_output_sum and output_norm.d_x, the outer layer's says more."""
-    return name.count(".")
-
-
-def _explained(subject, report, row, context):
-    """Return a wrong row with its sentence, and a note if a pattern fits or it is the first wrong one."""
-    if row.note:
-        return row
-    numeric, analytic = report.numeric[row.name], report.analytic[row.name]
-    if np.isnan(numeric).any():
-        return row._replace(
-            sentence="Only some of its entries were measured, too few to recognise a pattern."
-        )
-    if report.method == "complex" and _agrees_with_central(subject, report, row):
-        return row._replace(
-            note="not complex-safe",
-            sentence="backward agrees with central differences and not with the complex step: your forward "
-            "is not complex-safe. Look for np.abs, .real or np.conj in it, or use method='central'.",
-        )
-    is_first = row.name == report.first_wrong
-    with_ones = functools.partial(_right_with_ones, subject, report, row) if is_first else None
-    overwritten = row.name in subject.overwritten
-    found = diagnose(row.name, analytic, numeric, **context, overwritten=overwritten, with_ones=with_ones)
-    if found.pattern == NOT_RECOGNISED and not is_first:
-        return row._replace(sentence=found.sentence)
-    return row._replace(note=found.pattern, sentence=found.sentence)
-
-
-def _agrees_with_central(subject, report, row):
-    """True if central differences agree with backward where it is furthest from the complex step."""
-    numeric, analytic = report.numeric[row.name], report.analytic[row.name]
-    if (
-        row.kind == "step"
-        or np.shape(analytic) != row.shape
-        or row.error < 1e-5
-        or not np.isfinite(row.error)
-    ):
-        return False
-    worst = np.unravel_index(np.argmax(np.abs(analytic - numeric)), row.shape)
-    probe = _TensorProbe(subject, row.name)
-    central = _derivative(subject, probe, subject.working_tensors("central"), "central", worst)
-    return abs(central - analytic[worst]) < 1e-2 * abs(central - numeric[worst])
-
-
-def _numbers(subject, arrays):
-    """Return {meaning: number} for what a mistaken factor may be made of: sizes, rates, counts."""
-    numbers = {}
-    for name, array in arrays.items():
-        numbers |= {f"axis {axis} of {name}": size for axis, size in enumerate(array.shape)}
-        numbers[f"the size of {name}"] = array.size
-        if array.dtype.kind == "i" and (array < 0).any():
-            numbers[f"the count of {name} that are not negative"] = int((array >= 0).sum())
-    for number, d_output in enumerate(subject.d_outputs):
-        if d_output.ndim == 0:
-            numbers["the upstream gradient"] = float(d_output)
-        output = "the output" if len(subject.d_outputs) == 1 else f"output {number}"
-        numbers |= {f"axis {axis} of {output}": size for axis, size in enumerate(d_output.shape)}
-    for name, gradient in subject.right_steps.items():
-        numbers |= {f"axis {axis} of {name}": size for axis, size in enumerate(gradient.shape)}
-    for path, sublayer in [] if isinstance(subject.layer, (tuple, list)) else walk(subject.layer, is_layer):
-        for name, value in getattr(sublayer, "__dict__", {}).items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                numbers[f"{path}.{name}" if path else name] = value
-    return numbers
-
-
-def _right_with_ones(subject, report, row, gain):
-    """Is this gradient right when the parameter `gain` is all ones?"""
-    if gain not in subject.parameters:
-        return False
-    kept = subject.tensors[gain]
-    subject.tensors[gain] = np.ones_like(kept)
-    subject.zero_grad()
-    if row.kind == "step":
-        record = record_steps(subject.layer, subject.plain_forward, subject.backward, subject.parameters)
-        step = next(step for step in record.steps if step.name == row.name)
-        analytic, probe = step.gradient, _LocalProbe(subject, step)
-    else:
-        _, cache = subject.plain_forward()
-        gradients = subject.gradients(subject.backward(cache))
-        analytic, probe = gradients[row.name].copy(), _TensorProbe(subject, row.name)
-    numeric = _measure(subject, probe, row.shape, report.method, 50, np.random.default_rng(0))
-    subject.tensors[gain] = kept
+    verdict, note = judge.decide(name, probe, np.asarray(analytic), numeric, error, jump, method, is_accepted)
     measured = np.isfinite(numeric)
     difference = np.abs(analytic - numeric)[measured].max(initial=0)
-    return difference <= 1e-6 * np.abs(numeric[measured]).max(initial=0)
+    row = row._replace(error=float(difference / _divisor(report, numeric)), verdict=verdict)
+    if verdict == "undecided":
+        return row._replace(note=note.split(":")[0].split(",")[0][:40], sentence=note)
+    if verdict == "right" and kind == "parameter" and not finite.any() and method == "complex":
+        note = note or "not used: forward never reads it"
+    return row._replace(note=note if verdict == "right" else "")
+
+
+def _divisor(report, numeric):
+    """Return the divisor of an error: the largest entry of the gradient, but not less than 1e-2·G or 1e-3."""
+    finite = np.abs(numeric[np.isfinite(numeric)])
+    return max(float(finite.max(initial=0)), 1e-2 * largest_entry(report), 1e-3)
+
+
+def _no_gradient(kind):
+    if kind == "input":
+        return (
+            "backward returns no gradient for it. (A constant, as one-hot labels are, is given to forward by "
+            "keyword, and is then not checked.)"
+        )
+    return "forward reads it, and backward gives it no gradient."

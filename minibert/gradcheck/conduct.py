@@ -1,10 +1,10 @@
 """What a layer must not do, a sentence each: change its inputs, hide random numbers, overwrite .grad …"""
 
-import warnings
-
 import numpy as np
 
-from minibert.gradcheck.subject import COMPLEX_STEP, contents
+from minibert.gradcheck.discovery import ArrayParameter
+from minibert.gradcheck.memory import Place
+from minibert.gradcheck.subject import contents
 
 
 def _copies(arrays):
@@ -41,22 +41,58 @@ def inspect_forward(subject):
         for name in _changed(original, _given(subject))
     ]
     subject.tensors.update(_copies(expected))
+    keeps_state = not subject.memory.is_as_it_was(apart_from=_exchanged_places(subject))
+    subject.restore_generators()
     second = subject.outputs(subject.forward(subject.tensors)[0])
     subject.tensors.update(expected)
+    subject.keeps_state = keeps_state
+    subject.plain_outputs = first
     if len(first) != len(second) or not all(map(_equal, first, second)):
         problems.append(
             "forward is not deterministic: two calls with the same input gave different outputs. Random "
             "numbers must come from a generator that is an argument, forward(x, rng=generator), weights "
-            "must be made once, in __init__, and a layer must not count or remember its calls."
+            "must be made once, in __init__, and a layer must not count or remember its calls. Nothing can "
+            "be measured on it: for the check, turn dropout off, or hand in a generator."
         )
         return problems, True
     if not all(np.isfinite(output).all() for output in second):
         problems.append(
             "forward returns NaN or Inf for this input: look for a division by zero, the logarithm of "
-            "zero or an exp that overflows."
+            "zero or an exp that overflows. Nothing can be measured there."
         )
         return problems, True
     return problems, False
+
+
+def _exchanged_places(subject):
+    """Return the Places of the values that the check itself puts in."""
+    places = []
+    for parameter in subject.parameters.values():
+        is_array = isinstance(parameter, ArrayParameter)
+        places += parameter.places if is_array else [Place(parameter, "value")]
+    return [Place(place.holder, place.key) for place in places]
+
+
+def read_but_unchecked(subject):
+    """Return the names of float arrays on the layer that move the outputs, and have no gradient."""
+    names, rng = [], np.random.default_rng(0)
+    keeps_state, subject.keeps_state = subject.keeps_state, False
+    for name, held in subject.unseen.items():
+        value = held.array
+        amount = 1e-3 * (np.abs(value[np.isfinite(value)]).max(initial=0) or 1.0)
+        subject.memory.restore()
+        held.value = value + amount * rng.standard_normal(value.shape)
+        try:
+            outputs = subject.outputs(subject.plain_forward()[0])
+            is_read = not all(map(_equal, outputs, subject.plain_outputs))
+        except Exception:
+            is_read = True
+        held.value = value
+        names += [name] if is_read else []
+    subject.keeps_state = keeps_state
+    if names:
+        subject.memory.restore()
+    return names
 
 
 def analytic_gradients(subject, rng):
@@ -70,6 +106,8 @@ def analytic_gradients(subject, rng):
     )
     subject.zero_grad()
     returned = subject.backward(cache)
+    if isinstance(returned, dict) and not any(isinstance(item, dict) for item in subject.inputs):
+        subject.gradients(returned)  # says what is expected
     gradients = {
         name: None if gradient is None else np.array(gradient)
         for name, gradient in subject.gradients(returned).items()
@@ -82,11 +120,40 @@ def analytic_gradients(subject, rng):
         "look at the cache in the debugger, would see wrong numbers."
         for name in _changed(cached, contents(cache))
     ]
-    if _changed(upstream, contents([subject.d_y])):
+    is_changed = bool(_changed(upstream, contents([subject.d_y])))
+    subject.d_y = _restored(subject.d_y, upstream)
+    if cache is None and not subject.backward_takes_cache:
+        problems = []  # the field's layers that keep everything on self overwrite what they like
+    elif is_changed:
         problems.append("backward changes the upstream gradient d_y in place: a skip path still needs it.")
-    if not problems:
-        problems = _problems_of_second_backward(subject, cache, gradients)
+    if problems:
+        return gradients, problems
+    if subject.backward_takes_cache and (cached or cache is None):
+        return gradients, _problems_of_second_backward(subject, cache, gradients)
+    again = subject.analytic(subject.tensors)  # what is kept in objects collects its gradients itself
+    unsteady = [
+        name
+        for name, gradient in gradients.items()
+        if gradient is not None and not _close(gradient, again[name])
+    ]
+    if unsteady:
+        text = "backward is not deterministic: the same two passes gave two different gradients of"
+        problems = [f"{text} {', '.join(unsteady)}."]
     return gradients, problems
+
+
+def _close(first, second):
+    """Whether two gradients are the same but for rounding; one that is not finite is reported elsewhere."""
+    if np.shape(first) != np.shape(second) or not np.isfinite(first).all():
+        return np.shape(first) == np.shape(second)
+    return bool(np.abs(first - second).max(initial=0) <= 1e-9 * np.abs(first).max(initial=0))
+
+
+def _restored(d_y, copies):
+    """Write the numbers that the upstream gradient had back into it, and return it."""
+    for name, array in contents([d_y]).items():
+        np.copyto(array, copies[name])
+    return d_y
 
 
 def _problems_of_second_backward(subject, cache, first):
@@ -106,6 +173,8 @@ def _problems_of_second_backward(subject, cache, first):
     }
     small = 1e-9 * max((np.abs(gradient).max(initial=0) for gradient in comparable.values()), default=0)
     for name, gradient in comparable.items():
+        if isinstance(subject.parameters.get(name), ArrayParameter):
+            continue  # self.dW = ... is how bare arrays are used
         expected = 2 * gradient if name in subject.parameters else gradient
         if np.abs(second[name] - expected).max(initial=0) <= small:
             continue
@@ -122,43 +191,3 @@ def _problems_of_second_backward(subject, cache, first):
             "write grad += ..., so that a layer used twice collects both gradients."
         )
     return problems
-
-
-def complex_problem(subject, rng):
-    """Return a sentence if the forward pass loses the imaginary part of complex numbers, else None."""
-    advice = (
-        "your forward is not complex-safe: {}. Avoid np.abs, np.var, np.std, np.linalg.norm, np.conj, "
-        "float(), .astype(float) and .real on the way from x to y (x * x instead of np.abs(x) ** 2), or use "
-        "method='central'."
-    )
-    direction = {name: rng.standard_normal(tensor.shape) for name, tensor in subject.tensors.items()}
-    tensors = {name: tensor + 1j * COMPLEX_STEP * direction[name] for name, tensor in subject.tensors.items()}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", np.exceptions.ComplexWarning)
-        try:
-            outputs = subject.outputs(subject.forward(tensors)[0])
-        except Exception as error:
-            return advice.format(f"with complex numbers it stops with {type(error).__name__}: {error}")
-    dropped = [warning for warning in caught if issubclass(warning.category, np.exceptions.ComplexWarning)]
-    if dropped:
-        return advice.format(f"line {dropped[0].lineno} of {dropped[0].filename} drops the imaginary part")
-    if not any(output.dtype.kind == "c" for output in outputs):
-        return advice.format("it returns real numbers when it is given complex ones")
-    by_complex = subject.objective([output.imag for output in outputs]) / COMPLEX_STEP
-    step = 1e-7
-    above, below = (
-        subject.outputs(
-            subject.forward(
-                {name: tensor + sign * step * direction[name] for name, tensor in subject.tensors.items()}
-            )[0]
-        )
-        for sign in (1, -1)
-    )
-    by_difference = subject.objective([high - low for high, low in zip(above, below)]) / (2 * step)
-    size = max(abs(by_complex), abs(by_difference), 1e-3)
-    if abs(by_complex - by_difference) > 1e-3 * size:
-        return advice.format(
-            f"in a random direction its derivative is {by_complex:.6g} by the complex step and "
-            f"{by_difference:.6g} by central differences (or this input lies on a kink, as ReLU has at 0)"
-        )
-    return None

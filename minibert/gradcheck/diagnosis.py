@@ -155,11 +155,80 @@ def wrong_sign(case):
 def single_precision(case):
     error = np.abs(case.analytic - case.numeric).max() / np.abs(case.numeric).max(initial=1e-300)
     if error < CLOSE:
-        return (
-            f"it is right to {-math.log10(error):.0f} digits and no further: something in it is computed in "
-            "float32, a constant is rounded, or an approximation is used where forward is exact (or the "
-            "other way round)."
+        cause = (
+            "a small number (an eps) is left out or put in another place, a constant is rounded, an "
+            "approximation is used where forward is exact (or the other way round), or something in it is "
+            "computed in float32"
         )
+        if np.array_equal(case.analytic, case.analytic.astype(np.float32)):
+            cause = "it is computed in float32"
+        return f"it is right to {-math.log10(error):.0f} digits and no further: {cause}."
+
+
+def truly_zero(case):
+    if not case.numeric.any() and case.analytic.any():
+        return (
+            "forward does not change at all when this is moved (it is rounded, compared or not used): the "
+            "gradient is zero, and backward gives one all the same (as a straight-through estimator does)."
+        )
+
+
+def penalty_missing(case):
+    value = case.values.get(case.name)
+    if value is None or value.shape != case.analytic.shape or value.size < 3 or not value.any():
+        return None
+    difference = case.numeric - case.analytic
+    rounding = 1e-12 * np.abs(case.numeric).max(initial=0)
+    upstream = case.numbers.get("the upstream gradient", 1.0)
+    for term, text in ((value * upstream, case.name), (np.sign(value) * upstream, f"sign({case.name})")):
+        times = float(np.vdot(difference, term) / np.vdot(term, term))
+        is_same = np.abs(difference - times * term).max() <= max(CLOSE * np.abs(difference).max(), rounding)
+        if is_same and np.abs(difference).max() > 10 * rounding:
+            return (
+                f"a term is missing: {times:.4g} times {text}, as a penalty on the size of {case.name} "
+                "(weight decay) gives."
+            )
+
+
+def softmax_rule(case):
+    """numeric = p (dp - sum p dp): which part of it was left out?"""
+    for name, probs in case.values.items():
+        if probs.shape != case.numeric.shape or probs.dtype.kind != "f" or not probs.ndim:
+            continue
+        for step, d_probs in case.steps.items():
+            if d_probs.shape != probs.shape:
+                continue
+            product = probs * d_probs
+            if not same(product - probs * product.sum(-1, keepdims=True), case.numeric):
+                continue
+            for wrong, text in (
+                (product, "the sum is left out: only the diagonal of the Jacobian is used"),
+                (product * (1 - probs), "p (1 - p) is only the diagonal of the Jacobian"),
+                (product - probs * d_probs.sum(-1, keepdims=True), "in the sum, the factor p is missing"),
+                (product - probs * product.mean(-1, keepdims=True), "a mean is taken where the sum belongs"),
+                (d_probs - product.sum(-1, keepdims=True), "the first factor p is missing"),
+                (product + probs * product.sum(-1, keepdims=True), "the sum is added instead of subtracted"),
+            ):
+                if same(case.analytic, wrong):
+                    return (
+                        f"the derivative of a softmax is p * (d_p - (p * d_p).sum()), p being {name} and d_p "
+                        f"the gradient of {step}: {text}."
+                    )
+
+
+def derivative_missing(case):
+    for name, value in case.values.items():
+        if value.shape != case.numeric.shape or value.dtype.kind != "f" or not value.ndim:
+            continue
+        for factor, text in (
+            (1 - value * value, f"1 - {name}^2, the derivative of tanh"),
+            (value * (1 - value), f"{name} (1 - {name}), the derivative of the sigmoid"),
+            (1 - value, f"1 - {name}"),
+            ((value > 0) * 1.0, f"{name} > 0, the derivative of ReLU"),
+            (value, name),
+        ):
+            if np.ptp(factor) and same(case.analytic * factor, case.numeric):
+                return f"the factor {text}, is missing.".replace(f"{name}, is", f"{name} is")
 
 
 def constant_factor(case):
@@ -210,19 +279,49 @@ def passed_on(case):
 def reshaped(case):
     if case.numeric.ndim < 2 or case.numeric.shape != case.analytic.shape:
         return None
-    if same(np.sort(case.analytic, axis=None), np.sort(case.numeric, axis=None)):
-        return (
-            "it holds the right numbers in the wrong places: a reshape where a transpose is needed (or both "
-            "in the wrong order). A reshape keeps the order in memory, a transpose changes it."
-        )
+    for axes in itertools.permutations(range(case.numeric.ndim)):
+        order = [case.numeric.shape[axis] for axis in axes]
+        for moved in (
+            case.numeric.transpose(axes).reshape(case.numeric.shape),
+            case.numeric.reshape(order).transpose(np.argsort(axes)),
+        ):
+            if same(case.analytic, moved):
+                return (
+                    "it holds the right numbers in the wrong places: a reshape where a transpose is needed "
+                    "(or both in the wrong order). A reshape keeps the order in memory, a transpose changes "
+                    "it."
+                )
+
+
+def reordered(case):
+    for count in range(1, case.numeric.ndim + 1):
+        for axes in itertools.combinations(range(case.numeric.ndim), count):
+            if same(case.analytic, np.flip(case.numeric, axes)) and case.numeric.size > 1:
+                return (
+                    f"it is flipped along axis {' and '.join(map(str, axes))}: look which way forward goes "
+                    "through it (a convolution turns its kernel round, a backward recurrence its steps)."
+                )
+    for axis, size in enumerate(case.numeric.shape):
+        rows, wrong = (np.moveaxis(g, axis, 0).reshape(size, -1) for g in (case.numeric, case.analytic))
+        for blocks in (number for number in range(2, size + 1) if size % number == 0):
+            parts, given = (np.split(array, blocks) for array in (rows, wrong))
+            places = [next((k for k, part in enumerate(parts) if same(one, part)), None) for one in given]
+            if None not in places and len(set(places)) == blocks and places != sorted(places):
+                return (
+                    f"its {blocks} blocks along axis {axis} are in the wrong order, {places} (gates, heads "
+                    "or classes that are exchanged)."
+                )
 
 
 def added_constant(case):
     difference = case.analytic - case.numeric
     if case.numeric.size > 1 and same(difference, np.full_like(difference, difference.mean())):
+        text = f"{difference.mean():.6g} is added to every entry"
+        if abs(difference.mean() - 1) > CLOSE:
+            return text + "."
         return (
-            f"{difference.mean():.6g} is added to every entry: the derivative of a sum x + f(x) is d_y + "
-            "..., the gradient that came in, and not a number."
+            text + ": the derivative of a sum x + f(x) is d_y + ..., the gradient that came in, and not a "
+            "number."
         )
 
 
@@ -305,16 +404,31 @@ def lookup_share(case):
 
 
 def repeated_ids(case):
-    if case.numeric.ndim < 1:
+    if case.numeric.ndim < 1 or case.analytic.shape != case.numeric.shape:
         return None
-    for name, counts in id_counts(case):
-        wrong = differs(case).reshape(len(counts), -1).any(axis=1)
-        if (counts == 1).any() and not wrong[counts < 2].any():
-            return (
-                f"the rows of ids that occur once in {name} are right, those of repeated ids are not "
-                f"({', '.join(map(str, np.flatnonzero(wrong)[:5]))}): `grad[ids] += d` keeps only one of "
-                "several; use np.add.at(grad, ids, d)."
-            )
+    for axis in dict.fromkeys((0, case.numeric.ndim - 1)):
+        size = case.numeric.shape[axis]
+        both = case.numeric, case.analytic
+        numeric, analytic = (np.moveaxis(gradient, axis, 0).reshape(size, -1) for gradient in both)
+        for name, ids in case.values.items():
+            if ids.dtype.kind not in "iu" or not ids.size or ids.min() < 0 or ids.max() >= size:
+                continue
+            for gradient in case.steps.values():
+                if gradient.size != ids.size * numeric.shape[1]:
+                    continue
+                rows = gradient.reshape(-1, ids.size).T if axis else gradient.reshape(ids.size, -1)
+                one_each = np.zeros_like(numeric)
+                one_each[ids.reshape(-1)] = rows
+                every = np.zeros_like(numeric)
+                np.add.at(every, ids.reshape(-1), rows)
+                if same(analytic, one_each) and same(numeric, every):
+                    wrong = np.flatnonzero(np.bincount(ids.reshape(-1), minlength=size) > 1)
+                    where, rows = (":, ", "columns") if axis else ("", "rows")
+                    return (
+                        f"the {rows} of ids that occur once in {name} are right, those of repeated ids are "
+                        f"not ({', '.join(map(str, wrong[:5]))}): `grad[{where}ids] += d` keeps only one of "
+                        "several; use np.add.at(grad, ids, d)."
+                    )
 
 
 def masked_positions(case):
@@ -419,17 +533,22 @@ PATTERNS = [
     ("wrong shape", wrong_shape),
     ("exactly zero", no_gradient),
     ("overwritten", overwritten),
+    ("no gradient expected", truly_zero),
+    ("penalty missing", penalty_missing),
     ("single precision", single_precision),
     ("wrong sign", wrong_sign),
     ("constant factor", constant_factor),
     ("transposed", transposed),
+    ("softmax", softmax_rule),
     ("gain missing", missing_gain),
     ("term missing", term_missing),
     ("another's gradient", swapped),
     ("passed on", passed_on),
+    ("derivative missing", derivative_missing),
     ("number for gradient", number_for_gradient),
     ("term exchanged", term_exchanged),
     ("product transposed", product_not_transposed),
+    ("reordered", reordered),
     ("reshaped", reshaped),
     ("added constant", added_constant),
     ("share missing", lookup_share),
@@ -466,26 +585,21 @@ def known_factors(numbers):
             meanings.setdefault(number, []).append(name)
     known = {number: f"{number:.6g} is {' or '.join(names[:2])}" for number, names in meanings.items()}
     sizes = [number for number in known if isinstance(number, int)]
-    for number, meaning in known.items():
-        yield from forms(f"{number:.6g}", number, meaning)
-    yield from forms("2", 2.0, "")
-    for number in sizes:
-        yield from forms(f"sqrt({number})", math.sqrt(number), known[number])
-    for number in known:
-        if number < 1:
-            yield from forms(f"(1 - {number:.6g})", 1 - number, known[number])
+    plain = [(f"{number:.6g}", number, meaning) for number, meaning in known.items()]
+    plain.append(("2", 2.0, ""))
+    roots = [(f"sqrt({number})", math.sqrt(number), known[number]) for number in sizes]
+    rates = [(f"(1 - {number:.6g})", 1 - number, known[number]) for number in known if number < 1]
+    pairs = []
     for first, second in itertools.combinations(sizes, 2):
         meaning = f"{known[first]}, {known[second]}"
-        yield from forms(f"({first}*{second})", first * second, meaning)
-        yield from forms(f"({first}/{second})", first / second, meaning)
-
-
-def forms(text, value, meaning):
-    """Yield a factor, its inverse, and the squares of both."""
-    yield text, value, meaning
-    yield f"1/{text}", 1 / value, meaning
-    yield f"{text}^2", value * value, meaning
-    yield f"1/{text}^2", 1 / (value * value), meaning
+        pairs.append((f"({first}*{second})", first * second, meaning))
+        pairs.append((f"({first}/{second})", first / second, meaning))
+    for text, value, meaning in [*plain, *roots, *rates, *pairs]:
+        yield text, value, meaning
+        yield f"1/{text}", 1 / value, meaning
+    for text, value, meaning in [*plain, *rates, *pairs]:
+        yield f"{text}^2", value * value, meaning
+        yield f"1/{text}^2", 1 / (value * value), meaning
 
 
 def id_counts(case):

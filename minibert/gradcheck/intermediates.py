@@ -14,6 +14,7 @@ Used by check.py; nothing here knows about tolerances.
 import contextlib
 import copy
 import dis
+import functools
 import inspect
 import re
 import sys
@@ -34,6 +35,9 @@ class Step(NamedTuple):
         call:     which of the forward calls (counted over all layers) holds the local.
         local:    the name of that local, `scores`.
         line:     it is complete when this many lines of the call have been run.
+        content:  the numbers of that local.
+        unmasked: the gradient before some of its entries were set to zero; None if they were not.
+        backward_call, backward_name, backward_line: the same of the backward pass.
     """
 
     name: str
@@ -42,6 +46,11 @@ class Step(NamedTuple):
     call: int
     local: str
     line: int
+    content: np.ndarray
+    unmasked: np.ndarray | None
+    backward_call: int
+    backward_name: str
+    backward_line: int
 
 
 class Record(NamedTuple):
@@ -58,7 +67,7 @@ class Record(NamedTuple):
     skipped: dict
 
 
-def record_steps(layer, forward, backward, parameters):
+def record_steps(layer, forward, backward, parameters, zero_grad):
     """Run both passes once and return their Record.
 
     Args:
@@ -66,10 +75,12 @@ def record_steps(layer, forward, backward, parameters):
         forward: function without arguments that runs its forward pass and returns (y, cache).
         backward: function of the cache that runs its backward pass.
         parameters: dict name -> object with .grad.
+        zero_grad: function that empties these, called between the two passes.
     """
     watcher = _Watcher(layer, parameters)
     with _tracing(watcher.on_forward):
         _, cache = forward()
+    zero_grad()
     with _tracing(watcher.on_backward):
         backward(cache)
     return watcher.record()
@@ -89,7 +100,7 @@ def _tracing(function):
 # --- which frames belong to which layer ---
 
 
-class _Frames:
+class Frames:
     """Knows the frames of a layer's forward and backward passes, and of its sublayers', when it sees them."""
 
     def __init__(self, layer):
@@ -114,7 +125,9 @@ class _Frames:
 
 
 def _code(function):
-    """Return the code object of a function or method; None if it has none (a callable written in C)."""
+    """Return the code object of a function, method or partial; None if it has none (one written in C)."""
+    while isinstance(function, functools.partial):
+        function = function.func
     return getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
 
 
@@ -132,6 +145,15 @@ class _Local:
         self.names_known = names_known
         self.rebound = False
         self.changed_late = False
+        self.last_line = line
+        self.unmasked = None
+
+    def changes_to(self, array, line, moment):
+        """Note that it has other numbers now; those before are kept if zeros are all that is new."""
+        zeroed = array == 0 if array.shape == self.content.shape else np.False_
+        is_masked = zeroed.any() and np.array_equal(np.where(zeroed, 0, self.content), array)
+        self.unmasked = self.content if is_masked else None
+        self.content, self.moment, self.last_line = array.copy(), moment, line
 
 
 class _Call:
@@ -161,10 +183,11 @@ class _Call:
             if local is None:
                 self.locals[name] = _Local(array, self.lines, moment, len(self.names))
             elif array is not local.array:
-                local.array, local.content, local.moment = array, array.copy(), moment
+                local.array = array
+                local.changes_to(array, self.lines, moment)
                 local.rebound = True
             elif not np.array_equal(array, local.content, equal_nan=True):
-                local.content, local.moment = array.copy(), moment
+                local.changes_to(array, self.lines, moment)
                 if len(self.names) == local.names_known:  # still being made: y = x @ w, then y += b
                     local.line = self.lines
                 else:
@@ -190,7 +213,7 @@ class _Watcher:
     """Trace functions that record a forward and a backward pass."""
 
     def __init__(self, layer, parameters):
-        self.frames = _Frames(layer)
+        self.frames = Frames(layer)
         self.parameters = parameters
         self.moment = 0
         self.forward_calls = []
@@ -258,11 +281,11 @@ class _Watcher:
             same_path = [call for call in self.forward_calls if call.path == forward.path]
             suffix = f" (call {same_path.index(forward) + 1})" if len(same_path) > 1 else ""
             for name, local in backward.locals.items():
-                target = name.removeprefix("d_")
+                target = _target(name, forward.locals)
                 is_argument = name in backward.arguments
                 given = is_argument and (backward.path == "" or self._has_name_elsewhere(local, backward))
                 checked_as_input = forward.path == "" and target in forward.arguments
-                if target == name or target not in forward.locals or given or checked_as_input:
+                if target is None or given or checked_as_input:
                     continue
                 full_name = f"{backward.path}.{name}{suffix}" if backward.path else name + suffix
                 why_not = forward.why_not(target)
@@ -271,9 +294,20 @@ class _Watcher:
                 if why_not:
                     skipped[full_name] = why_not
                     continue
-                call = self.forward_calls.index(forward)
                 steps.append(
-                    Step(full_name, local.content, local.moment, call, target, forward.locals[target].line)
+                    Step(
+                        name=full_name,
+                        gradient=local.content,
+                        order=local.moment,
+                        call=self.forward_calls.index(forward),
+                        local=target,
+                        line=forward.locals[target].line,
+                        content=forward.locals[target].content,
+                        unmasked=local.unmasked,
+                        backward_call=self.backward_calls.index(backward),
+                        backward_name=name,
+                        backward_line=local.last_line,
+                    )
                 )
         return Record(sorted(steps, key=_order_of), self.order, skipped)
 
@@ -281,12 +315,26 @@ class _Watcher:
         """An argument d_y that is a named step of the calling backward is checked there."""
         for call in self.backward_calls:
             for name, other in call.locals.items():
-                target = name.removeprefix("d_")
                 if call is backward or call.partner is None or other.array is not local.array:
                     continue
-                if target in call.partner.locals and call.partner.why_not(target) is None:
+                target = _target(name, call.partner.locals)
+                if target is not None and call.partner.why_not(target) is None:
                     return True
         return False
+
+
+def _target(name, locals_of_forward):
+    """Return the local that a gradient of this name belongs to: scores, of d_scores, dscores, grad_scores."""
+    for prefix in ("d_", "grad_", "d", "g_"):
+        rest = name.removeprefix(prefix)
+        if name.startswith(prefix) and rest:
+            plain = {other.replace("_", "").lower(): other for other in locals_of_forward if other != name}
+            if rest in locals_of_forward and rest != name:
+                return rest
+            if rest.replace("_", "").lower() in plain:
+                return plain[rest.replace("_", "").lower()]
+    rest = name.removesuffix("_grad")
+    return rest if rest != name and rest in locals_of_forward else None
 
 
 def _order_of(step):
@@ -320,7 +368,7 @@ class StepProbe:
     """
 
     def __init__(self, layer, step):
-        self.frames = _Frames(layer)
+        self.frames = Frames(layer)
         self.step = step
 
     def run(self, forward, index, amount):
@@ -347,4 +395,40 @@ class StepProbe:
         changed = array.astype(np.result_type(array.dtype, np.asarray(self.amount).dtype))
         changed[self.index] += self.amount
         frame.f_locals[self.step.local] = changed  # Python hands it back to the frame of a trace function
+        return None
+
+
+class BackwardProbe:
+    """Runs a backward pass with one of its steps exchanged.
+
+    Args:
+        layer: the layer (or pair of functions) that record_steps has watched.
+        step: one of its steps.
+    """
+
+    def __init__(self, layer, step):
+        self.frames = Frames(layer)
+        self.step = step
+
+    def run(self, backward, gradient):
+        """Return backward(), the step's local being `gradient` from the line on where it is complete."""
+        self.gradient = gradient
+        self.calls = self.lines = 0
+        with _tracing(self.on_backward):
+            return backward()
+
+    def on_backward(self, frame, event, value):
+        if event != "call" or self.frames.path(frame, self.frames.backward_codes) is None:
+            return None
+        self.calls += 1
+        return self.in_backward if self.calls == self.step.backward_call + 1 else None
+
+    def in_backward(self, frame, event, value):
+        if event != "line":
+            return self.in_backward
+        self.lines += 1
+        if self.lines < self.step.backward_line:
+            return self.in_backward
+        sys.settrace(None)
+        frame.f_locals[self.step.backward_name] = self.gradient.copy()
         return None

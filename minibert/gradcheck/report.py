@@ -5,6 +5,7 @@ import textwrap
 from typing import NamedTuple
 
 METHOD_NAMES = {"complex": "complex step", "central": "central differences"}
+EXIT_CODES = {"right": 0, "wrong": 1, "undecided": 3}  # 2: used wrongly
 
 
 class Row(NamedTuple):
@@ -17,9 +18,10 @@ class Row(NamedTuple):
         max_numeric: largest entry of the numeric gradient, in size.
         error:       max|analytic - numeric| / max(max|numeric|, 1e-2·G, 1e-3); infinite if there is
                      nothing to compare.
-        ok:          the error is within the tolerance.
-        note:        what is wrong, in a few words; empty if nothing is.
-        sentence:    what is wrong, for a person; empty if nothing is.
+        verdict:     "right", "wrong" or "undecided".
+        note:        what is wrong or uncertain, in a few words; or how a right one was found to be right.
+        sentence:    what is wrong or uncertain, for a person; empty if it is right.
+        method:      "complex" or "central".
     """
 
     name: str
@@ -27,22 +29,32 @@ class Row(NamedTuple):
     shape: tuple
     max_numeric: float
     error: float
-    ok: bool
+    verdict: str
     note: str = ""
     sentence: str = ""
+    method: str = "complex"
+
+    @property
+    def ok(self):
+        """Whether the verdict is "right"."""
+        return self.verdict == "right"
 
 
 class GradientReport:
     """What check_gradients found; print it.
 
     Attributes:
-        ok:          every row and step is right, and there is no problem.
+        verdict:     "right"; "wrong", if a gradient is, or if the layer does what it must not do; or
+                     "undecided", where the arithmetic cannot tell: the report says why, and what to do.
+        ok:          the verdict is "right".
         max_error:   the largest error of any row.
         rows:        a Row for each input and parameter.
         steps:       a Row for each step of the backward pass, in its order, with intermediates=True; else at
                      most one, the first wrong step.
         skipped:     dict step name -> why it was not measured.
         problems:    sentences about the layer itself (forward not deterministic, cache changed, …).
+        is_hopeless: because of the problem nothing could be measured.
+        notes:       sentences that change no verdict (where the complex step fails, what is unchecked).
         first_wrong: name of the first wrong gradient in the order of the backward pass, or None.
         diagnosis:   a sentence on what is wrong with it; empty if nothing is.
         analytic, numeric: dict name -> array, the gradients compared. NaN in `numeric`: not measured
@@ -57,6 +69,8 @@ class GradientReport:
         self.steps = []
         self.skipped = {}
         self.problems = []
+        self.is_hopeless = False
+        self.notes = []
         self.first_wrong = None
         self.diagnosis = ""
         self.analytic = {}
@@ -64,8 +78,15 @@ class GradientReport:
         self.order = {}  # name -> the moment of the backward pass at which it was completed
 
     @property
+    def verdict(self):
+        verdicts = {row.verdict for row in self.rows + self.steps}
+        if "wrong" in verdicts or (self.problems and not self.is_hopeless):
+            return "wrong"
+        return "undecided" if "undecided" in verdicts or self.is_hopeless else "right"
+
+    @property
     def ok(self):
-        return not self.problems and all(row.ok for row in self.rows + self.steps)
+        return self.verdict == "right"
 
     @property
     def max_error(self):
@@ -121,12 +142,15 @@ class DirectionReport:
     __repr__ = __str__
 
 
+WORDS = {"right": "ok", "wrong": "WRONG", "undecided": "UNDECIDED"}
+
+
 def _table(rows):
     width = max([len(row.name) for row in rows] + [8])
     shape_width = max([len(str(row.shape)) for row in rows] + [5])
     lines = [f"{'gradient':<{width}}  {'shape':<{shape_width}}  largest    error"]
     for row in rows:
-        verdict = "ok" if row.ok else f"WRONG  {row.note}".rstrip()
+        verdict = f"{WORDS[row.verdict]}  {row.note}".rstrip()
         shape = f"{str(row.shape):<{shape_width}}"
         lines.append(f"{row.name:<{width}}  {shape}  {row.max_numeric:7.1e}  {row.error:7.1e}  {verdict}")
     return lines
@@ -134,22 +158,29 @@ def _table(rows):
 
 def _verdict(report):
     rows = report.rows + report.steps
-    wrong = [row for row in rows if not row.ok]
+    wrong = [row for row in rows if row.verdict == "wrong"]
+    undecided = [row for row in rows if row.verdict == "undecided"]
     how = f"({METHOD_NAMES[report.method]}, tolerance {report.tolerance:.0e})"
     lines = [_wrapped(f"Problem: {problem}") for problem in report.problems]
+    lines += [_wrapped(f"Note: {note}") for note in report.notes]
     lines += [_wrapped(f"Not checked: {name}, because {reason}.") for name, reason in report.skipped.items()]
     if not rows:
-        lines.append(f"{report.title}: no gradient could be checked.")
-    elif not wrong:
+        lines.append(f"{report.title}: UNDECIDED, no gradient could be checked.")
+    elif wrong:
+        lines.append(f"{report.title}: {len(wrong)} of {len(rows)} gradients WRONG {how}")
+        where = "First wrong in the order of the backward pass" if report.order else "First wrong"
+        lines.append(_wrapped(f"{where}: {report.first_wrong}. What it looks like: {report.diagnosis}"))
+    elif undecided:
+        lines.append(f"{report.title}: {len(undecided)} of {len(rows)} gradients UNDECIDED {how}")
+        for sentence in dict.fromkeys(row.sentence for row in undecided):
+            names = ", ".join(row.name for row in undecided if row.sentence == sentence)
+            lines.append(_wrapped(f"{names}: {sentence}"))
+    else:
         lines.append(
             f"{report.title}: all {len(rows)} gradients right, worst error "
             f"{max(row.error for row in rows):.1e} {how}"
             + (", but see the problem above" if report.problems else "")
         )
-    else:
-        lines.append(f"{report.title}: {len(wrong)} of {len(rows)} gradients WRONG {how}")
-        where = "First wrong in the order of the backward pass" if report.order else "First wrong"
-        lines.append(_wrapped(f"{where}: {report.first_wrong}. What it looks like: {report.diagnosis}"))
     return lines
 
 

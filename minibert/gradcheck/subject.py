@@ -2,10 +2,13 @@
 
 import copy
 import inspect
+import re
 
 import numpy as np
 
-from minibert.layers.base import Parameter
+from minibert.gradcheck.discovery import arrays_of, find_parameters
+from minibert.gradcheck.errors import GradientCheckError
+from minibert.gradcheck.memory import Memory
 from minibert.layers.walk import parts, walk
 
 COMPLEX_STEP = 1e-30
@@ -14,14 +17,11 @@ CENTRAL_STEP = 1e-5
 RANDOM_STREAM = 1998
 
 
-class GradientCheckError(ValueError):
-    """The layer cannot be checked at all: the message says what was expected of it."""
-
-
 class Subject:
     """A layer with its inputs, run in float64 or complex128; `with` puts the layer back as it was found.
 
     `tensors` are the named float64 arrays whose gradients are checked: first the inputs, then the parameters.
+    `unseen` are the arrays on the layer whose gradients nobody checks: {name: ArrayParameter}.
     """
 
     def __init__(self, layer, inputs, forward_kwargs, copy_values=True):
@@ -30,43 +30,107 @@ class Subject:
         self.inputs = inputs
         self.forward_kwargs = forward_kwargs
         self.input_names = _input_names(self.forward_function, len(inputs))
-        self.owns_loss = next(iter(_arguments(self.backward_function)), None) == "cache"
-        self.parameters = _parameters_of(layer)
+        self.style = _style_of(self)
+        self.owns_loss = self.style == "loss"
+        self.backward_takes_cache = True
+        self.random_state = np.random.get_state()
+        self.memory = Memory([layer])
+        self.keeps_state = False
         self.tensors = {}
         for name, item in zip(self.input_names, inputs):
             self.tensors.update(_float_arrays(item, name))
         self.input_tensors = list(self.tensors)
+        self.parameters, self.unseen = find_parameters(layer, self.memory)
+        if self.unseen:  # backward may be what makes the names of their gradients
+            self._rehearse()
         self.overwritten = []  # parameters whose .grad is overwritten by backward
         self.right_steps = {}  # gradients of the steps that were found to be right
         clash = sorted(set(self.tensors) & set(self.parameters))
         if clash:
             raise GradientCheckError(f"{clash[0]!r} names both an input and a parameter: rename one of them")
+        self._leave_out_integers_that_index()
         for name, parameter in self.parameters.items():
             self.tensors[name] = np.array(parameter.value, np.float64, copy=copy_values or None)
         if not self.tensors:
             raise GradientCheckError(
                 f"{self.title} has no floating-point input and no parameter: nothing to check"
+                + _numbers_among(self.input_names, inputs)
             )
+        spared = [array for parameter in self.parameters.values() for array in arrays_of(parameter)]
+        self.memory = Memory([layer], spared)
+
+    def _rehearse(self):
+        """Run both passes as they are, and look for parameters once more."""
+        found, self.parameters = self.parameters, {}
+        try:
+            y, cache = self.forward(self.tensors)
+            self.draw_upstream(y, np.random.default_rng(0))
+            self.backward(cache)
+            found, self.unseen = find_parameters(self.layer, self.memory)
+        except Exception:  # it will be raised again, where it is reported
+            pass
+        self.memory.restore()
+        self.parameters = found
+
+    def _leave_out_integers_that_index(self):
+        """Integers that forward can use as real numbers are weights; those that it cannot are ids."""
+        integers = {
+            name: parameter
+            for name, parameter in self.parameters.items()
+            if np.asarray(parameter.value).dtype.kind in "iu"
+        }
+        if not integers:
+            return
+        every, self.parameters = self.parameters, integers
+        kept = {name: parameter.value for name, parameter in integers.items()}
+        try:
+            self.forward(self.tensors | {name: value.astype(np.float64) for name, value in kept.items()})
+        except Exception:
+            every = {name: parameter for name, parameter in every.items() if name not in integers}
+        for name, parameter in integers.items():
+            parameter.value = kept[name]
+        self.memory.restore()
+        self.parameters = every
 
     def __enter__(self):
-        self.found = [(parameter, parameter.value, parameter.grad) for parameter in self.parameters.values()]
         return self
 
     def __exit__(self, *exception):
-        for parameter, value, grad in self.found:
-            parameter.value, parameter.grad = value, grad
+        self.memory.restore()
+        np.random.set_state(self.random_state)
+
+    def restore_generators(self):
+        """Have the layer draw the same numbers again, from its own generators or from np.random."""
+        self.memory.restore_generators()
+        if self.style == "state":
+            np.random.set_state(self.random_state)
 
     def forward(self, tensors):
         """Run the layer on `tensors` (name -> array, real or complex); return (y, cache)."""
+        if self.keeps_state:
+            self.memory.restore()
+            self.restore_generators()
         for name, parameter in self.parameters.items():
             parameter.value = tensors[name]
         self.given = [_exchange(item, name, tensors) for name, item in zip(self.input_names, self.inputs)]
         self.given_kwargs = {name: _copied(item) for name, item in self.forward_kwargs.items()}
         result = self.forward_function(*self.given, **self.given_kwargs)
-        if type(result) not in (tuple, list) or len(result) != 2:
+        is_two = type(result) in (tuple, list) and len(result) == 2
+        if self.style in ("state", "no argument") or (self.style == "optional cache" and not is_two):
+            self.backward_takes_cache = False
+            return result, None
+        self.backward_takes_cache = True
+        if not is_two:
             raise GradientCheckError(
                 f"forward must return two things, (y, cache); it returned {_what(result)}. The cache is what "
                 "backward needs to know about this forward pass; return (y, None) if it needs nothing."
+            )
+        if self.style == "several gradients":
+            names = ", ".join(_required(self.backward_function))
+            raise GradientCheckError(
+                f"backward takes ({names}), forward returned {_what(result)}, of which the second is taken "
+                "for the cache. Of several outputs make one: return ((first, second), cache), and take the "
+                "gradients as one tuple: backward(d_output, cache)."
             )
         return result
 
@@ -87,6 +151,8 @@ class Subject:
         ]
         if not self.d_outputs:
             raise GradientCheckError(f"forward returned no floating-point output, but {_what(y)}")
+        if self.style == "no argument":
+            self.d_outputs = [np.ones(d_output.shape)[()] for d_output in self.d_outputs]
         self.d_y = self.d_outputs[0] if self.owns_loss else _fill(y, iter(self.d_outputs))
 
     def objective(self, outputs):
@@ -99,40 +165,66 @@ class Subject:
 
     def backward(self, cache):
         """Run backward; return what it returns. It adds to each parameter's .grad."""
-        return self.backward_function(*((cache, self.d_y) if self.owns_loss else (self.d_y, cache)))
+        if self.owns_loss:
+            return self.backward_function(cache, self.d_y)
+        if self.style == "no argument":
+            return self.backward_function()
+        if self.backward_takes_cache:
+            return self.backward_function(self.d_y, cache)
+        several = isinstance(self.d_y, (tuple, list)) and len(_required(self.backward_function)) > 1
+        return self.backward_function(*self.d_y) if several else self.backward_function(self.d_y)
 
     def zero_grad(self):
         """Give every parameter an empty gradient of its own."""
         for name, parameter in self.parameters.items():
             parameter.grad = np.zeros(self.tensors[name].shape)
-            if isinstance(parameter, Parameter):  # as at the start of a training step
+            if callable(getattr(parameter, "zero_grad", None)):  # as at the start of a training step
                 parameter.zero_grad()
+
+    def analytic(self, tensors):
+        """Run both passes on `tensors`; return {name: gradient or None}, copies."""
+        _, cache = self.forward(tensors)
+        self.zero_grad()
+        gradients = self.gradients(self.backward(cache))
+        return {name: None if found is None else np.array(found) for name, found in gradients.items()}
 
     def gradients(self, returned):
         """Return {name: gradient or None} for every tensor: those backward returned and those in .grad."""
         gradients = dict.fromkeys(self.input_tensors)
         if self.input_tensors:
-            is_one_tuple = len(self.inputs) == 1 and isinstance(self.inputs[0], (tuple, list))
-            if is_one_tuple and len(_as_sequence(returned)) > 1:
-                returned = [returned]  # one input that is itself a tuple, as a recurrent state may be
-            for name, gradient in zip(self._names_of(returned), _as_sequence(returned)):
+            for name, gradient in zip(*self._named(returned)):
                 gradients.update(_arrays(gradient, name))
         gradients = {name: gradients[name] for name in self.input_tensors}
         return gradients | {name: parameter.grad for name, parameter in self.parameters.items()}
 
-    def _names_of(self, returned):
-        """Return the inputs' names for the gradients in `returned`, in order; integers may be left out."""
-        float_names = [name for name, item in zip(self.input_names, self.inputs) if _float_arrays(item, name)]
-        count = len(_as_sequence(returned))
-        if not isinstance(returned, (tuple, list)) and len(float_names) > 1:
+    def _named(self, returned):
+        """Return (names of inputs, their gradients) in order; integers may be left out."""
+        if len(self.inputs) == 1 and isinstance(self.inputs[0], (tuple, list, dict)):
+            only = self.inputs[0]  # one input that is itself a tuple, as a recurrent state may be
+            wrapped = isinstance(returned, (tuple, list)) and len(returned) == 1 and _is_nested(returned[0])
+            is_form = type(returned) in (tuple, list, type(only)) and len(returned) == len(only)
+            if is_form and not wrapped:
+                return self.input_names, [returned]
+        if isinstance(returned, dict):
             raise GradientCheckError(
-                f"backward returned {_what(returned)} for {len(float_names)} inputs "
-                f"({', '.join(float_names)}): return a tuple of gradients in argument order"
+                f"backward returned a dict ({', '.join(map(str, returned))}): return the gradients of the "
+                f"inputs ({', '.join(self.input_names)}) as a tuple in argument order"
             )
-        arguments = list(_arguments(self.forward_function))
-        if count > max(len(self.inputs), len(arguments)):
-            raise GradientCheckError(f"backward returned {count} gradients for {len(self.inputs)} inputs")
-        return float_names if count < len(self.inputs) and count == len(float_names) else self.input_names
+        names = [name for name, item in zip(self.input_names, self.inputs) if _float_arrays(item, name)]
+        sequence = _as_sequence(returned)
+        if not isinstance(returned, (tuple, list)) and len(names) > 1:
+            example = names[-1]
+            raise GradientCheckError(
+                f"backward returned {_what(returned)} for {len(names)} inputs ({', '.join(names)}): return a "
+                "tuple of gradients in argument order. A constant, as one-hot labels are, is given by "
+                f"keyword: check_gradients(layer, ..., {example}={example})"
+            )
+        if len(sequence) > max(len(self.inputs), len(_arguments(self.forward_function))):
+            raise GradientCheckError(
+                f"backward returned {len(sequence)} gradients for {len(self.inputs)} inputs"
+            )
+        is_short = len(sequence) < len(self.inputs) and len(sequence) == len(names)
+        return names if is_short else self.input_names, sequence
 
     def working_tensors(self, method):
         """Return the tensors in the dtype of the method: all complex, or all real."""
@@ -146,6 +238,10 @@ def _functions_of(layer):
     """Return (name, forward, backward) of a layer or a pair of functions."""
     if isinstance(layer, (tuple, list)) and len(layer) == 2 and all(map(callable, layer)):
         return getattr(layer[0], "__name__", "the pair"), layer[0], layer[1]
+    if inspect.isclass(layer):
+        raise GradientCheckError(
+            f"{layer.__name__} is a class: make an instance, check_gradients({layer.__name__}(...), ...)"
+        )
     for method in ("forward", "backward"):
         if not callable(getattr(layer, method, None)):
             raise GradientCheckError(
@@ -155,30 +251,61 @@ def _functions_of(layer):
     return type(layer).__name__, layer.forward, layer.backward
 
 
-def _parameters_of(layer):
-    """Return {name: parameter}, each parameter once, floating-point ones only."""
-    if not callable(getattr(layer, "parameters", None)):
-        return {}
-    parameters, again = layer.parameters(), layer.parameters()
-    if not isinstance(parameters, dict):
+def _style_of(subject):
+    """Return how backward is called.
+
+    "loss": (cache, d_loss); "cache": (d_y, cache); "state": (d_y), what forward knew being on self; "no
+    argument": (), of a loss; "optional cache": (d_y, cache=None); "several gradients": (d_first, d_second).
+    """
+    arguments = _arguments(subject.backward_function)
+    if not arguments or any(argument.kind == argument.VAR_POSITIONAL for argument in arguments.values()):
+        is_known = bool(arguments) or _is_readable(subject.backward_function)
+        return "no argument" if is_known and not arguments and not _is_pair(subject) else "cache"
+    if next(iter(arguments)) == "cache":
+        return "loss"
+    positional = [name for name, argument in arguments.items() if argument.kind != argument.KEYWORD_ONLY]
+    required = _required(subject.backward_function)
+    if len(required) > 2:
         raise GradientCheckError(
-            f"parameters() must return a dict name -> parameter, not {_what(parameters)}"
+            f"backward takes {len(required)} arguments ({', '.join(required)}): expected (d_y, cache). "
+            "Of several outputs make one: forward returns ((first, second), cache), and backward takes their "
+            "gradients as one tuple."
         )
-    found = {}
-    for name, parameter in parameters.items():
-        if not hasattr(parameter, "value") or not hasattr(parameter, "grad"):
+    if len(positional) == 1:
+        if _is_pair(subject) and not hasattr(subject.backward_function, "__self__"):
             raise GradientCheckError(
-                f"parameter {name!r} must be an object with .value and .grad, as minibert's "
-                f"Parameter is, not {_what(parameter)}"
+                f"backward takes one argument ({positional[0]}): expected backward(d_y, cache). Two "
+                "functions share nothing but the cache that forward returns."
             )
-        if again.get(name) is not parameter:
-            raise GradientCheckError(
-                f"parameters() makes a new {name!r} at every call: make the parameters once, in "
-                "__init__, let forward read their .value, and return those objects"
-            )
-        if _is_float(parameter.value) and not any(parameter is other for other in found.values()):
-            found[name] = parameter
-    return found
+        return "state"
+    if len(required) == 2 and all(_GRADIENT_NAME.match(name) for name in required):
+        return "several gradients" if _is_pair(subject) else "state"
+    return "optional cache" if len(required) < 2 and not _is_pair(subject) else "cache"
+
+
+_GRADIENT_NAME = re.compile("d_|d[A-Z]|grad|d(out|next|prev|[a-z]|[a-z][0-9])_?[a-z]?$")
+
+
+def _is_pair(subject):
+    return isinstance(subject.layer, (tuple, list))
+
+
+def _is_readable(function):
+    try:
+        inspect.signature(function)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _required(function):
+    """Return the names of the arguments that a call must give by position."""
+    return [
+        name
+        for name, argument in _arguments(function).items()
+        if argument.default is argument.empty
+        and argument.kind in (argument.POSITIONAL_ONLY, argument.POSITIONAL_OR_KEYWORD)
+    ]
 
 
 def _arguments(function):
@@ -204,21 +331,32 @@ def _input_names(forward, count):
     return names[:count]
 
 
-# --- nested inputs and outputs: an array, None, or a (named) tuple or list of them ---
+def _numbers_among(names, inputs):
+    """Return what to do about Python's own numbers among the inputs; "" if there is none."""
+    numbers = [name for name, item in zip(names, inputs) if isinstance(item, (int, float))]
+    if not numbers:
+        return ""
+    return f" ({numbers[0]} is a number of Python, a constant here: to check it, pass np.array({numbers[0]}))"
 
 
-def _parts(item, name):
-    """Return the named elements of a tuple or list."""
-    keys = getattr(item, "_fields", range(len(item)))
-    return [(f"{name}.{key}", element) for key, element in zip(keys, item)]
+# --- nested inputs and outputs: an array, None, or a (named) tuple, list or dict of them ---
+
+
+def _named_parts(item, name):
+    """Return the named elements of a tuple, list or dict."""
+    return [(f"{name}.{key}", element) for key, element in parts(item)]
+
+
+def _is_nested(item):
+    return isinstance(item, (tuple, list, dict))
 
 
 def _arrays(item, name):
     """Return {name: array} for all that is not None in `item`."""
-    if isinstance(item, (tuple, list)):
+    if _is_nested(item):
         return {
             key: value
-            for part, element in _parts(item, name)
+            for part, element in _named_parts(item, name)
             for key, value in _arrays(element, part).items()
         }
     return {} if item is None else {name: item}
@@ -231,36 +369,43 @@ def _float_arrays(item, name):
     return {
         key: np.array(value, np.float64)
         for key, value in _arrays(item, name).items()
-        if isinstance(value, np.ndarray) and _is_float(value)
+        if isinstance(value, (np.ndarray, np.generic)) and _is_float(value)
     }
 
 
 def _leaves(item):
-    if isinstance(item, (tuple, list)):
-        return [leaf for element in item for leaf in _leaves(element)]
+    if _is_nested(item):
+        return [leaf for _, element in parts(item) for leaf in _leaves(element)]
     return [item]
 
 
 def _exchange(item, name, tensors):
     """Return a copy of `item` with its arrays exchanged for those that `tensors` has under their names."""
-    if isinstance(item, (tuple, list)):
-        return _rebuild(item, [_exchange(element, part, tensors) for part, element in _parts(item, name)])
+    if _is_nested(item):
+        return _rebuild(item, [_exchange(inner, part, tensors) for part, inner in _named_parts(item, name)])
     return tensors[name].copy() if name in tensors else _copied(item)
 
 
 def _copied(item):
     """Return a copy that forward may spoil; of an array by .copy(), because deepcopy is slow."""
-    return item.copy() if isinstance(item, np.ndarray) else copy.deepcopy(item)
+    if isinstance(item, np.ndarray):
+        return item.copy()
+    try:
+        return copy.deepcopy(item)
+    except TypeError:  # a module, an open file, a lock: nothing that a forward pass spoils
+        return item
 
 
 def _fill(item, arrays):
     """Return `item` with its floating-point arrays replaced by the next of `arrays`, all else by None."""
-    if isinstance(item, (tuple, list)):
-        return _rebuild(item, [_fill(element, arrays) for element in item])
+    if _is_nested(item):
+        return _rebuild(item, [_fill(element, arrays) for _, element in parts(item)])
     return next(arrays) if _is_float(item) else None
 
 
 def _rebuild(item, elements):
+    if isinstance(item, dict):
+        return dict(zip(item, elements))
     return type(item)(*elements) if hasattr(item, "_fields") else type(item)(elements)
 
 

@@ -78,9 +78,9 @@ def test_a_right_layer_passes(method, tolerance):
     assert not report.problems and report.first_wrong is None and report.diagnosis == ""
 
 
-def test_the_complex_step_is_a_million_times_closer():
+def test_the_complex_step_is_closer():
     by_complex, by_differences = check_gradients(Dense(), X), check_gradients(Dense(), X, method="central")
-    assert by_complex.max_error * 1e4 < by_differences.max_error
+    assert by_complex.max_error * 100 < by_differences.max_error < 1e-9
 
 
 def test_central_differences_take_steps_of_the_size_of_the_entries():
@@ -297,18 +297,21 @@ def test_the_error_is_measured_against_the_largest_gradient():
     assert check_gradients((forward, backward), 0.0 * X, X, tolerance=1e-3).ok
 
 
+CALLS = []  # not in a closure: what a function holds there is put back
+
+
+def counted_square(x):
+    CALLS.append(1)
+    return square(x)
+
+
 def test_max_entries_measures_so_many():
-    calls = []
-
-    def forward(x):
-        calls.append(1)
-        return square(x)
-
-    report = check_gradients((forward, square_backward), X, max_entries=5)
+    CALLS.clear()
+    report = check_gradients((counted_square, square_backward), X, max_entries=5)
     assert report.ok and np.isfinite(report.numeric["x"]).sum() == 5
-    sampled = len(calls)
-    check_gradients((forward, square_backward), X)
-    assert len(calls) - sampled == sampled + X.size - 5
+    sampled = len(CALLS)
+    check_gradients((counted_square, square_backward), X)
+    assert len(CALLS) - sampled == sampled + X.size - 5
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -322,7 +325,7 @@ def test_a_gradient_that_is_not_finite_fails(value):
     assert not report.ok and report.max_error == math.inf and "(0, 1, 2)" in report.diagnosis
 
 
-def test_a_forward_that_is_finite_only_in_real_numbers_fails():
+def test_a_forward_that_is_finite_only_in_real_numbers_is_measured_in_real_numbers():
     def forward(x):
         return np.where(np.iscomplexobj(x), np.nan, 1.0) * x, None
 
@@ -330,7 +333,7 @@ def test_a_forward_that_is_finite_only_in_real_numbers_fails():
         return d_y
 
     report = check_gradients((forward, backward), X)
-    assert not report.ok
+    assert report.ok and report.rows[0].method == "central" and "overflows or gives NaN" in report.notes[0]
 
 
 # --- bring your own layer: a sentence for each mistake ---
@@ -566,9 +569,9 @@ def softplus_backward(d_y, x):
 ])
 def test_a_forward_that_is_not_complex_safe(layer, detail):
     report = check_gradients(layer, X)
-    assert not report.ok and len(report.problems) == 1
-    assert "not complex-safe" in report.problems[0] and detail in report.problems[0]
-    assert report.method == "central" and all(row.ok for row in report.rows), str(report)
+    assert report.verdict == "right" and not report.problems and len(report.notes) == 1
+    assert "not complex-safe for x" in report.notes[0] and detail in report.notes[0]
+    assert report.method == "central" and report.max_error < 1e-9, str(report)
     assert check_gradients(layer, X, method="central").ok
 
 
@@ -596,11 +599,17 @@ def test_only_one_entry_is_not_complex_safe():
         return d_x
 
     report = check_gradients((forward, backward), X)
-    assert not report.ok and not report.problems and row(report, "x").note == "not complex-safe"
+    assert report.ok and row(report, "x").method == "central"
+
+    def forgetful(d_y, x):
+        return 2 * x * d_y
+
+    assert check_gradients((forward, forgetful), X).verdict == "wrong"
 
 
-def test_the_wording_names_the_variance_of_numpy():
-    assert "np.var" in check_gradients((norm_with_var, var_backward), X).problems[0]
+def test_the_wording_names_the_usual_causes():
+    [note] = check_gradients((norm_with_var, var_backward), X).notes
+    assert all(words in note for words in ("np.var", "np.zeros(shape)", "dtype=x.dtype"))
 
 
 def test_ways_around_are_accepted():

@@ -20,6 +20,13 @@ IDS = np.array([[1, 2, 3], [1, 4, 1]])
 LABELS = np.array([[1, -100, 3], [-100, -100, 1]])
 MASK = np.array([[True, True, False], [True, False, False]])
 SCORES = RNG.standard_normal((4, B, T))
+PROBS = np.exp(RNG.standard_normal((B, T, H)))
+PROBS /= PROBS.sum(-1, keepdims=True)
+PRODUCT = PROBS * OTHER
+FOUR = RNG.standard_normal((3, 4))
+LAST_OF_EACH, SUM_OF_EACH = np.zeros((V, H)), np.zeros((V, H))
+LAST_OF_EACH[IDS] = GRADIENT
+np.add.at(SUM_OF_EACH, IDS, GRADIENT)
 NUMBERS = {"axis 0 of x": B, "axis 1 of x": T, "axis 2 of x": H, "head_size": 11, "p": 0.1}
 
 
@@ -111,8 +118,29 @@ PLANTED = [
      "only the rows looked up by ids"),
     ("share missing", TABLE, TABLE + only_rows(TABLE * TABLE, [1, 2, 3, 4]), {"values": {"ids": IDS}},
      "the share of the lookup"),
-    ("repeated ids", TABLE, TABLE + only_rows(TABLE * TABLE, [1]), {"values": {"ids": IDS}},
+    ("repeated ids", LAST_OF_EACH, SUM_OF_EACH, {"values": {"ids": IDS}, "steps": {"d_y": GRADIENT}},
      "those of repeated ids are not (1)"),
+    ("repeated ids", LAST_OF_EACH.T, SUM_OF_EACH.T,
+     {"values": {"ids": IDS}, "steps": {"d_y": np.moveaxis(GRADIENT, -1, 0)}}, "`grad[:, ids] += d`"),
+    ("no gradient expected", GRADIENT, 0 * GRADIENT, {}, "straight-through"),
+    ("penalty missing", GRADIENT, GRADIENT + 0.2 * OTHER, {"values": {"tensor": OTHER}},
+     "0.2 times tensor, as a penalty"),
+    ("penalty missing", GRADIENT, GRADIENT + 1e-8 * np.sign(OTHER), {"values": {"tensor": OTHER}},
+     "1e-08 times sign(tensor)"),
+    *[("softmax", wrong, PRODUCT - PROBS * PRODUCT.sum(-1, keepdims=True),
+       {"values": {"probs": PROBS}, "steps": {"d_probs": OTHER}}, words) for wrong, words in [
+        (PRODUCT, "the sum is left out"), (PRODUCT * (1 - PROBS), "only the diagonal"),
+        (PRODUCT - PROBS * OTHER.sum(-1, keepdims=True), "in the sum, the factor p is missing"),
+        (PRODUCT - PROBS * PRODUCT.mean(-1, keepdims=True), "a mean is taken"),
+        (OTHER - PRODUCT.sum(-1, keepdims=True), "the first factor p"),
+        (PRODUCT + PROBS * PRODUCT.sum(-1, keepdims=True), "added instead of subtracted")]],
+    ("derivative missing", GRADIENT, GRADIENT * (1 - OTHER * OTHER), {"values": {"y": OTHER}}, "of tanh"),
+    ("derivative missing", GRADIENT, GRADIENT * (1 - PROBS), {"values": {"p": PROBS}},
+     "factor 1 - p is missing"),
+    ("reordered", GRADIENT[:, :, ::-1], GRADIENT, {}, "flipped along axis 2"),
+    ("reordered", np.roll(FOUR, 2, axis=1), FOUR, {}, "2 blocks along axis 1 are in the wrong order, [1, 0]"),
+    ("constant factor", GRADIENT / 4, GRADIENT, {"numbers": {"axis 0 of q": 2, "axis 1 of k": 4}},
+     "= 1/4 (4 is axis 1 of k)"),
     ("masked positions", GRADIENT, GRADIENT * MASK[..., None], {"values": {"mask": MASK}},
      "only at the positions that mask masks"),
     ("masked positions", GRADIENT, GRADIENT * (LABELS >= 0)[..., None], {"values": {"labels": LABELS}},

@@ -169,7 +169,9 @@ class Gradients(NamedTuple):
         except Exception as error:
             text = "the gradient check, which runs your functions on complex numbers, too, stopped with"
             raise Wrong(f"{text} {_describe(error)}") from None
-        if not report.ok:
+        if report.verdict == "undecided":
+            raise Wrong(f"the gradient check cannot decide.\n{report}")
+        if report.verdict == "wrong":
             raise Wrong(f"not right.\n{report}")
 
 
