@@ -88,13 +88,18 @@ def record_steps(layer, forward, backward, parameters, zero_grad):
 
 @contextlib.contextmanager
 def _tracing(function):
-    """Have Python call `function(frame, event, value)` at every function call within: the debugger's hook."""
-    previous = sys.gettrace()
+    """Have Python call `function(frame, event, value)` at every function call within: the debugger's hook.
+
+    breakpoint() does not stop within: the pass repeats one that did, and the hook serves one master.
+    """
+    previous, stop = sys.gettrace(), sys.breakpointhook
     sys.settrace(function)
+    sys.breakpointhook = lambda *arguments, **keywords: None
     try:
         yield
     finally:
         sys.settrace(previous)
+        sys.breakpointhook = stop
 
 
 # --- which frames belong to which layer ---

@@ -177,7 +177,7 @@ def test_an_exhibit(run, name, words):
 
 
 def test_an_exhibit_with_every_step(run):
-    code, output, _ = run("--exhibit", "transposed-key", "--intermediates", "--method", "central")
+    code, output, _ = run("--exhibit", "transposed-key", "--intermediates")
     assert code == 1
     assert re.search(r"^d_scores .* ok$", output, re.M)
     assert re.search(r"^d_key_heads .* WRONG  reshaped$", output, re.M)

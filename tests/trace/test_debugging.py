@@ -480,10 +480,10 @@ print(minibert.check_gradients(layer, np.linspace(-1, 1, 8).reshape(2, 4), inter
 
 
 def test_after_a_stop_in_a_checked_backward_the_check_goes_on(tmp_path):
-    """`c` hands tracing back to the check, so the first wrong step is still named."""
+    """breakpoint() stops in the passes that are not watched, so the first wrong step is still named."""
     (tmp_path / "checked.py").write_text(CHECKED, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "checked.py"], input="n\nc\n" * 99, capture_output=True, text=True, timeout=60,
+        [sys.executable, "checked.py"], input="n\nc\n" * 9, capture_output=True, text=True, timeout=60,
         env=environment(PYTHONPATH=str(ROOT), PYTHONBREAKPOINT="minibert.trace.debugger.set_trace"),
         cwd=tmp_path,
     )

@@ -11,6 +11,8 @@ EMBEDDING = "layers/embedding.py Embedding.backward"
 FLAT = "add_rows reads the rows as one flat array, whatever their shape"
 
 CROSS_ENTROPY = "layers/cross_entropy.py CrossEntropy.backward"
+TIED_DECODER = "layers/tied_decoder.py TiedDecoder.backward"
+TWO_AXES = "d_logit_rows has two axes: 0 is -2"
 LINEAR = "layers/linear.py Linear.backward"
 ROW_BY_ROW = "the product is taken row by row, in any number of axes"
 WRITTEN = "out= is written, not added to"
@@ -28,6 +30,9 @@ EQUIVALENT = {
         ATTENTION,
         "share_of_value = self.value.backward(d_value_rows, cache.key)",
     ): SAME_INPUT,
+    (ATTENTION, "num_past = key_heads.shape[2] - cache.value.x.shape[1]"): SAME_INPUT,
+    (TIED_DECODER, "d_bias = d_logit_rows.sum(axis=-2)"): TWO_AXES,
+    (TIED_DECODER, "d_rows = d_logits @ self.weight.value"): ROW_BY_ROW,
     (
         ENCODER,
         "d_feed_forward = self.attention_dropout.backward(d_output_sum, cache.output_dropout)",
