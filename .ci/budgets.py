@@ -6,7 +6,7 @@
 A budget holds for the machine it was set on: two cores, both busy. On a machine that is slower, always or
 today, every budget is multiplied by its pace: the time of a fixed piece of work on all cores at once,
 relative to that machine. Measure it before and after the tests: the slowest counts. A faster machine has
-the same budgets.
+the same budgets. What is over its budget is marked; over 1.5 times its budget, the check fails.
 
     model family   all tests about one file of models/ or word_vectors/ with its companions (glove_counts is
                    glove's): those of a file named after it, tests/*/test_FAMILY*.py, and those of
@@ -32,6 +32,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
 SECONDS = {"model family": 8.0, "gradient case": 0.6, "lesson": 35.0}
+TOLERANCE = 1.5  # times a budget: two runs of a test on a shared machine differ by as much
 LONGER = {"12": 110.0}  # trains a BERT until its heads can be read
 PACE = 0.95  # seconds that `work` takes on each of the two cores of the machine of the budgets
 NUM_SHOWN = 5  # of the gradient cases, of which there are many
@@ -146,7 +147,7 @@ def table(seconds, slowness):
         over += [
             f"{kind} {name}: {number:.1f} s of {budgets[name]:.1f}"
             for name, number in entries.items()
-            if number > budgets[name]
+            if number > budgets[name] * TOLERANCE
         ]
         shown = list(entries.items())[: NUM_SHOWN if kind == "gradient case" else None]
         for name, number in shown:
@@ -168,7 +169,8 @@ def check(paces, reports):
         f"{len(tests):,} tests, {sum(test.seconds for test in tests):.0f} s together; "
         f"this machine takes {slowness:.2f} times as long as the one of the budgets"
     )
-    print("\n".join(f"over budget: {line}" for line in over) or "all within their budgets")
+    lines = [f"over budget: {line}" for line in over]
+    print("\n".join(lines) or f"nothing is over {TOLERANCE} times its budget")
     return 1 if over else 0
 
 
