@@ -19,4 +19,4 @@ from minibert.layers.tied_decoder import TiedDecoder
 __all__ = [
     "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
     "Linear", "MultiHeadAttention", "Parameter", "TanhGELU", "TiedDecoder",
-]  # fmt: skip
+]
