@@ -1,4 +1,4 @@
-"""What the gradient check does not see of a model: the value its backward returns, and its default d_loss.
+"""What the gradient check does not see of a model: what its backward returns, and other d_loss than a number.
 
 Token ids have no gradient, so the check compares nothing with the d_embeddings that backward returns. But
 position embeddings are added to the sum of the embeddings, the same for every sequence: their gradient, which
@@ -28,6 +28,8 @@ def has_loss(layer):
 
 EMBEDDING_CASES = [case for case in CASES if has_positions(CASES[case].layer)]
 LOSS_CASES = [case for case in CASES if has_loss(CASES[case].layer)]
+LABELS = {"mlm": "labels", "nsp": "next_sentence_label"}
+PART_CASES = [case for case in LOSS_CASES if set(LABELS.values()) <= set(CASES[case].forward_kwargs)]
 
 
 def test_the_cases_are_found():
@@ -65,3 +67,25 @@ def test_the_upstream_gradient_of_a_loss_is_one_by_default(case):
         layer.backward(cache, d_loss=np.float64(1))
         for name, parameter in subject.parameters.items():
             np.testing.assert_array_equal(by_default[name], parameter.grad, err_msg=name)
+
+
+def gradients_of(case, left_out, d_loss):
+    layer, inputs, forward_kwargs = CASES[case]
+    kept = {name: value for name, value in forward_kwargs.items() if name != left_out}
+    with Subject(layer, inputs, kept) as subject:
+        _, cache = subject.plain_forward()
+        subject.zero_grad()
+        subject.layer.backward(cache, d_loss)
+        return {name: parameter.grad.copy() for name, parameter in subject.parameters.items()}
+
+
+@pytest.mark.parametrize("case", PART_CASES)
+def test_each_part_of_the_loss_has_a_weight_of_its_own(case):
+    """Beside what each part gives alone, the labels of the other left out."""
+    mlm = gradients_of(case, LABELS["nsp"], 0.75)
+    nsp = gradients_of(case, LABELS["mlm"], 0.5)
+    expected = {name: mlm[name] + nsp[name] for name in mlm}
+    largest = max(np.abs(gradient).max() for gradient in expected.values())
+    atol = 1e-14 * largest  # the key bias's gradient is rounding only
+    for name, gradient in gradients_of(case, None, {"mlm": 0.75, "nsp": 0.5}).items():
+        np.testing.assert_allclose(gradient, expected[name], rtol=1e-12, atol=atol, err_msg=name)
