@@ -3,7 +3,7 @@
 import ctypes
 import sys
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # numbers of mallopt's options, from glibc's <malloc.h>
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # numbers of mallopt's options, from glibc's <malloc.h>
 
 
 def keep_freed_memory():
@@ -17,4 +17,4 @@ def keep_freed_memory():
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             mallopt(M_TRIM_THRESHOLD, 1 << 30)  # bytes free at the top of the heap before any is returned
-            mallopt(M_MMAP_THRESHOLD, 1 << 25)  # bytes from which an array gets memory outside the heap
+            mallopt(M_MMAP_MAX, 0)  # arrays that get memory outside the heap, which is never kept
