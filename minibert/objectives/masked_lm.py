@@ -101,7 +101,9 @@ class MaskedLMRecipe(Recipe):
 
     @classmethod
     def of(cls, corpus=(PYTHON_DOCS,), preset="tiny", **changes):
-        """Return the recipe for a corpus and a preset, with `changes`."""
+        """Return the recipe for a corpus and a preset, with `changes`; ValueError for an unknown preset."""
+        if preset not in PRESETS:
+            raise ValueError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
         toy = TOY_RECIPE if tuple(corpus) == (TOY,) else {}
         return super().of(**{**toy, **PRESETS[preset], "corpus": corpus, "preset": preset, **changes})
 

@@ -7,7 +7,8 @@ import pytest
 
 import minibert.benchmarks
 from minibert import cli, plots
-from minibert.benchmarks import bert, growth
+from minibert.benchmarks import bert, growth, step
+from minibert.objectives import masked_lm
 
 SMALL = {"vocab_size": 30, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3}
 
@@ -56,6 +57,31 @@ def test_growth_says_where_its_picture_is(small, output_of, monkeypatch):
     assert (plot, path, names) == (plots.cost_growth, "g.png", growth.NAMES) and list(measured) == ["B", "H"]
 
 
+def test_a_step_of_the_main_job(output_of, corpus, monkeypatch):
+    monkeypatch.setattr(step, "measure_memory", lambda *arguments: 3_000_000)
+    monkeypatch.setattr(step, "seconds_of", lambda function: [function()] and 0.5)
+    changes = {**SMALL, "vocab_size": 150, "seq_length": 16, "batch_size": 4}
+    monkeypatch.setitem(masked_lm.PRESETS, "tiny", changes)
+    options = ["--corpus", corpus, "--preset", "tiny", "--rounds", 2]
+    printed = "\n".join(output_of("bench", "step", *options))
+    result = json.loads("".join(output_of("bench", "step", *options, "--json")))
+    assert result["seconds"] == [0.5, 0.5] and result["memory"] == 3_000_000
+    assert f"bert, {result['parameters']:,} parameters, threads: 1" in printed and "    500.0\n" in printed
+    assert f" {sum(result['tokens']):,}\n" in printed and printed.endswith(" 3")
+
+
+def test_a_step_gives_its_memory_back_to_be_measured(corpus, monkeypatch):
+    changes = {**SMALL, "vocab_size": 150, "seq_length": 16, "batch_size": 4}
+    monkeypatch.setitem(masked_lm.PRESETS, "tiny", changes)
+    line = step.step_of("bert", {"corpus": [str(corpus)]})()
+    assert line["step"] == 2 and line["tokens"] > 0
+
+
+def test_a_preset_that_nobody_knows(capsys):
+    assert cli.main(["bench", "step", "--preset", "huge"]) == 2
+    assert "there is no preset 'huge': choose one of tiny, mini" in capsys.readouterr().err
+
+
 def test_a_new_module_is_a_new_benchmark(output_of, tmp_path, monkeypatch):
     (tmp_path / "sleep.py").write_text(
         'HELP, DESCRIPTION = "how fast we sleep", "Sleep."\n'
@@ -74,7 +100,7 @@ def test_help_lists_the_benchmarks_and_not_their_helpers(capsys):
         cli.main(["bench", "--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0 and "Without a NAME: bert" in text
-    benchmarks = ("bert", "glove", "growth", "race", "word2vec")
+    benchmarks = ("bert", "glove", "growth", "race", "step", "word2vec")
     assert [name for name in benchmarks if f"    {name} " not in text] == []
     assert "harness" not in text and "pytorch" not in text
 

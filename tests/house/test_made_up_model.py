@@ -1,4 +1,5 @@
-"""A new model is new files and one line: trained, killed, resumed, checked, traced; no file is edited."""
+"""A new model is new files and one line: trained, killed, resumed, checked, traced, benchmarked; no file is
+edited."""
 
 import json
 import signal
@@ -105,6 +106,16 @@ def test_the_command_checks_it(spawn):
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert "MadeUpModel" in output.decode() and "right" in output.decode()
+
+
+def test_it_is_benchmarked(spawn):
+    process = spawn(HERE, "bench", "step", "--model", "made-up", "--threads", "2", "--rounds", "3", "--json")
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    result = json.loads(output)
+    model = MadeUpModel(MadeUpConfig(11))
+    assert result["parameters"] == sum(p.value.size for p in model.parameters().values())
+    assert result["tokens"] == [4 * 6] * 3 and len(result["seconds"]) == 3 and min(result["seconds"]) > 0
 
 
 def test_an_option_that_it_has_not(tmp_path, spawn):
