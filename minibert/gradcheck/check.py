@@ -99,7 +99,7 @@ def _compare(subject, report, method, tolerance, intermediates, max_entries, rng
         for name in read_but_unchecked(subject)
     ]
     probes = {name: TensorProbe(subject, name) for name in subject.tensors}
-    methods = _methods(subject, report, probes, method, rng)
+    methods = _methods(subject, report, judge, probes, method, rng)
     if "central" in methods.values():
         judge.single = _single_precision(subject)
     measured = {}
@@ -124,16 +124,17 @@ def _compare(subject, report, method, tolerance, intermediates, max_entries, rng
     explain(subject, report)
 
 
-def _methods(subject, report, probes, method, rng):
+def _methods(subject, report, judge, probes, method, rng):
     """Return {tensor: method}: the complex step only where it agrees with real differences."""
     if method == "central":
         return dict.fromkeys(subject.tensors, "central")
     norms = {name: _norm(report.analytic[name]) for name in subject.tensors}
     floor = 1e-2 * max(norms.values())
-    doubts = {
-        name: complex_doubt(subject, probes[name], tensor.shape, rng, max(norms[name], floor))
-        for name, tensor in subject.tensors.items()
-    }
+    tensors = judge.complex_tensors, judge.real_tensors
+    doubts = {}
+    for name, tensor in subject.tensors.items():
+        direction = rng.standard_normal(tensor.shape)
+        doubts[name] = complex_doubt(subject, probes[name], direction, max(norms[name], floor), *tensors)
     for doubt in dict.fromkeys(doubt for doubt in doubts.values() if doubt and doubt != KINK):
         report.notes.append(DOUBT.format(", ".join(name for name in doubts if doubts[name] == doubt), doubt))
     kinks = [name for name in doubts if doubts[name] == KINK]

@@ -56,13 +56,14 @@ def complex_slope(subject, probe, tensors, index, direction=1.0):
     return float(subject.objective([output.imag for output in outputs]) / COMPLEX_STEP)
 
 
-def real_slope(subject, probe, tensors, index, direction=1.0, enough=None):
+def real_slope(subject, probe, tensors, index, direction=1.0, enough=None, expected=math.inf):
     """Return the Slope of the objective in one entry (index `...` and an array: in a direction).
 
     Args:
         subject, probe: whose `outputs(tensors, index, amount)` are the outputs after something was added.
         tensors: name -> real array.
-        enough: the estimated error at which to stop; None tries all steps.
+        enough: the error at which to stop, estimated or held against `expected`; None tries all steps.
+        expected: the slope as found in another way.
     """
     size, is_zero = probe.size_at(index)
     middle = probe.middle(tensors)
@@ -94,7 +95,8 @@ def real_slope(subject, probe, tensors, index, direction=1.0, enough=None):
             continue
         best, jump = central.latest, jumps.latest
         is_clear = jump.error <= 1e-5 * max(abs(best.value), abs(jump.value), 1e10 * enough)
-        if is_clear and best.error <= max(enough, CONVERGED * abs(best.value)):
+        error = min(best.error, abs(best.value - expected))
+        if is_clear and error <= max(enough, CONVERGED * abs(best.value)):
             return best._replace(jump=_jump(jump, best))
         errors.append(best.error)
         is_settled = min(errors) <= 1e-3 * abs(best.value) or abs(central.entries[-1]) * step <= 1e3 * noise
@@ -177,13 +179,12 @@ def _moving(subject, above, below):
 # --- where does the complex step hold? ---
 
 
-def complex_doubt(subject, probe, shape, rng, norm):
+def complex_doubt(subject, probe, direction, norm, complex_tensors, real_tensors):
     """Return why the complex step cannot be trusted for one tensor, or None; `norm` is its gradient's."""
-    direction = rng.standard_normal(shape)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", np.exceptions.ComplexWarning)
         try:
-            outputs = probe.outputs(subject.working_tensors("complex"), ..., 1j * COMPLEX_STEP * direction)
+            outputs = probe.outputs(complex_tensors, ..., 1j * COMPLEX_STEP * direction)
         except Exception as error:
             return f"with complex numbers it stops with {type(error).__name__}: {error}"
     dropped = [warning for warning in caught if issubclass(warning.category, np.exceptions.ComplexWarning)]
@@ -194,13 +195,13 @@ def complex_doubt(subject, probe, shape, rng, norm):
     by_complex = float(subject.objective([output.imag for output in outputs]) / COMPLEX_STEP)
     rounding = 0.0
     for enough in (CONVERGED * norm, None):
-        slope = real_slope(subject, probe, subject.working_tensors("central"), ..., direction, enough)
+        slope = real_slope(subject, probe, real_tensors, ..., direction, enough, by_complex)
         allowed = 3 * slope.error + 1e-12 * abs(by_complex) + rounding
         if slope.jump or not np.isfinite(by_complex):
             break
         if abs(by_complex - slope.value) <= allowed or not np.isfinite(slope.error):
             return None
-        rounding = 20 * _rounding_of_complex(subject, probe, direction, by_complex, rng)
+        rounding = 20 * _rounding_of_complex(subject, probe, complex_tensors, direction, by_complex)
     if slope.jump:
         return KINK
     if not np.isfinite(by_complex):
@@ -213,11 +214,11 @@ def complex_doubt(subject, probe, shape, rng, norm):
     )
 
 
-def _rounding_of_complex(subject, probe, direction, by_complex, rng):
+def _rounding_of_complex(subject, probe, complex_tensors, direction, by_complex):
     """Return how far the complex slope moves when the last bits of all tensors do."""
-    moved = []
+    moved, rng = [], np.random.default_rng(0)
     for _ in range(3):
-        tensors = jittered(subject.working_tensors("complex"), rng)
+        tensors = jittered(complex_tensors, rng)
         moved.append(abs(complex_slope(subject, probe, tensors, ..., direction) - by_complex))
     return max(moved)
 

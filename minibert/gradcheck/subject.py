@@ -45,6 +45,7 @@ class Subject:
             self._rehearse()
         self.overwritten = []  # parameters whose .grad is overwritten by backward
         self.right_steps = {}  # gradients of the steps that were found to be right
+        self.kept_outputs = None  # (tensors, outputs) of the last call of outputs_at
         clash = sorted(set(self.tensors) & set(self.parameters))
         if clash:
             raise GradientCheckError(f"{clash[0]!r} names both an input and a parameter: rename one of them")
@@ -142,6 +143,12 @@ class Subject:
                 raise GradientCheckError(f"the loss is {_what(loss)}: give forward the labels it needs")
             return [np.asarray(loss)]
         return [np.asarray(item) for item in _leaves(y) if _is_float(item)]
+
+    def outputs_at(self, tensors):
+        """Return the outputs for `tensors`; those of the last ones are kept, since every probe asks for them."""
+        if self.kept_outputs is None or self.kept_outputs[0] is not tensors:
+            self.kept_outputs = tensors, self.outputs(self.forward(tensors)[0])
+        return self.kept_outputs[1]
 
     def draw_upstream(self, y, rng):
         """Draw d_y, random and of order 1, in the form of `y`; `d_outputs` are its arrays."""
