@@ -6,9 +6,31 @@ import unicodedata
 from minibert.text.basic_tokenizer import CJK_BLOCKS
 
 IDEOGRAPHS = "".join(f"{chr(first)}-{chr(last)}" for first, last in CJK_BLOCKS)
-# One ideograph, or letters, digits and underscores with apostrophes between them: 语, array, don't.
-# (The negated class [^\W...] matches a word character that is none of the others listed.)
-WORD = re.compile(rf"[{IDEOGRAPHS}]|[^\W{IDEOGRAPHS}]+(?:'[^\W{IDEOGRAPHS}]+)*")
+
+
+def _ranges_of_marks():
+    """Return the combining marks of Unicode, as ranges of a character class: vowel signs, tones, points."""
+    ranges = []
+    for number in range(0x300, 0x1f000):
+        if unicodedata.category(chr(number)).startswith("M"):
+            if ranges and ranges[-1][1] == number - 1:
+                ranges[-1][1] = number
+            else:
+                ranges.append([number, number])
+    ranges.append([0xe0100, 0xe01ef])  # variants of ideographs
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+
+
+# Python's \w leaves marks out, so words of most scripts of India and South-East Asia would fall apart.
+MARKS = _ranges_of_marks()
+JOINERS = "\u200c\u200d"  # invisible, and part of the spelling of Persian, Hindi, Malayalam ...
+IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}][{MARKS}]*")
+# Letters, digits and underscores with their marks and joiners, and with an apostrophe, a Hebrew geresh or
+# gershayim, or a Catalan middle dot between two of them: array, don't, ג׳ירף, צה"ל, col·lega.
+WORD = re.compile(rf"""\w[\w{MARKS}]*
+    (?:(?:[{JOINERS}]+[\w{MARKS}] | ['׳״]\w | (?<=[א-ת])"[א-ת] | (?<=l)·l) [\w{MARKS}]*)*
+    (?:(?<=[{MARKS}])\u200d)?""", re.VERBOSE)
+ASCII_WORD = re.compile(r"\w+(?:'\w+)*", re.ASCII)  # the same where there is nothing else, and faster
 
 
 def words_of(corpus, whole_documents=False):
@@ -16,15 +38,15 @@ def words_of(corpus, whole_documents=False):
 
     Args:
         corpus: a `minibert.text.Corpus`, for instance of `load_corpus`.
-        whole_documents: make one list of each document instead of each sentence. No context window reaches
-            from one list into the next, so this decides whether the end of a sentence bounds a word's
-            context.
+        whole_documents: make one list of each passage (`Corpus.passages`: a document, or a line where lines
+            are borders) instead of each sentence. No context window reaches from one list into the next, so
+            this decides whether the end of a sentence bounds a word's context.
 
-    Sentences (documents) without a word are left out.
+    Sentences (passages) without a word are left out.
     """
     lists = []
-    for document in corpus.documents:
-        sentences = [split_words(sentence) for sentence in document]
+    for passage in corpus.documents:
+        sentences = [split_words(sentence) for sentence in passage]
         lists += [[word for sentence in sentences for word in sentence]] if whole_documents else sentences
     return [words for words in lists if words]
 
@@ -32,10 +54,13 @@ def words_of(corpus, whole_documents=False):
 def split_words(text):
     """Return the words of a text, lower-cased: a list of str.
 
-    A word is a run of letters, digits and underscores, and keeps its inner apostrophes ("don't", however
-    typed) but no hyphens: "state-of-the-art" is four words. Chinese puts no spaces between words, so each
-    ideograph is one, as in BERT. Accents stay.
+    A word is a run of letters, digits and underscores with their combining marks and joiners. It keeps its
+    inner apostrophes ("don't", however typed) but no hyphens: "state-of-the-art" is four words. Chinese puts
+    no spaces between words, so each ideograph is one, as in BERT; Thai, Lao, Khmer and Burmese put none
+    either, and what is between two spaces is a word. Accents stay. The Turkish İ becomes i.
     """
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text).replace("’", "'")  # é as one character, not two
-    return WORD.findall(text.lower())
+    if text.isascii():
+        return ASCII_WORD.findall(text.lower())
+    # é as one character, not two; lower() makes two of İ, i and a dot above, which no word of Turkish has
+    text = unicodedata.normalize("NFC", text).replace("’", "'").replace("İ", "i").lower()
+    return WORD.findall(IDEOGRAPH.sub(r" \g<0> ", text))

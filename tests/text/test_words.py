@@ -16,6 +16,13 @@ from minibert.text.words import split_words, words_of
     ("cafe\u0301", ["café"]),
     ("语言model模型", ["语", "言", "model", "模", "型"]),
     ("𠀀𠀁", ["𠀀", "𠀁"]),
+    ("İSTANBUL Iğdır", ["istanbul", "iğdır"]),
+    ("e\u0323\u0300k", ["ẹ̀k"]),                          # one mark joins its letter, one follows
+    ("a\u200cb\u200c c\u200d d\u200be", ["a\u200cb", "c", "d", "e"]),  # U+200B is a space
+    ("র\u200d\u09cdয", ["র\u200d\u09cdয"]),                # a joiner between a letter and a mark
+    ("葛\U000e0100城", ["葛\U000e0100", "城"]),             # a variant of an ideograph
+    ("❤\ufe0f \u0301 x", ["x"]),                            # marks without a letter
+    ("צה\"ל ג׳ירפה \"שלום\"", ["צה\"ל", "ג׳ירפה", "שלום"]),
     ("... -- ?! ''", []),
     ("a\ud800b", ["a", "b"]),
     ("", []),
