@@ -33,7 +33,16 @@ def add_corpus(command, default=("python-docs",)):
     command.add_argument(
         "--corpus", nargs="+", default=default and list(default), metavar="NAME|PATH",
         help="python-docs (the default), toy (a small language whose best possible model is known), or "
-        "UTF-8 text files and folders of them, with a blank line between documents",
+        "UTF-8 text files and folders of them, with a blank line between documents; - is standard input",
+    )
+
+
+def add_lines(command):
+    """Add --lines and --no-lines, which say what a line end of a text file means."""
+    command.add_argument(
+        "--lines", action=argparse.BooleanOptionalAction, default=None,
+        help="a line of a text file is a sentence; --no-lines: line ends are mere spaces (default: as the "
+        "text looks)",
     )
 
 

@@ -16,11 +16,11 @@ def quoted(path):
     return f'"{path}"' if " " in str(path) else str(path)
 
 
-def load_corpus(names):
-    """Return the Corpus of these names and paths; see add_corpus."""
+def load_corpus(names, lines=None):
+    """Return the Corpus of these names and paths; see add_corpus and add_lines."""
     from minibert.objectives import corpora
 
-    return corpora.load_corpus(names)
+    return corpora.load_corpus(names, lines)
 
 
 # --- BERT ---

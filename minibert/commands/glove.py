@@ -2,7 +2,7 @@
 
 import time
 
-from minibert.arguments import positive
+from minibert.arguments import add_lines, positive
 from minibert.commands.common import (
     ProgressBar,
     add_vector_options,
@@ -20,11 +20,12 @@ def add(commands):
         help="train word vectors: GloVe",
         description="Train GloVe on the documentation of this Python installation, or on text of yours, "
         "and write the vectors in the word2vec format, which gensim and others read too. Pairs of words "
-        "are counted within a document.",
+        "are counted within a document, or within a line where the text keeps its lines apart.",
         epilog="example: minibert glove --corpus my-texts/ --output vectors.txt",
     )
     command.set_defaults(run=run)
     add_vector_options(command, vector_size=50, window=15, epochs=25)
+    add_lines(command)
     command.add_argument(
         "--x-max", type=positive(float), default=10, metavar="X",
         help="count from which all pairs have weight 1; the paper's 100 is for billions of words "
@@ -48,7 +49,7 @@ def run(options):
 
     keep_freed_memory()
     check_folder(options.output)
-    corpus = load_corpus(options.corpus)
+    corpus = load_corpus(options.corpus, options.lines)
     say(corpus)
     documents = words_of(corpus, whole_documents=True)
     start = time.perf_counter()

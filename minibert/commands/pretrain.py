@@ -2,13 +2,13 @@
 
 import os
 
-from minibert.arguments import add_corpus, add_seed, positive
+from minibert.arguments import add_corpus, add_lines, add_seed, positive
 from minibert.commands.common import quoted, say
 from minibert.objectives import OBJECTIVES
 
 SETTINGS = (  # the options that are fields of the recipe, under the same name
     "corpus", "preset", "seed", "threads", "batch_size", "seq_length", "vocab_size", "learning_rate",
-    "whole_word",
+    "whole_word", "lines", "cased", "strip_accents", "alphabet",
 )
 
 
@@ -24,6 +24,7 @@ def add(commands):
     )
     command.set_defaults(run=run)
     add_corpus(command, default=None)
+    add_lines(command)
     command.add_argument(
         "--output", default="bert-run", metavar="DIR", help="directory to write to (default: %(default)s)"
     )
@@ -50,6 +51,18 @@ def add(commands):
     command.add_argument("--seq-length", type=positive(int), metavar="T", help="tokens in a sequence")
     command.add_argument(
         "--vocab-size", type=positive(int), metavar="V", help="word pieces in the vocabulary"
+    )
+    command.add_argument(
+        "--alphabet", type=positive(int), metavar="N",
+        help="characters in the vocabulary at most, the most frequent ones; words with others become [UNK] "
+        "(default: 1,000, or more where that leaves out much of the text)",
+    )
+    command.add_argument(
+        "--cased", action="store_true", default=None, help="tell capitals from small letters"
+    )
+    command.add_argument(
+        "--strip-accents", action="store_true", default=None,
+        help="drop accents and other combining marks, as BERT's uncased models do",
     )
     command.add_argument(
         "--learning-rate", type=positive(float), metavar="R", help="peak of the learning rate"
@@ -89,10 +102,11 @@ def run(options):
 def _settings(options):
     """Return the fields of the recipe that the options name."""
     from minibert.objectives.corpora import PYTHON_DOCS, TOY
+    from minibert.text.corpora import STANDARD_INPUT
 
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
     if options.corpus:  # paths in full, so that the run can be resumed from any folder
-        named = (PYTHON_DOCS, TOY)
+        named = (PYTHON_DOCS, TOY, STANDARD_INPUT)
         given["corpus"] = [name if name in named else os.path.abspath(name) for name in options.corpus]
     if options.steps:
         given["num_steps"] = options.steps

@@ -2,7 +2,7 @@
 
 import time
 
-from minibert.arguments import not_negative
+from minibert.arguments import add_lines, not_negative
 from minibert.commands.common import (
     ProgressBar,
     add_vector_options,
@@ -24,6 +24,7 @@ def add(commands):
     )
     command.set_defaults(run=run)
     add_vector_options(command, vector_size=100, window=5, epochs=5)
+    add_lines(command)
     command.add_argument(
         "--negative", type=not_negative(int), default=5, metavar="N",
         help="noise words for each pair (default: %(default)s)",
@@ -52,7 +53,7 @@ def run(options):
 
     keep_freed_memory()
     check_folder(options.output)
-    corpus = load_corpus(options.corpus)
+    corpus = load_corpus(options.corpus, options.lines)
     say(corpus)
     sentences = words_of(corpus)
     start = time.perf_counter()

@@ -64,8 +64,11 @@ class MaskedLMRecipe(Recipe):
     weights of 0.05.
 
     Attributes (beside those of Recipe):
-        corpus: names or paths.  preset: where the sizes come from.
-        vocab_size: word pieces at most.
+        corpus: names or paths.  lines: what a line end of a file means, see `minibert.text.read_files`.
+        preset: where the sizes come from.
+        vocab_size: word pieces at most.  cased: capitals are told from small letters.
+        strip_accents: accents are dropped.
+        alphabet: characters at most; None chooses, see `WordPieceTokenizer.train`.
         hidden_size, num_hidden_layers, num_attention_heads: of the model; the feed-forward size is
             4 hidden_size.
         seq_length: tokens.  dropout: all probabilities.
@@ -80,7 +83,11 @@ class MaskedLMRecipe(Recipe):
 
     corpus: tuple = (PYTHON_DOCS,)
     preset: str = "tiny"
+    lines: bool | None = None
     vocab_size: int = 4000
+    cased: bool = False
+    strip_accents: bool = False
+    alphabet: int | None = None
     hidden_size: int = 128
     num_hidden_layers: int = 2
     num_attention_heads: int = 4

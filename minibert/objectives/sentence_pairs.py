@@ -5,12 +5,17 @@ the toy language also knows which phenomenon decides each masked token, and the 
 model.
 """
 
+import warnings
+
 import numpy as np
 
 from minibert.objectives.corpora import load_corpus
-from minibert.text.corpora import split_held_out
+from minibert.text.corpora import check_pairs, split_held_out
 from minibert.text.examples import SentencePairs, TokenizedCorpus, unigram_log_probs
 from minibert.text.tokenizer import WordPieceTokenizer
+
+MUCH_UNKNOWN = 0.01  # share of [UNK] in the training text that is worth a warning
+FEW_TO_CHOOSE = 0.5  # share of the words' pieces that whole-word masking can reach, below which it warns
 
 
 class TextPairs:
@@ -32,16 +37,15 @@ class TextPairs:
     tags, phenomena, best_scores = None, (), None
 
     def __init__(self, recipe, checkpoint, say):
-        corpus = load_corpus(recipe.corpus)
+        corpus = check_pairs(load_corpus(recipe.corpus, recipe.lines))
         self.fingerprint = corpus.fingerprint
         training, held_out = split_held_out(corpus)
         say(
             f"corpus      {corpus.name}: {corpus.num_words:,} words, {len(corpus.documents):,} documents, "
-            f"fingerprint {corpus.fingerprint}"
+            f"fingerprint {corpus.fingerprint}{corpus.note and '; '}{corpus.note}"
         )
         if checkpoint is None:
-            sentences = (sentence for document in training.documents for sentence in document)
-            self.tokenizer = WordPieceTokenizer.train(sentences, recipe.vocab_size)
+            self.tokenizer = _learned_tokenizer(training.sentences, recipe)
         else:
             self.tokenizer = WordPieceTokenizer.from_pretrained(checkpoint)
         training_tokens = TokenizedCorpus(training, self.tokenizer)
@@ -50,6 +54,9 @@ class TextPairs:
             f"training    {len(training_tokens.ids):,} word pieces of {self.tokenizer.vocab_size:,}; "
             f"held out {len(held_out_tokens.ids):,}, with no sentence in common"
         )
+        _warn_of_unknown(training_tokens, self.tokenizer, checkpoint, say)
+        if recipe.whole_word:
+            _warn_of_long_words(training_tokens, self.tokenizer, recipe, say)
         common = {"seq_length": recipe.seq_length, "seed": recipe.seed, "whole_word": recipe.whole_word}
         self.examples = SentencePairs(
             training_tokens,
@@ -69,6 +76,46 @@ class TextPairs:
         self.pieces_per_word = len(held_out_tokens.ids) / held_out_tokens.num_words
 
 
+def _learned_tokenizer(sentences, recipe):
+    """Return a WordPieceTokenizer learned from sentences; what it leaves out is said of the ids (below)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return WordPieceTokenizer.train(
+            sentences,
+            recipe.vocab_size,
+            do_lower_case=not recipe.cased,
+            strip_accents=recipe.strip_accents,
+            limit_alphabet=recipe.alphabet,
+        )
+
+
+def _warn_of_unknown(tokens, tokenizer, checkpoint, say):
+    """Say so where [UNK] is common in a TokenizedCorpus."""
+    share = np.mean(tokens.ids == tokenizer.unk_token_id)
+    if share > MUCH_UNKNOWN:
+        advice = (
+            "give more text, or a larger --alphabet and --vocab-size"
+            if checkpoint is None
+            else f"the vocabulary of {checkpoint} was learned from another text"
+        )
+        say(f"warning     {share:.1%} of the word pieces are [UNK], and the model cannot tell them: {advice}")
+
+
+def _warn_of_long_words(tokens, tokenizer, recipe, say):
+    """Say so where whole-word masking has to pass over most words of a TokenizedCorpus: they are too long."""
+    starts = np.flatnonzero(tokens.starts_word)  # (W,)
+    sizes = np.diff([*starts, len(tokens.ids)])  # (W,), pieces of each word
+    is_word = np.array([token.isalnum() for token in tokenizer.id_to_token])[tokens.ids[starts]]  # (W,)
+    most = max(1, round(recipe.mlm_probability * recipe.seq_length))  # pieces predicted in an example
+    share = sizes[is_word & (sizes <= most)].sum() / max(1, sizes[is_word].sum())
+    if share < FEW_TO_CHOOSE:
+        say(
+            f"warning     whole-word masking can choose {share:.0%} of the pieces of words: an example of "
+            f"{recipe.seq_length} tokens predicts {most}, and longer words are passed over; give a larger "
+            "--vocab-size or --seq-length"
+        )
+
+
 class ToyPairs:
     """Pairs of the toy language, new ones in every step; arguments and attributes as of TextPairs.
 
@@ -84,6 +131,11 @@ class ToyPairs:
         from minibert.text.toy.limits import Limits
         from minibert.text.toy.pairs import ToyExamples
 
+        if recipe.cased or recipe.strip_accents or recipe.alphabet or recipe.lines is not None:
+            raise ValueError(
+                "the toy language has a vocabulary and sentences of its own: leave out --cased, "
+                "--strip-accents, --alphabet and --lines"
+            )
         language = toy.TOY
         self.fingerprint = toy.fingerprint()
         self.tokenizer = language.tokenizer()

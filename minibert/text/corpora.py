@@ -1,19 +1,24 @@
 """Corpora: where the text comes from. A corpus is a list of documents, and a document a list of sentences.
 
 - `python_docs()` reads the English prose of the reader's own Python installation;
-- `read_files(paths)` reads UTF-8 text files and folders of them, with a blank line between documents;
+- `read_files(paths)` reads UTF-8 text files, folders of them, pipes and standard input, with a blank line
+  between documents (`layout.py`: what a line end means);
 - `load_corpus(names)` is both, for a command line;
+- `check_pairs(corpus)` refuses a text that no sentence pairs can be made of; word vectors need none;
 - `split_held_out(corpus)` sets documents apart for evaluation that share no sentence with the others.
 """
 
 import hashlib
-import re
+import os
+import stat
+import sys
 from pathlib import Path
 
 from minibert.text.documentation import read_documentation
-from minibert.text.sentences import split_sentences
+from minibert.text.layout import keeps_lines, split_documents
 
 PYTHON_DOCS = "python-docs"  # the name of a corpus that is not a path
+STANDARD_INPUT = "-"
 
 
 class CorpusError(ValueError):
@@ -26,11 +31,22 @@ class Corpus:
     Attributes:
         name: where it comes from, for people to read.
         documents: a list of documents, each a list of sentences (str).
+        passages: the same sentences as a list of lists that no context window of words may leave: the
+            documents, or single lines where the text keeps its lines apart.
+        note: a choice that was made in reading it, for people to read; "" for none.
+
+    Raises:
+        ValueError: the documents are strings, not lists of sentences.
     """
 
-    def __init__(self, name, documents):
+    def __init__(self, name, documents, passages=None, note=""):
+        if any(isinstance(document, str) for document in [documents, *documents]):
+            raise ValueError("a Corpus takes a list of documents, each a list of sentences; got a string in "
+                             "place of a list: put it into one")
         self.name = name
         self.documents = documents
+        self.passages = documents if passages is None else passages
+        self.note = note
 
     @property
     def sentences(self):
@@ -49,7 +65,8 @@ class Corpus:
 
     def __repr__(self):
         return (f"Corpus({self.name}: {self.num_words:,} words, {len(self.sentences):,} sentences, "
-                f"{len(self.documents):,} documents, fingerprint {self.fingerprint})")
+                f"{len(self.documents):,} documents, fingerprint {self.fingerprint}"
+                f"{self.note and '; '}{self.note})")
 
 
 # --- reading ---
@@ -66,59 +83,113 @@ def python_docs():
     return load_corpus([PYTHON_DOCS])
 
 
-def read_files(paths):
+def read_files(paths, lines=None):
     """Return the text of UTF-8 files, and of folders of them, read at all levels in the order of their names.
 
-    A blank line ends a document, and so does the end of a file. Line ends within a document are mere spaces:
-    the text is split into sentences anew. Hidden files are left out.
+    A blank line ends a document, and so does the end of a file. Hidden files are left out.
+
+    Args:
+        paths: a list of str or Path, or one of them; "-" is standard input, and pipes are read, too.
+        lines: True: a line is a sentence. False: line ends are mere spaces, and the text is split into
+            sentences by its punctuation. None: as each text looks (see `layout.keeps_lines`), and the note of
+            the corpus says which was chosen.
 
     Raises:
-        CorpusError: a path does not exist, a folder holds no files, a file is binary or not UTF-8, or the
-            whole text is too small for sentence pairs: fewer than two documents, or none with two sentences.
+        CorpusError: a path does not exist, a folder holds no files, a file is binary or not UTF-8, or there
+            is no text in any of them.
     """
-    documents = [document for path in paths for document in _documents_in(Path(path), [PYTHON_DOCS])]
-    return _checked(Corpus(_joined(paths), documents))
+    return _read(_listed(paths), {}, [PYTHON_DOCS], lines)
 
 
-def load_corpus(names, others=None):
+def load_corpus(names, others=None, lines=None):
     """Return the corpus of "python-docs", of paths of files and folders, or of several of these.
 
     Args:
-        names: a list of str or Path.
+        names: a list of str or Path, or one of them; "-" is standard input.
         others: {name: function that returns its Corpus}, further names that are not paths.
+        lines: what a line end in a file means, see `read_files`.
 
     Raises:
         CorpusError: as `python_docs` and `read_files`.
     """
-    others = others or {}
-    documents = []
-    for name in names:
-        if name == PYTHON_DOCS:
-            documents += read_documentation()
-        elif name in others:
-            documents += others[name]().documents
-        else:
-            documents += _documents_in(Path(name), [PYTHON_DOCS, *others])
-    return _checked(Corpus(_joined(names), documents))
+    others = {PYTHON_DOCS: _documentation, **(others or {})}
+    return _read(_listed(names), others, list(others), lines)
+
+
+def _documentation():
+    return Corpus(PYTHON_DOCS, read_documentation())
+
+
+def _listed(names):
+    """A single name or path is a list of one, and never a list of letters."""
+    return [names] if isinstance(names, (str, os.PathLike)) else list(names)
 
 
 def _joined(names):
-    return ", ".join(map(str, names))
+    return ", ".join("standard input" if name == STANDARD_INPUT else str(name) for name in names)
 
 
-def _documents_in(path, known_names):
-    """Return the documents of a file or a folder; an error lists the names that are not paths."""
-    documents = []
-    for file in _files_in(path, known_names):
-        for paragraph in re.split(r"\n\s*\n", _read_text(file)):
-            sentences = split_sentences(paragraph)
-            if sentences:
-                documents.append(sentences)
-    return documents
+def _read(names, corpora, known_names, lines):
+    """Return the Corpus of names and paths, one after the other; `known_names` are those that errors list."""
+    documents, passages, choices = [], [], []
+    for name in names:
+        if name in corpora:
+            corpus = corpora[name]()
+            documents += corpus.documents
+            passages += corpus.passages
+            continue
+        for text in _texts_of(name, known_names):
+            choice = keeps_lines(text) if lines is None else None
+            found = split_documents(text, lines, choice)
+            documents += found[0]
+            passages += found[1]
+            choices.append(choice)
+    if not documents:
+        raise CorpusError(f"corpus {_joined(names)} is empty; give a text of two documents or more, or "
+                          "of one for word vectors")
+    return Corpus(_joined(names), documents, passages, _note(choices))
+
+
+def _note(choices):
+    """Return how lines were read, where there was a choice: the answers of `keeps_lines` for each text."""
+    choices = [choice for choice in choices if choice is not None]
+    if not any(choices):
+        return "line ends read as spaces, as the text looks (lines tells)" if choices else ""
+    texts = "" if all(choices) else f" in {sum(choices)} of {len(choices)} texts"
+    return f"line ends read as ends of sentences{texts}, as the text looks (lines tells)"
+
+
+def check_pairs(corpus):
+    """Return the corpus if sentence pairs can be made of it.
+
+    Raises:
+        CorpusError: there are fewer than two documents, or none with two sentences.
+    """
+    longest = max(map(len, corpus.documents), default=0)
+    if len(corpus.documents) < 2 or longest < 2:
+        raise CorpusError(f"corpus {corpus.name} is too small for sentence pairs: documents "
+                          f"{len(corpus.documents)}, sentences in the longest {longest}; give two documents "
+                          "or more, with a blank line between them, and two sentences or more in one of them")
+    return corpus
+
+
+def _texts_of(name, known_names):
+    """Yield the text of a file, of the files of a folder, of a pipe or of standard input."""
+    if name == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise CorpusError("corpus - is standard input, but it is closed; give a file")
+        yield _decoded(sys.stdin.buffer.read(), "standard input")
+        return
+    for file in _files_in(Path(name), known_names):
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise CorpusError(f"corpus file {file} cannot be read: {error.strerror}") from None
+        yield _decoded(content, f"file {file}")
 
 
 def _files_in(path, known_names):
-    if path.is_file():
+    if _can_be_read(path):
         return [path]
     if not path.is_dir():
         raise CorpusError(f"corpus {path} does not exist; give {_joined(known_names)}, a text file, or a "
@@ -130,32 +201,33 @@ def _files_in(path, known_names):
     return files
 
 
-def _read_text(file):
+def _can_be_read(path):
+    """Return whether a path is a file or a pipe; CorpusError for a device, which may never end."""
     try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise CorpusError(f"corpus file {file} cannot be read: {error.strerror}") from None
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    if stat.S_ISBLK(mode) or stat.S_ISCHR(mode) and not (path.samefile(os.devnull) or _is_terminal(path)):
+        raise CorpusError(f"corpus {path} is a device; give a text file, a folder of text files, or a pipe")
+    return not stat.S_ISDIR(mode)
+
+
+def _is_terminal(path):
+    with open(path, "rb") as stream:
+        return stream.isatty()
+
+
+def _decoded(content, name):
+    """Return the text of UTF-8 bytes, with "\\n" for all line ends."""
     if b"\0" in content:
-        raise CorpusError(f"corpus file {file} is binary or UTF-16, because it holds NUL bytes; give text "
+        raise CorpusError(f"corpus {name} is binary or UTF-16, because it holds NUL bytes; give text "
                           "files saved as UTF-8, and keep other files out of the folder")
     try:
         text = content.decode("utf-8-sig")  # "sig": Windows editors put a byte-order mark in front
     except UnicodeDecodeError as error:
-        raise CorpusError(f"corpus file {file} is not UTF-8: byte {content[error.start]:#04x} at offset "
+        raise CorpusError(f"corpus {name} is not UTF-8: byte {content[error.start]:#04x} at offset "
                           f"{error.start}; save it again with the encoding UTF-8") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _checked(corpus):
-    """Return the corpus if sentence pairs can be made of it: two documents, one of two sentences."""
-    if not corpus.documents:
-        raise CorpusError(f"corpus {corpus.name} is empty; give a text of two documents or more")
-    longest = max(map(len, corpus.documents))
-    if len(corpus.documents) < 2 or longest < 2:
-        raise CorpusError(f"corpus {corpus.name} is too small for sentence pairs: documents "
-                          f"{len(corpus.documents)}, sentences in the longest {longest}; give two documents "
-                          "or more, with a blank line between them, and two sentences or more in one of them")
-    return corpus
 
 
 # --- held-out text ---

@@ -25,6 +25,7 @@ pairs, as in Sennrich et al. 2016, "Neural Machine Translation of Rare Words wit
 import heapq
 import re
 import unicodedata
+import warnings
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
@@ -35,7 +36,9 @@ from minibert.text.tokenizer_files import read_files, write_files
 
 CONTINUATION = "##"  # begins a piece that continues a word
 MAX_WORD = 100       # characters; longer words become [UNK]
-MAX_ALPHABET = 1000  # characters a learned vocabulary holds at most; the rarer ones are left to [UNK]
+MAX_ALPHABET = 1000  # characters a learned vocabulary holds, unless told; the rarer ones are left to [UNK]
+COVERAGE = 0.9995    # share of the text that an alphabet without a limit covers
+MUCH_UNKNOWN = 0.01  # share of the words that become [UNK] that is worth a warning
 MAX_CACHED_WORDS = 200_000
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character; it cannot be written to a file
 
@@ -249,7 +252,8 @@ class WordPieceTokenizer:
     # --- learning a vocabulary ---
 
     @classmethod
-    def train(cls, sentences, vocab_size, do_lower_case=True, min_frequency=2):
+    def train(cls, sentences, vocab_size, do_lower_case=True, min_frequency=2, strip_accents=None,
+              limit_alphabet=MAX_ALPHABET):
         """Learn a vocabulary from an iterable of strings, and return its tokenizer.
 
         The vocabulary starts with the special tokens and the alphabet (see `_alphabet`). Then the most
@@ -258,18 +262,36 @@ class WordPieceTokenizer:
         `vocab_size`, never more. Of equally frequent pairs the first by code points is taken: the same
         strings always give the same vocabulary.
 
+        Args:
+            sentences: an iterable of str.
+            vocab_size: tokens at most.
+            do_lower_case, strip_accents: see the class.
+            min_frequency: rarer characters and pairs of pieces are left out.
+            limit_alphabet: characters at most, the most frequent ones. None: 1,000, and as many more as
+                cover 99.95 % of the text, where `vocab_size` has room for them (Chinese needs thousands).
+
         Raises:
-            ValueError: the strings hold no words, or `vocab_size` is too small for the alphabet.
+            ValueError: the strings hold no words, `vocab_size` is too small for the alphabet, or a sentence
+                is not a string.
+
+        Warns (UserWarning): more than one word in a hundred becomes [UNK].
         """
         if isinstance(sentences, str):
             raise ValueError("train takes an iterable of strings, got one string; put it into a list")
-        basic = BasicTokenizer(do_lower_case)
+        _check_options(MAX_WORD, do_lower_case=do_lower_case, strip_accents=strip_accents)
+        if limit_alphabet is not None and (not isinstance(limit_alphabet, int) or limit_alphabet < 1):
+            raise ValueError(f"limit_alphabet is {limit_alphabet!r}; it must be a whole number, 1 or more, "
+                             "or None")
+        basic = BasicTokenizer(do_lower_case, strip_accents)
         counts = Counter()
         for sentence in sentences:
+            if not isinstance(sentence, str):
+                raise ValueError(f"a sentence must be a string, got the {type(sentence).__name__} "
+                                 f"{sentence!r:.80}; train takes an iterable of strings")
             counts.update(basic.words(sentence))
         for token in SPECIAL_TOKENS:
             del counts[token]
-        alphabet = _alphabet(counts, min_frequency)
+        alphabet = _alphabet(counts, min_frequency, limit_alphabet, vocab_size - len(SPECIAL_TOKENS))
         if not alphabet:
             raise ValueError(f"no vocabulary can be learned from {counts.total()} words: no character occurs "
                              f"{min_frequency} times; give more text")
@@ -279,7 +301,9 @@ class WordPieceTokenizer:
                              f"special tokens and an alphabet of {len(alphabet)} pieces; give at least "
                              f"{smallest} (thousands are usual)")
         merged = _merge_pairs(counts, set(alphabet), vocab_size - smallest, min_frequency)
-        return cls([*SPECIAL_TOKENS, *alphabet, *merged], do_lower_case=do_lower_case)
+        _warn_of_unknown(counts, alphabet)
+        return cls([*SPECIAL_TOKENS, *alphabet, *merged], do_lower_case=do_lower_case,
+                   strip_accents=strip_accents)
 
 
 def longest_first(length_a, length_b, limit):
@@ -336,15 +360,17 @@ def _ids_of_tokens(tokens, special_tokens):
     return vocab
 
 
-def _alphabet(counts, min_frequency):
+def _alphabet(counts, min_frequency, limit=MAX_ALPHABET, room=0):
     """Return the pieces of one character that a learned vocabulary holds, sorted.
 
-    The alphabet is made of the characters that occur `min_frequency` times at least, the 1,000 most frequent
-    where there are more. Each is a piece, and a "##" piece where it occurs within a word. Words with other
-    characters become [UNK].
+    The alphabet is made of the characters that occur `min_frequency` times at least, the `limit` most
+    frequent where there are more. Each is a piece, and a "##" piece where it occurs within a word. Words with
+    other characters become [UNK].
 
     Args:
         counts: {word: count}.
+        limit, room: None is MAX_ALPHABET, and as many more as cover COVERAGE of the text, while no more than
+            `room` pieces are needed.
     """
     frequency = Counter()
     within_words = set()
@@ -355,8 +381,34 @@ def _alphabet(counts, min_frequency):
     characters = [character for character in frequency if frequency[character] >= min_frequency
                   and unicodedata.category(character) != "Cs"]  # a surrogate cannot be written to a file
     characters.sort(key=lambda character: (-frequency[character], character))
-    characters = sorted(characters[:MAX_ALPHABET])
+    if limit is None:
+        limit = _num_covering(characters, frequency, within_words, room)
+    characters = sorted(characters[:limit])
     return characters + [CONTINUATION + character for character in characters if character in within_words]
+
+
+def _num_covering(characters, frequency, within_words, room):
+    """Return how many characters to take from the front; see `_alphabet`."""
+    needed = COVERAGE * frequency.total()
+    covered = num_pieces = 0
+    for number, character in enumerate(characters):
+        num_pieces += 1 + (character in within_words)
+        if number >= MAX_ALPHABET and (covered >= needed or num_pieces > room):
+            return number
+        covered += frequency[character]
+    return len(characters)
+
+
+def _warn_of_unknown(counts, alphabet):
+    """Warn if many of the words, {word: count}, become [UNK] with this alphabet."""
+    known = {*alphabet}
+    num_unknown = sum(count for word, count in counts.items()
+                      if len(word) > MAX_WORD or not known.issuperset(word))
+    if num_unknown > MUCH_UNKNOWN * counts.total():
+        warnings.warn(f"{num_unknown / counts.total():.1%} of the words of this text become [UNK]: they are "
+                      f"longer than {MAX_WORD} characters, or have some that are too rare for the alphabet; "
+                      "give more text, a larger limit_alphabet (or None) or a larger vocab_size",
+                      stacklevel=3)
 
 
 def _merge_pairs(counts, alphabet, num_merges, min_frequency):

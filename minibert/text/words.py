@@ -45,7 +45,7 @@ def words_of(corpus, whole_documents=False):
     Sentences (passages) without a word are left out.
     """
     lists = []
-    for passage in corpus.documents:
+    for passage in corpus.passages:
         sentences = [split_words(sentence) for sentence in passage]
         lists += [[word for sentence in sentences for word in sentence]] if whole_documents else sentences
     return [words for words in lists if words]

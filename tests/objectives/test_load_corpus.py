@@ -3,7 +3,7 @@
 import pytest
 
 from minibert.objectives.corpora import PYTHON_DOCS, TOY, load_corpus
-from minibert.text import CorpusError, corpora, toy
+from minibert.text import CorpusError, check_pairs, corpora, toy
 
 
 @pytest.fixture
@@ -25,10 +25,15 @@ def test_names_and_paths_are_joined_in_their_order(small_corpora):
     assert first_sentences == ["A toy.", "One is here.", "A list is a sequence."]
 
 
-def test_the_whole_must_be_large_enough(small_corpora):
-    assert len(load_corpus(["toy", "python-docs"]).documents) == 2
+def test_the_whole_must_be_large_enough_for_pairs(small_corpora):
+    assert len(check_pairs(load_corpus(["toy", "python-docs"])).documents) == 2
     with pytest.raises(CorpusError, match="corpus toy is too small for sentence pairs: documents 1, "):
-        load_corpus(["toy"])
+        check_pairs(load_corpus("toy"))
+
+
+def test_lines_are_those_of_files(small_corpora):
+    corpus = load_corpus([TOY, small_corpora], lines=True)
+    assert corpus.documents == [["A toy.", "It is small."], ["One is here. Two is there."]]
 
 
 def test_a_path_that_does_not_exist(tmp_path):

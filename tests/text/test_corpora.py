@@ -1,8 +1,12 @@
 """Corpora: reading files, fingerprints, and held-out text."""
 
+import io
+import os
+import threading
+
 import pytest
 
-from minibert.text import Corpus, CorpusError, load_corpus, read_files, split_held_out
+from minibert.text import Corpus, CorpusError, check_pairs, load_corpus, read_files, split_held_out
 
 TWO_DOCUMENTS = "One is here. Two is there.\nAnd three\nfollows!\n\n\nAnother document? Yes.\n"
 
@@ -34,8 +38,10 @@ def test_load_corpus_joins_files_that_are_too_small_alone(tmp_path):
         (tmp_path / name).write_text(f"This is {name}. It has two sentences.", encoding="utf-8")
     corpus = load_corpus([str(tmp_path / "a"), str(tmp_path / "b")])
     assert len(corpus.documents) == 2
+    alone = load_corpus([str(tmp_path / "a")])
+    assert alone.documents == [["This is a.", "It has two sentences."]]
     with pytest.raises(CorpusError, match="too small for sentence pairs: documents 1, "):
-        load_corpus([str(tmp_path / "a")])
+        check_pairs(alone)
 
 
 @pytest.mark.parametrize("content, message", [
@@ -51,7 +57,7 @@ def test_errors_of_files(tmp_path, content, message):
     (tmp_path / "text.txt").write_bytes(content)
     for path in [tmp_path, tmp_path / "text.txt"]:
         with pytest.raises(CorpusError, match=message):
-            load_corpus([path])
+            check_pairs(load_corpus([path]))
 
 
 def test_errors_of_paths(tmp_path):
@@ -60,6 +66,54 @@ def test_errors_of_paths(tmp_path):
     with pytest.raises(CorpusError, match="holds no files"):
         read_files([tmp_path])
     assert issubclass(CorpusError, ValueError)
+
+
+@pytest.mark.parametrize("read", [read_files, load_corpus])
+def test_one_path_is_a_list_of_one(tmp_path, read):
+    """A string must never be read letter by letter: "/" is the whole file system, and "." this folder."""
+    path = tmp_path / "t.txt"
+    path.write_text(TWO_DOCUMENTS, encoding="utf-8")
+    assert read(str(path)).documents == read(path).documents == read([path]).documents
+    with pytest.raises(CorpusError, match="corpus no/such.txt does not exist"):
+        read("no/such.txt")
+
+
+@pytest.mark.parametrize("documents", ["A text.", ["A text.", "Another."]])
+def test_a_corpus_refuses_strings_in_place_of_lists(documents):
+    with pytest.raises(ValueError, match="takes a list of documents, each a list of sentences; got a string"):
+        Corpus("letters", documents)
+
+
+# --- standard input and pipes ---
+
+def test_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TWO_DOCUMENTS.encode())))
+    corpus = load_corpus(["-"])
+    assert corpus.name == "standard input" and len(corpus.documents) == 2
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff")))
+    with pytest.raises(CorpusError, match="corpus standard input is not UTF-8: byte 0xff at offset 0"):
+        read_files("-")
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(CorpusError, match="is standard input, but it is closed"):
+        read_files("-")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=[TWO_DOCUMENTS])
+    writer.start()
+    assert len(read_files([pipe]).documents) == 2
+    writer.join()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs devices")
+def test_a_device_that_never_ends_is_refused():
+    with pytest.raises(CorpusError, match="corpus /dev/zero is a device; give a text file"):
+        read_files(["/dev/zero"])
+    with pytest.raises(CorpusError, match="is empty"):
+        read_files([os.devnull])
 
 
 # --- fingerprints ---
