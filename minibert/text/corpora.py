@@ -10,13 +10,16 @@
 
 import hashlib
 import os
+import re
 import stat
 import sys
 from pathlib import Path
 
+from minibert.text.basic_tokenizer import IDEOGRAPHS
 from minibert.text.documentation import read_documentation
 from minibert.text.layout import keeps_lines, split_documents
 
+IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")
 PYTHON_DOCS = "python-docs"  # the name of a corpus that is not a path
 STANDARD_INPUT = "-"
 
@@ -55,7 +58,7 @@ class Corpus:
 
     @property
     def num_words(self):
-        """The number of words, as separated by spaces."""
+        """The number of words, as separated by spaces; an ideograph is one."""
         return sum(map(_count_words, self.documents))
 
     @property
@@ -288,7 +291,8 @@ def _as_bytes(text):
 
 
 def _count_words(document):
-    return sum(len(sentence.split()) for sentence in document)
+    return sum(len((sentence if sentence.isascii() else IDEOGRAPH.sub(" x ", sentence)).split())
+               for sentence in document)
 
 
 def _normalised(sentence):

@@ -6,6 +6,7 @@ without full stops; books and documentation are wrapped. A blank line ends a doc
 
 import re
 
+from minibert.text.basic_tokenizer import IDEOGRAPHS
 from minibert.text.sentences import CLOSING, EITHER, SPACED, TERMINALS, split_sentences
 
 LOOKED_AT = 20_000   # lines of a text that decide how it is read
@@ -16,6 +17,9 @@ FULL_WIDTH = 0.9     # share of the lines that fit into the width that text was 
 
 CLOSED = f"[{re.escape(CLOSING + EITHER)}]*"
 HAS_END = re.compile(f"[{re.escape(TERMINALS)}](?:(?<![{re.escape(SPACED)}])|{CLOSED}(?: |$))")
+# Between two lines of Chinese or Japanese there is no space.
+UNSPACED = f"[{IDEOGRAPHS}\u3001-\u303f\u3040-\u30ff\uff01-\uff65]"
+WITHIN_WORDS = re.compile(f"(?<={UNSPACED})[ \t]*\n[ \t\u3000]*(?={UNSPACED})")
 ENDS = re.compile(f"[{re.escape(TERMINALS)}]{CLOSED}$")
 
 
@@ -34,7 +38,7 @@ def split_documents(text, lines, keep):
         elif keep:
             found = list(map(split_sentences, paragraph))
         else:
-            found = [split_sentences(" ".join(paragraph))]
+            found = [split_sentences(WITHIN_WORDS.sub("", "\n".join(paragraph)))]
         documents.append([sentence for sentences in found for sentence in sentences])
         passages += found
     return documents, passages

@@ -13,7 +13,7 @@ text is written without capitals.
 import re
 import unicodedata
 
-from minibert.text.basic_tokenizer import CJK_BLOCKS
+from minibert.text.basic_tokenizer import IDEOGRAPHS
 from minibert.text.sentence_marks import SENTENCE_TERMINALS
 
 
@@ -43,8 +43,7 @@ END = re.compile(f"(?:{_one_of(TERMINALS)}|{GREEK_QUESTION}){_one_of(TERMINALS +
 LAST_TERMINAL = re.compile(f".*{_one_of(TERMINALS, ';')}", re.DOTALL)
 DETACHED_CLOSING = re.compile(f"(?: {_one_of(CLOSING)}(?= |$))+")  # French: « Il pleut. » Il part.
 OPENINGS = re.compile(_one_of(OPENING, "\u202a-\u202e\u2066-\u2068") + "*")
-UNSPACED_SCRIPT = re.compile(_one_of(
-    "", "\u3040-\u30ff" + "".join(f"{chr(first)}-{chr(last)}" for first, last in CJK_BLOCKS)))
+UNSPACED_SCRIPT = re.compile(f"[\u3040-\u30ff{IDEOGRAPHS}]")
 
 # --- words before a full stop that ends no sentence ---
 

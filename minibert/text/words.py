@@ -3,9 +3,7 @@
 import re
 import unicodedata
 
-from minibert.text.basic_tokenizer import CJK_BLOCKS
-
-IDEOGRAPHS = "".join(f"{chr(first)}-{chr(last)}" for first, last in CJK_BLOCKS)
+from minibert.text.basic_tokenizer import IDEOGRAPHS
 
 
 def _ranges_of_marks():

@@ -22,6 +22,10 @@ def test_read_a_file(tmp_path):
     assert corpus.sentences[-1] == "Yes." and corpus.num_words == 12
 
 
+def test_an_ideograph_is_a_word():
+    assert Corpus("x", [["天气很暖和。", "The 天 气."], ["One two."]]).num_words == 6 + 4 + 2
+
+
 def test_read_a_folder_in_order_without_hidden_files(tmp_path):
     (tmp_path / "b").mkdir()
     (tmp_path / ".git").mkdir()

@@ -77,6 +77,11 @@ def test_documents_and_passages(lines, keep, documents, passages):
     assert split_documents(TEXT, lines, keep) == (documents, passages)
 
 
+def test_lines_of_chinese_are_joined_without_a_space():
+    text = "整天都很\n暖和，\n  河水 很\nok\n平静。"
+    assert split_documents(text, False, None)[0] == [["整天都很暖和，河水 很 ok 平静。"]]
+
+
 def test_windows_stay_within_lines_that_are_kept_apart(tmp_path):
     """GloVe counts within a passage: a document, or a line."""
     path = tmp_path / "lines.txt"
