@@ -22,19 +22,18 @@ Neural Machine Translation System", section 4.1 (WordPiece). A vocabulary is lea
 pairs, as in Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", section 3.2.
 """
 
-import heapq
 import re
 import unicodedata
 import warnings
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
 from minibert.text.basic_tokenizer import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, BasicTokenizer
+from minibert.text.merging import CONTINUATION, merge_pairs
 from minibert.text.tokenizer_files import read_files, write_files
 
-CONTINUATION = "##"  # begins a piece that continues a word
 MAX_WORD = 100       # characters; longer words become [UNK]
 MAX_ALPHABET = 1000  # characters a learned vocabulary holds, unless told; the rarer ones are left to [UNK]
 COVERAGE = 0.9995    # share of the text that an alphabet without a limit covers
@@ -300,7 +299,8 @@ class WordPieceTokenizer:
             raise ValueError(f"vocab_size {vocab_size} is too small: this text needs {len(SPECIAL_TOKENS)} "
                              f"special tokens and an alphabet of {len(alphabet)} pieces; give at least "
                              f"{smallest} (thousands are usual)")
-        merged = _merge_pairs(counts, set(alphabet), vocab_size - smallest, min_frequency)
+        spelled = {word: count for word, count in counts.items() if len(word) <= MAX_WORD}  # others are [UNK]
+        merged = merge_pairs(spelled, alphabet, vocab_size - smallest, min_frequency)
         _warn_of_unknown(counts, alphabet)
         return cls([*SPECIAL_TOKENS, *alphabet, *merged], do_lower_case=do_lower_case,
                    strip_accents=strip_accents)
@@ -409,74 +409,3 @@ def _warn_of_unknown(counts, alphabet):
                       f"longer than {MAX_WORD} characters, or have some that are too rare for the alphabet; "
                       "give more text, a larger limit_alphabet (or None) or a larger vocab_size",
                       stacklevel=3)
-
-
-def _merge_pairs(counts, alphabet, num_merges, min_frequency):
-    """Return the pieces made by merging the most frequent pair of neighbours, `num_merges` pieces at most.
-
-    Counting all pairs anew for each merge would take hours. Instead, a merge changes the counts by what it
-    does to the words that hold its pair, and a heap gives the most frequent pair. Counts in the heap may be
-    out of date: a pair is checked when it comes to the top, and put back with its new count.
-
-    Args:
-        counts: {word: count}.
-        alphabet: set of the pieces that words are made of at the start. Words with other characters and
-            over-long words are left out: they become [UNK] whatever is merged.
-    """
-    words = []        # the pieces of each word
-    frequencies = []  # how often each word occurs
-    for word, count in sorted(counts.items()):
-        pieces = [word[0], *(CONTINUATION + character for character in word[1:])]
-        if 1 < len(pieces) <= MAX_WORD and alphabet.issuperset(pieces):
-            words.append(pieces)
-            frequencies.append(count)
-
-    pair_counts = Counter()
-    words_with = defaultdict(set)  # pair -> numbers of the words that hold it, or did once
-    for number, pieces in enumerate(words):
-        for pair in zip(pieces, pieces[1:]):
-            pair_counts[pair] += frequencies[number]
-            words_with[pair].add(number)
-    heap = [(-count, pair) for pair, count in pair_counts.items() if count >= min_frequency]
-    heapq.heapify(heap)  # the smallest first: the highest count, then the first pair by code points
-
-    merged_pieces = {}  # used as an ordered set: two different pairs may make the same piece
-    while heap and len(merged_pieces) < num_merges:
-        negative_count, pair = heapq.heappop(heap)
-        if pair_counts[pair] != -negative_count:
-            if pair_counts[pair] >= min_frequency:
-                heapq.heappush(heap, (-pair_counts[pair], pair))
-            continue
-        left, right = pair
-        merged = left + right.removeprefix(CONTINUATION)
-        merged_pieces[merged] = None
-        new_pairs = set()
-        for number in words_with.pop(pair):
-            old_pieces = words[number]
-            pieces = _merge(old_pieces, left, right, merged)
-            words[number] = pieces
-            for old_pair in zip(old_pieces, old_pieces[1:]):
-                pair_counts[old_pair] -= frequencies[number]
-            for new_pair in zip(pieces, pieces[1:]):
-                pair_counts[new_pair] += frequencies[number]
-                if merged in new_pair:
-                    words_with[new_pair].add(number)
-                    new_pairs.add(new_pair)
-        for new_pair in new_pairs:
-            if pair_counts[new_pair] >= min_frequency:
-                heapq.heappush(heap, (-pair_counts[new_pair], new_pair))
-    return list(merged_pieces)
-
-
-def _merge(pieces, left, right, merged):
-    """Return the pieces of a word with each `left`, `right` replaced by `merged`."""
-    result = []
-    position = 0
-    while position < len(pieces):
-        if pieces[position:position + 2] == [left, right]:
-            result.append(merged)
-            position += 2
-        else:
-            result.append(pieces[position])
-            position += 1
-    return result

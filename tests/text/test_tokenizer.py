@@ -7,14 +7,8 @@ import numpy as np
 import pytest
 
 from minibert.text.basic_tokenizer import SPECIAL_TOKENS
-from minibert.text.tokenizer import (
-    CONTINUATION,
-    WordPieceTokenizer,
-    _alphabet,
-    _merge,
-    _merge_pairs,
-    longest_first,
-)
+from minibert.text.merging import CONTINUATION, merge_pairs
+from minibert.text.tokenizer import WordPieceTokenizer, _alphabet, longest_first
 
 TOKENS = [*SPECIAL_TOKENS, "the", "cat", "un", "##aff", "##able", "##a", "##ble", "a", "sat", "x", "##x", ".",
           ",", "[", "]", "mask", "中", "文", "statement"]
@@ -217,8 +211,19 @@ def test_train_by_hand():
     assert tokenizer.tokenize("Lowest!") == ["low", "##est", "[UNK]"]
 
 
+def _merge(pieces, left, right):
+    """Return the pieces of a word with each `left`, `right` made one, from the left."""
+    result = []
+    for piece in pieces:
+        if result[-1:] == [left] and piece == right:
+            result[-1] = left + right.removeprefix(CONTINUATION)
+        else:
+            result.append(piece)
+    return result
+
+
 def _merge_pairs_plainly(counts, num_merges, min_frequency):
-    """What _merge_pairs does, by counting all pairs anew for each merge."""
+    """What merge_pairs does, by counting all pairs anew for each merge."""
     words = {word: [word[0], *(CONTINUATION + character for character in word[1:])] for word in counts}
     merged_pieces = []
     while len(merged_pieces) < num_merges:
@@ -232,7 +237,7 @@ def _merge_pairs_plainly(counts, num_merges, min_frequency):
         merged = pair[0] + pair[1].removeprefix(CONTINUATION)
         if merged not in merged_pieces:
             merged_pieces.append(merged)
-        words = {word: _merge(pieces, *pair, merged) for word, pieces in words.items()}
+        words = {word: _merge(pieces, *pair) for word, pieces in words.items()}
     return merged_pieces
 
 
@@ -242,7 +247,7 @@ def test_quick_merging_is_the_plain_one(seed):
     counts = Counter()
     for _ in range(300):  # words of few letters: repeated letters, and pieces that two different pairs make
         counts["".join(rng.choice(list("aab"), size=rng.integers(1, 9)))] += int(rng.integers(1, 5))
-    merged = _merge_pairs(counts, set(_alphabet(counts, 1)), 200, min_frequency=2)
+    merged = merge_pairs(counts, _alphabet(counts, 1), 200, min_frequency=2)
     assert merged == _merge_pairs_plainly(counts, 200, min_frequency=2)
     assert len(merged) > 50
 
