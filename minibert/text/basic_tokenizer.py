@@ -15,9 +15,11 @@ format and private use).
 
 import re
 import unicodedata
+from typing import NamedTuple
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = [PAD, UNK, CLS, SEP, MASK]
+ADDED = "\0"  # stands before an added token among the words of a text
 
 # The blocks of CJK ideographs, as first and last code point. Chinese puts no spaces between words, so BERT
 # makes each ideograph a word. U+2B820 to U+2B91F are missing in Hugging Face's code, so they are here.
@@ -52,6 +54,18 @@ KNOWN_TO_9 = re.compile(f"[^{LATER_THAN_9}]+")
 CATEGORY_IN_8 = {"\u166d": "Po", "\u1734": "Mn", "\U000111c9": "Po", "\U0001171e": "Mn"}
 
 
+class AddedToken(NamedTuple):
+    """A token that was added to a finished vocabulary, and is kept whole where a text holds it.
+
+    As `tokenizers` defines it; its `lstrip` and `rstrip` only take spaces, which BERT drops anyway.
+    """
+
+    content: str
+    normalized: bool = True    # looked for in the normalised text, normalised itself; or in the text as it is
+    single_word: bool = False  # only where no letter, digit, mark or underscore is beside it
+    is_piece: bool = False     # the vocabulary itself holds it, so words may be cut into it
+
+
 class BasicTokenizer:
     """Split a text into words and punctuation marks, normalised as BERT does.
 
@@ -62,35 +76,57 @@ class BasicTokenizer:
     Args:
         do_lower_case, strip_accents, tokenize_chinese_chars: see WordPieceTokenizer.
         special_tokens: are kept whole where the text holds them, as they are.
+        added_tokens: AddedToken's; a special token counts where both match.
     """
 
     def __init__(self, do_lower_case=True, strip_accents=None, tokenize_chinese_chars=True,
-                 special_tokens=SPECIAL_TOKENS):
+                 special_tokens=SPECIAL_TOKENS, added_tokens=()):
         self.do_lower_case = do_lower_case
         self.strip_accents = do_lower_case if strip_accents is None else strip_accents
         self.tokenize_chinese_chars = tokenize_chinese_chars
-        # Where two special tokens match, the longer one counts.
-        by_length = sorted(filter(None, special_tokens), key=len, reverse=True)
-        self._special_token = re.compile("|".join(map(re.escape, by_length)))
         self._cleaned = _Remember(self._clean)
+        self._normalised = _Remember(self._normalise)
         self._folded = _Remember(self._fold)
+        as_they_are = {token: AddedToken(token) for token in special_tokens}
+        as_they_are |= {token.content: token for token in added_tokens
+                        if not token.normalized and token.content not in as_they_are}
+        normalised = {self._normalised_text(token.content): token
+                      for token in added_tokens if token.normalized}
+        self._special_tokens = {*special_tokens}
+        self._as_they_are, self._in_normalised_text = map(_Finder, (as_they_are, normalised))
 
     def words(self, text):
-        """Return the words, punctuation marks and special tokens of a text, in order: a list of strings."""
+        """Return the words, punctuation marks and special tokens of a text, in order: a list of strings.
+
+        An added token follows the character ADDED, which no word holds.
+        """
         words = []
-        start = 0
-        for match in self._special_token.finditer(text):
-            words += self._words_between(text[start:match.start()])
-            words.append(match[0])
-            start = match.end()
-        return words + self._words_between(text[start:])
+        for part, token in self._as_they_are.split(text):
+            if token is None:
+                words += self._words_between(part)
+            else:
+                words.append(part if part in self._special_tokens else ADDED + token.content)
+        return words
 
     def _words_between(self, text):
-        """Return the words and punctuation marks of a text without special tokens."""
+        """Return the words, punctuation marks and normalised added tokens of a text without the others."""
+        if not self._in_normalised_text.tokens:
+            return self._decomposed(text).translate(self._folded).split()
+        words = []
+        for part, token in self._in_normalised_text.split(self._normalised_text(text)):
+            words += part.translate(self._folded).split() if token is None else [ADDED + token.content]
+        return words
+
+    def _decomposed(self, text):
+        """Return a text that is cleaned and, where accents are dropped, decomposed."""
         text = text.translate(self._cleaned)
         if self.strip_accents and not text.isascii():
             text = decompose(text)  # "é" becomes "e" and an accent, which _fold drops
-        return text.translate(self._folded).split()
+        return text
+
+    def _normalised_text(self, text):
+        """Return a text with all that is done before punctuation marks are set apart."""
+        return self._decomposed(text).translate(self._normalised)
 
     def _clean(self, code_point):
         """Return what replaces a character: "" drops it, spaces around it make it a word of its own."""
@@ -106,14 +142,45 @@ class BasicTokenizer:
             return f" {character} "
         return character
 
-    def _fold(self, code_point):
-        """Return what replaces a character of the cleaned and decomposed text."""
+    def _normalise(self, code_point):
+        """Return what replaces a character of the cleaned and decomposed text, but for spaces around it."""
         character = chr(code_point)
         if self.strip_accents and category(character) == "Mn":
             return ""
-        if is_punctuation(character):
-            return f" {character} "
         return character.lower() if self.do_lower_case else character
+
+    def _fold(self, code_point):
+        """Return what replaces a character of the cleaned and decomposed text."""
+        character = chr(code_point)
+        return f" {character} " if is_punctuation(character) else self._normalise(code_point)
+
+
+class _Finder:
+    """Finds tokens in a text: {how it is written there: AddedToken}. The longest one counts."""
+
+    def __init__(self, tokens):
+        self.tokens = {written: token for written, token in tokens.items() if written}
+        by_length = sorted(self.tokens, key=len, reverse=True)
+        self._expression = re.compile("|".join(map(re.escape, by_length)))
+
+    def split(self, text):
+        """Yield (a token as the text has it, its AddedToken) and (text between tokens, None), in order."""
+        start = 0
+        if self.tokens:
+            for match in self._expression.finditer(text):
+                token = self.tokens[match[0]]
+                if not token.single_word or _is_alone(text, *match.span()):
+                    yield text[start:match.start()], None
+                    yield match[0], token
+                    start = match.end()
+        yield text[start:], None
+
+
+def _is_alone(text, start, end):
+    """Return whether no character of a word is beside text[start:end]."""
+    beside = text[max(0, start - 1):start] + text[end:end + 1]
+    return not any(character.isalnum() or character in "\u200c\u200d" or category(character)[0] == "M"
+                   or category(character) == "Pc" for character in beside)
 
 
 class _Remember(dict):

@@ -30,7 +30,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibert.text.basic_tokenizer import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, BasicTokenizer
+from minibert.text.basic_tokenizer import (
+    ADDED,
+    CLS,
+    MASK,
+    PAD,
+    SEP,
+    SPECIAL_TOKENS,
+    UNK,
+    BasicTokenizer,
+)
 from minibert.text.merging import CONTINUATION, merge_pairs
 from minibert.text.tokenizer_files import read_files, write_files
 
@@ -60,6 +69,9 @@ class WordPieceTokenizer:
         strip_accents: drop accents. None means: where the text is lower-cased, as BERT does.
         tokenize_chinese_chars: make each CJK ideograph a word.
         extra_special_tokens: tokens of the vocabulary that are kept whole, too, like "[MASK]".
+        added_tokens: tokens of the vocabulary that were added to it later: AddedToken's.
+        allow_repeated: a token may occur in the list twice, as in some published files; then its last id
+            counts, as in transformers.
 
     Attributes:
         vocab: {token: id}.
@@ -73,11 +85,15 @@ class WordPieceTokenizer:
     """
 
     def __init__(self, vocab, do_lower_case=True, max_input_chars_per_word=MAX_WORD, strip_accents=None,
-                 tokenize_chinese_chars=True, extra_special_tokens=()):
+                 tokenize_chinese_chars=True, extra_special_tokens=(), added_tokens=(), allow_repeated=False):
         _check_options(max_input_chars_per_word, do_lower_case=do_lower_case, strip_accents=strip_accents,
                        tokenize_chinese_chars=tokenize_chinese_chars)
         self.id_to_token = _tokens_in_order(vocab)
-        self.vocab = _ids_of_tokens(self.id_to_token, [*SPECIAL_TOKENS, *extra_special_tokens])
+        if isinstance(vocab, str) or isinstance(extra_special_tokens, str):
+            raise ValueError("vocab and extra_special_tokens are lists of tokens, got one string; put it "
+                             "into a list, or read the folder of a vocabulary with from_pretrained")
+        needed = [*SPECIAL_TOKENS, *extra_special_tokens, *(token.content for token in added_tokens)]
+        self.vocab = _ids_of_tokens(self.id_to_token, needed, allow_repeated)
         self.vocab_size = len(self.id_to_token)
         self.pad_token_id = self.vocab[PAD]
         self.unk_token_id = self.vocab[UNK]
@@ -89,9 +105,12 @@ class WordPieceTokenizer:
         self.strip_accents = strip_accents
         self.tokenize_chinese_chars = tokenize_chinese_chars
         self.extra_special_tokens = list(extra_special_tokens)
+        self.added_tokens = list(added_tokens)
         self._special_tokens = {*SPECIAL_TOKENS, *extra_special_tokens}
         self._basic = BasicTokenizer(
-            do_lower_case, strip_accents, tokenize_chinese_chars, self._special_tokens)
+            do_lower_case, strip_accents, tokenize_chinese_chars, self._special_tokens, self.added_tokens)
+        apart = {token.content for token in added_tokens if not token.is_piece}
+        self._pieces = {token: index for token, index in self.vocab.items() if token not in apart}
         self._longest_piece = max(map(len, self.id_to_token))
         self._ids_of_word = {}  # a cache: most words of a text have been seen before
 
@@ -128,17 +147,19 @@ class WordPieceTokenizer:
         """Greedy longest match from the left. Where no piece matches, the whole word is [UNK]."""
         if word in self._special_tokens:
             return [self.vocab[word]]
+        if word.startswith(ADDED):
+            return [self.vocab[word.removeprefix(ADDED)]]
         if len(word) > self.max_input_chars_per_word:
             return [self.unk_token_id]
         ids = []
         start = 0
         while start < len(word):
             end = min(len(word), start + self._longest_piece)
-            while end > start and self._piece(word, start, end) not in self.vocab:
+            while end > start and self._piece(word, start, end) not in self._pieces:
                 end -= 1
             if end == start:
                 return [self.unk_token_id]
-            ids.append(self.vocab[self._piece(word, start, end)])
+            ids.append(self._pieces[self._piece(word, start, end)])
             start = end
         return ids
 
@@ -232,7 +253,8 @@ class WordPieceTokenizer:
         }
         if self.max_input_chars_per_word != MAX_WORD:  # transformers has no such option and always takes 100
             options["max_input_chars_per_word"] = self.max_input_chars_per_word
-        write_files(directory, self.id_to_token, options, self.extra_special_tokens, model_max_length)
+        added = {self.vocab[token.content]: token for token in self.added_tokens}
+        write_files(directory, self.id_to_token, options, self.extra_special_tokens, model_max_length, added)
 
     @classmethod
     def from_pretrained(cls, directory):
@@ -342,14 +364,14 @@ def _tokens_in_order(vocab):
     return sorted(vocab, key=vocab.get)
 
 
-def _ids_of_tokens(tokens, special_tokens):
-    """Return {token: id} of a list of tokens, checked."""
+def _ids_of_tokens(tokens, special_tokens, allow_repeated):
+    """Return {token: id} of a list of tokens, checked; the last id of a token that is repeated."""
     vocab = {}
     for index, token in enumerate(tokens):
         if not isinstance(token, str) or "\n" in token or "\r" in token or _SURROGATE.search(token):
             raise ValueError(f"the token with id {index} is {token!r}; a token must be a string that makes a "
                              "line of vocab.txt")
-        if token in vocab:
+        if token in vocab and not allow_repeated:
             raise ValueError(f"the vocabulary holds {token!r} twice, in lines {vocab[token] + 1} and "
                              f"{index + 1} (ids {vocab[token]} and {index}); each token must occur once")
         vocab[token] = index

@@ -4,6 +4,8 @@
     tokenizer.json            vocabulary and options in one; transformers 5 saves only this and the next one
     tokenizer_config.json     options: do_lower_case, strip_accents, tokenize_chinese_chars
     special_tokens_map.json   the names of the special tokens
+    added_tokens.json         {token: id}: tokens added to vocab.txt later; transformers 5 keeps them, and how
+                              they are looked for, in tokenizer.json
 
 Where there are both, vocab.txt is read and not tokenizer.json, and an option in tokenizer_config.json counts
 more than the one in tokenizer.json, as in transformers 5. Without any, the options are those of BERT's
@@ -14,7 +16,7 @@ import json
 from pathlib import Path
 
 from minibert.files import write_atomically, write_json
-from minibert.text.basic_tokenizer import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK
+from minibert.text.basic_tokenizer import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, AddedToken
 
 ROLES = {"pad_token": PAD, "unk_token": UNK, "cls_token": CLS, "sep_token": SEP, "mask_token": MASK}
 OPTIONS = {  # their names in tokenizer_config.json, and in the normalizer of tokenizer.json
@@ -31,19 +33,25 @@ EXPECTED = {
 }
 
 
-def write_files(directory, tokens, options, extra_special_tokens=(), model_max_length=None):
+def write_files(directory, tokens, options, extra_special_tokens=(), model_max_length=None, added=None):
     """Write vocab.txt, tokenizer_config.json and special_tokens_map.json; no file is ever half written.
 
     Args:
         options: {name: value}, for tokenizer_config.json.
         extra_special_tokens: those besides [PAD], [UNK], [CLS], [SEP] and [MASK].
         model_max_length: see WordPieceTokenizer.save_pretrained.
+        added: {id: AddedToken}; they are among `tokens`, too.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     config = {**ROLES, **options, "tokenizer_class": "BertTokenizer"}
     if extra_special_tokens:
         config["additional_special_tokens"] = list(extra_special_tokens)
+    if added:
+        config["added_tokens_decoder"] = {
+            str(index): {"content": token.content, "lstrip": False, "rstrip": False, "special": False,
+                         "normalized": token.normalized, "single_word": token.single_word}
+            for index, token in added.items()}
     if model_max_length is not None:
         config["model_max_length"] = model_max_length
     write_atomically(directory / "vocab.txt", "".join(token + "\n" for token in tokens).encode())
@@ -65,8 +73,8 @@ def read_files(directory):
     if path.is_file():
         # Only "\n" ends a line: splitlines() would also split at U+2028, a token of some vocabularies.
         tokens = [line.removesuffix("\r") for line in _read(path).rstrip("\r\n").split("\n")]
-        arguments = {"vocab": tokens}
-        names = []
+        arguments = {"vocab": tokens, "allow_repeated": True}
+        names = ["added_tokens.json"]
     else:
         path = directory / "tokenizer.json"
         if not path.is_file():
@@ -75,20 +83,31 @@ def read_files(directory):
         arguments = {}
         names = ["tokenizer.json"]
 
-    added = {}
+    added, plain = {}, {}
     for name in [*names, "tokenizer_config.json", "special_tokens_map.json"]:  # a later one counts more
         if (directory / name).is_file():
             content = _read_json(directory / name)
             try:
-                read_one = _from_tokenizer_json if name == "tokenizer.json" else _from_config
-                arguments |= read_one(directory / name, content)
-                for token, index in _added_tokens(directory / name, content).items():
+                if name == "added_tokens.json":
+                    content = {"added_tokens": [{"content": token, "id": index, "special": False,
+                                                 "normalized": True} for token, index in content.items()]}
+                else:
+                    read_one = _from_tokenizer_json if name == "tokenizer.json" else _from_config
+                    arguments |= read_one(directory / name, content)
+                for record in _added_tokens(content):
+                    token, index = record["content"], record.get("id")
                     added[token] = added.get(token) if index is None else index
+                    how = bool(record.get("normalized")), bool(record.get("single_word"))
+                    if not record["special"] or any(how):
+                        plain[token] = AddedToken(token, *how)
             except (AttributeError, KeyError, TypeError) as error:  # such as a list in place of an object
                 raise ValueError(f"{directory / name} is not of the form that Hugging Face's tokenizers "
                                  f"write ({error!r})") from None
+    held = {*arguments["vocab"]}
     _append(path, arguments["vocab"], added)
-    return path, {**arguments, "extra_special_tokens": list(added)}
+    plain = [token._replace(is_piece=token.content in held) for token in plain.values()]
+    special = [token for token in added if token not in {token.content for token in plain}]
+    return path, {**arguments, "extra_special_tokens": special, "added_tokens": plain}
 
 
 def _from_tokenizer_json(path, content):
@@ -119,27 +138,19 @@ def _from_config(path, content):
     return {name: content[name] for name in [*OPTIONS, "max_input_chars_per_word"] if name in content}
 
 
-def _added_tokens(path, content):
-    """Return the special tokens that a file adds to the usual five: {token: id, or None if none is given}."""
+def _added_tokens(content):
+    """Return what a file adds to the usual five special tokens: records with at least content and special."""
     listed = _list(content.get("additional_special_tokens"))  # transformers 4
     listed += _list(content.get("extra_special_tokens"))      # transformers 5
     records = [{"content": _content(token), "special": True} for token in listed]
     records += _list(content.get("added_tokens"))  # tokenizer.json
     for index, token in (content.get("added_tokens_decoder") or {}).items():
         records.append({**token, "id": int(index) if index.isdecimal() else index})
-    added = {}
     for record in records:
-        token, index = record["content"], record.get("id")
-        if token in SPECIAL_TOKENS or not token:
-            continue
+        index = record.get("id")
         if index is not None and not isinstance(index, int):
             raise TypeError(f"the id {index!r}")
-        if not record["special"] or record.get("normalized") or record.get("single_word"):
-            raise ValueError(f"{path} adds the token {token!r}, which is not a special token, or is matched "
-                             "in the normalised text or as a whole word; minibert's tokenizer adds only "
-                             "special tokens, matched in the text as it is")
-        added[token] = added.get(token) if index is None else index
-    return added
+    return [record for record in records if record["content"] and record["content"] not in SPECIAL_TOKENS]
 
 
 def _append(path, vocab, added):

@@ -1,6 +1,7 @@
 """The tokenizer: WordPiece, encoding, files, and learning a vocabulary."""
 
 import json
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -149,6 +150,9 @@ def test_unusable_vocabularies():
         WordPieceTokenizer([])
     with pytest.raises(ValueError, match="lacks <e1>"):
         WordPieceTokenizer(TOKENS, extra_special_tokens=["<e1>"])
+    for arguments in [{"vocab": "[PAD]"}, {"vocab": TOKENS, "extra_special_tokens": "the"}]:
+        with pytest.raises(ValueError, match="are lists of tokens, got one string"):
+            WordPieceTokenizer(**arguments)
     for token in [5, None, "a\nb", "\udfff"]:
         message = "the token with id 24 is .* a token must be a string that makes a line"
         with pytest.raises(ValueError, match=message):
@@ -183,9 +187,6 @@ def test_errors_of_files(tmp_path):
         WordPieceTokenizer.from_pretrained(tmp_path)
     (tmp_path / "vocab.txt").write_bytes(b"[PAD]\n\xff\n")
     with pytest.raises(ValueError, match=r"vocab.txt is not UTF-8 \(byte offset 6\)"):
-        WordPieceTokenizer.from_pretrained(tmp_path)
-    (tmp_path / "vocab.txt").write_text("\n".join([*TOKENS, "the"]), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"vocab.txt: .*'the' twice, in lines 6 and 25"):
         WordPieceTokenizer.from_pretrained(tmp_path)
     (tmp_path / "vocab.txt").write_text("\n".join(TOKENS), encoding="utf-8")
     for content, message in [("{", "is not JSON"), ("[]", "holds a JSON list")]:
@@ -263,16 +264,45 @@ def test_train_is_deterministic_and_keeps_to_its_size():
 
 
 def test_train_leaves_out_what_is_rare():
-    tokenizer = WordPieceTokenizer.train(["aab aab", "qx \ud800 \ud800 [MASK] [MASK]"], vocab_size=1000)
+    with pytest.warns(UserWarning, match="60.0% of the words"):
+        tokenizer = WordPieceTokenizer.train(["aab aab", "qx \ud800 \ud800 [MASK] [MASK]"], vocab_size=1000)
     assert tokenizer.id_to_token == [*SPECIAL_TOKENS, "a", "b", "##a", "##b", "##ab", "aab"]
     assert tokenizer.tokenize("q aab") == ["[UNK]", "aab"]
 
 
 def test_train_bounds_the_alphabet():
     ideographs = "".join(chr(0x4E00 + index) * (1 + (index < 1000)) for index in range(1200))
-    tokenizer = WordPieceTokenizer.train([ideographs], vocab_size=2000, min_frequency=1)
+    with pytest.warns(UserWarning, match="9.1% of the words"):
+        tokenizer = WordPieceTokenizer.train([ideographs], vocab_size=2000, min_frequency=1)
     assert tokenizer.vocab_size == 5 + 1000
     assert tokenizer.tokenize(chr(0x4E00) + chr(0x4E00 + 1100)) == [chr(0x4E00), "[UNK]"]
+
+
+CHINESE = ["".join(chr(0x4E00 + number) for number in range(3000)) * 2]
+
+
+def test_the_alphabet_is_as_large_as_asked_for():
+    with pytest.warns(UserWarning, match="66.7% of the words .* become .UNK.: .*larger limit_alphabet"):
+        assert WordPieceTokenizer.train(CHINESE, vocab_size=8000).vocab_size == 1005
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for limit in (3000, 5000):
+            assert WordPieceTokenizer.train(CHINESE, 8000, limit_alphabet=limit).vocab_size == 3005
+        assert WordPieceTokenizer.train(CHINESE, 8000, limit_alphabet=None).vocab_size == 3004  # 99.95 %
+        rare = [*CHINESE * 10, chr(0x8000) * 2]  # makes up less than 0.05 % of the text
+        assert chr(0x8000) not in WordPieceTokenizer.train(rare, 8000, limit_alphabet=None).vocab
+    with pytest.warns(UserWarning, match="become .UNK."):
+        assert WordPieceTokenizer.train(CHINESE, 2000, limit_alphabet=None).vocab_size == 2000  # no more room
+    for limit in (0, -1, 1.5, "all"):
+        with pytest.raises(ValueError, match="limit_alphabet is .*; it must be a whole number, 1 or more"):
+            WordPieceTokenizer.train(CHINESE, 8000, limit_alphabet=limit)
+
+
+def test_train_keeps_accents_if_asked():
+    tokens = ["ma", "má", "mà", "mả", "mã", "mạ"]
+    tokenizer = WordPieceTokenizer.train(tokens * 2, 100, strip_accents=False)
+    assert tokenizer.tokenize(" ".join(tokens).upper()) == tokens
+    assert set(WordPieceTokenizer.train(tokens * 2, 100).tokenize(" ".join(tokens))) == {"ma"}
 
 
 def test_train_cased():
@@ -287,5 +317,7 @@ def test_errors_of_train():
     for sentences in [[], ["", " "], ["ab"]]:
         with pytest.raises(ValueError, match="no vocabulary can be learned .* give more text"):
             WordPieceTokenizer.train(sentences, vocab_size=100)
+    with pytest.raises(ValueError, match=r"a sentence must be a string, got the list \['a', 'b'\]"):
+        WordPieceTokenizer.train([["a", "b"]], vocab_size=100)
     with pytest.raises(ValueError, match="put it into a list"):
         WordPieceTokenizer.train("one string", vocab_size=100)

@@ -110,6 +110,51 @@ def test_special_tokens_of_its_own(load, tmp_path, files):
     assert again.vocab == tokenizer.vocab and again.extra_special_tokens == ["<e1>"]
 
 
+PLAIN = {"content": "The1", "special": False, "normalized": True, "single_word": False, "lstrip": False}
+
+
+@pytest.mark.parametrize("record, tokens", [
+    # In the normalised text and normalised itself, also within words: as transformers' `add_tokens` makes it.
+    ({}, ["The1", "e", "The1", "[UNK]", "[UNK]", "The1"]),
+    ({"single_word": True}, ["The1", "[UNK]", "[UNK]", "The1"]),
+    ({"normalized": False}, ["the", "##1", "[UNK]", "[UNK]", "The1"]),  # in the text as it is
+    ({"special": True}, ["The1", "e", "The1", "[UNK]", "[UNK]", "The1"]),
+])
+def test_added_tokens_of_transformers_5(load, tmp_path, record, tokens):
+    content = tokenizer_json(lowercase=True)
+    content["added_tokens"].append({**PLAIN, "id": 15, **record})
+    tokenizer = load(tokenizer=content)
+    text = "the1 ethe1x. The1"
+    assert tokenizer.tokenize(text) == tokens and tokenizer.vocab["The1"] == 15
+    tokenizer.save_pretrained(tmp_path / "again")
+    again = WordPieceTokenizer.from_pretrained(tmp_path / "again")
+    assert again.tokenize(text) == tokens and again.vocab == tokenizer.vocab
+
+
+def test_added_tokens_of_transformers_4(load):
+    tokenizer = load(vocab="\n".join(TOKENS), added_tokens={"New": 15, "the": 5, "[MASK]": 4})
+    assert tokenizer.ids("new thE newer [MASK]") == [15, 5, 15, 1, 4]
+    assert tokenizer.extra_special_tokens == [] and tokenizer.vocab_size == 16
+
+
+@pytest.mark.parametrize("content, message", [
+    ({"New": 16}, "holds 15 tokens, so the next id is 15, but the token 'New' is said to have id 16"),
+    ({"New": "15"}, "added_tokens.json is not of the form"),
+    (["New"], "added_tokens.json holds a JSON list"),
+])
+def test_unusable_added_tokens(load, content, message):
+    with pytest.raises(ValueError, match=message):
+        load(vocab="\n".join(TOKENS), added_tokens=content)
+
+
+def test_a_token_twice_has_its_last_id_as_in_transformers(load, tmp_path):
+    tokenizer = load(vocab="\n".join([*TOKENS, "the", "more"]))
+    assert tokenizer.vocab_size == 17 and tokenizer.ids("the more") == [15, 16]
+    assert tokenizer.decode([5, 15]) == "the the"
+    tokenizer.save_pretrained(tmp_path / "again")
+    assert WordPieceTokenizer.from_pretrained(tmp_path / "again").id_to_token == tokenizer.id_to_token
+
+
 def test_nothing_is_left_half_written(tmp_path, monkeypatch):
     WordPieceTokenizer(TOKENS).save_pretrained(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -172,12 +217,6 @@ def test_unusable_tokenizer_json(load, content, message):
     ({"mask_token": "<mask>"}, "says that mask_token is '<mask>'; minibert's tokenizer knows only '.MASK.'"),
     ({"mask_token": {"content": "<mask>"}}, "says that mask_token is '<mask>'"),
     ({"mask_token": {"text": "[MASK]"}}, "is not of the form"),
-    ({"added_tokens_decoder": {"15": {**E1, "special": False}}},
-     "adds the token '<e1>', which is not a special token"),
-    ({"added_tokens_decoder": {"15": {**E1, "normalized": True}}},
-     "adds the token '<e1>', .* matched in the normalised text"),
-    ({"added_tokens_decoder": {"15": {**E1, "single_word": True}}},
-     "adds the token '<e1>', .* matched .* as a whole word"),
     ({"added_tokens_decoder": [E1]}, "is not of the form"),
     ({"added_tokens_decoder": {"fifteen": E1}}, "is not of the form .* .TypeError.*the id 'fifteen'"),
     ({"added_tokens_decoder": {"15": "<e1>"}}, "is not of the form"),
@@ -202,7 +241,6 @@ def test_other_special_tokens_in_special_tokens_map(load):
 
 
 @pytest.mark.parametrize("vocab, message", [
-    ("\n".join([*TOKENS, "the"]), "'the' twice, in lines 6 and 16 .ids 5 and 15."),
     ("\n".join(TOKENS[:4]), r"lacks \[MASK\]"),
     ("\n".join(TOKENS[2:]), r"lacks \[PAD\], \[UNK\]"),
     ("", r"lacks \[PAD\], \[UNK\], \[CLS\], \[SEP\], \[MASK\]"),

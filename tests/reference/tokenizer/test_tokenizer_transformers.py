@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pathlib
+import random
 import sysconfig
 
 import pytest
@@ -118,6 +119,51 @@ def real_text():
 def test_real_text(real_text, options):
     vocab = WordPieceTokenizer.train(real_text, vocab_size=8000, **options).vocab
     assert_same_ids(WordPieceTokenizer(vocab, **options), reference(vocab, **options), real_text)
+
+
+ADDED_TEXTS = ["newtok", "NewTok", "My Tok", "zz", "ZZ", "É中", "a", "b", "c2", "new", "tok", "my", "é", "中",
+               " ", " ", "_", "-", ".", "[MASK]", "[mask]", "\u0301", "x1", "<e>", "\u200d"]
+
+
+def random_texts(number):
+    generator = random.Random(0)
+    return ["".join(generator.choices(ADDED_TEXTS, k=generator.randint(1, 9))) for _ in range(number)]
+
+
+@pytest.mark.parametrize("options", [UNCASED, CASED, *OTHER_OPTIONS], ids=str)
+def test_tokens_added_to_a_vocabulary(options, tmp_path):
+    """Plain and special ones, in all ways that transformers 5 saves, and in transformers 4's file."""
+    vocab = full_vocabulary("abcdeknotwyzxmÉé中1234_-.<>[]", pieces=["new", "##tok", "my", "c2", "##z", "zz"])
+    (tmp_path / "vocab.txt").write_text("\n".join(vocab), encoding="utf-8", newline="\n")
+    theirs = reference(vocab, **options)
+    theirs.add_tokens(["newtok", "É中"])
+    theirs.add_tokens([transformers.AddedToken("My Tok", single_word=True),
+                       transformers.AddedToken("zz", normalized=False),
+                       transformers.AddedToken("c2", normalized=False, single_word=True, lstrip=True)])
+    theirs.add_tokens(["<e>"], special_tokens=True)
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = WordPieceTokenizer.from_pretrained(tmp_path / "theirs")
+    assert len(ours.added_tokens) == 5 and ours.extra_special_tokens == ["<e>"]
+    texts = random_texts(2000)
+    assert_same_ids(ours, theirs, texts)
+    ours.save_pretrained(tmp_path / "ours")
+    assert_same_ids(WordPieceTokenizer.from_pretrained(tmp_path / "ours"),
+                    transformers.BertTokenizer.from_pretrained(tmp_path / "ours"), texts)
+    config = {name: value for name, value in options.items()}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    added = {token: len(vocab) + number for number, token in enumerate(["newtok", "My Tok", "É中"])}
+    (tmp_path / "added_tokens.json").write_text(json.dumps(added), encoding="utf-8")
+    assert_same_ids(WordPieceTokenizer.from_pretrained(tmp_path),
+                    transformers.BertTokenizer.from_pretrained(tmp_path), texts)
+
+
+def test_a_token_twice_in_a_vocabulary(tmp_path):
+    vocab = [*full_vocabulary("abc"), "a", "ab", "b"]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocab), encoding="utf-8")
+    ours = WordPieceTokenizer.from_pretrained(tmp_path)
+    assert ours.vocab["a"] == len(vocab) - 3
+    theirs = transformers.BertTokenizer.from_pretrained(tmp_path)
+    assert_same_ids(ours, theirs, ["a", "b", "ab", "abc c b", "A B"])
 
 
 @pytest.mark.parametrize("options", [UNCASED, CASED, *OTHER_OPTIONS], ids=str)
