@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from minibert.arguments import add_corpus, add_seed, not_negative, positive
+from minibert.arguments import add_corpus, add_lines, add_seed, not_negative, positive
 from minibert.text.corpora import PYTHON_DOCS
 
 
@@ -43,3 +43,10 @@ def test_no_corpus_and_no_seed_unless_they_are_given():
     add_corpus(command, default=None)
     add_seed(command, default=None)
     assert vars(command.parse_args([])) == {"corpus": None, "seed": None}
+
+
+@pytest.mark.parametrize("given, lines", [([], None), (["--lines"], True), (["--no-lines"], False)])
+def test_lines_are_chosen_by_the_text_unless_told(given, lines):
+    command = argparse.ArgumentParser()
+    add_lines(command)
+    assert command.parse_args(given).lines is lines

@@ -157,9 +157,9 @@ def _note(choices):
     """Return how lines were read, where there was a choice: the answers of `keeps_lines` for each text."""
     choices = [choice for choice in choices if choice is not None]
     if not any(choices):
-        return "line ends read as spaces, as the text looks (lines tells)" if choices else ""
+        return "line ends read as spaces, as the text looks (--lines decides)" if choices else ""
     texts = "" if all(choices) else f" in {sum(choices)} of {len(choices)} texts"
-    return f"line ends read as ends of sentences{texts}, as the text looks (lines tells)"
+    return f"line ends read as ends of sentences{texts}, as the text looks (--no-lines decides)"
 
 
 def check_pairs(corpus):

@@ -320,7 +320,7 @@ class WordPieceTokenizer:
         if vocab_size < smallest:
             raise ValueError(f"vocab_size {vocab_size} is too small: this text needs {len(SPECIAL_TOKENS)} "
                              f"special tokens and an alphabet of {len(alphabet)} pieces; give at least "
-                             f"{smallest} (thousands are usual)")
+                             f"{smallest} (thousands are usual), or a smaller limit_alphabet")
         spelled = {word: count for word, count in counts.items() if len(word) <= MAX_WORD}  # others are [UNK]
         merged = merge_pairs(spelled, alphabet, vocab_size - smallest, min_frequency)
         _warn_of_unknown(counts, alphabet)

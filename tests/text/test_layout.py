@@ -100,7 +100,7 @@ def test_the_choice_is_said(tmp_path):
     def said(*names, **options):
         return load_corpus([tmp_path / name for name in names], **options)
 
-    ending = "; line ends read as ends of sentences, as the text looks (lines tells))"
+    ending = "; line ends read as ends of sentences, as the text looks (--no-lines decides))"
     assert repr(said("lines.txt")).endswith(ending)
     assert said("prose.txt").note.startswith("line ends read as spaces, as the text looks")
     assert "ends of sentences in 1 of 2 texts" in said(".").note
