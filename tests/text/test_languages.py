@@ -35,6 +35,9 @@ SENTENCES = {
     "Spanish": (["Hacía calor.", "¿Vienes?", "¡Sí!", "El Sr. Núñez no viene."], ["hacía", "calor"]),
     "Catalan": (["És una col·lega.", "Àngel ho sap."], ["és", "una", "col·lega"]),
     "Czech": (["Přijel 3. října.", "Šel domů."], ["přijel", "3", "října"]),
+    "Croatian": (["Bilo je toplo 2019. godine.", "Šef je otišao."],
+                 ["bilo", "je", "toplo", "2019", "godine"]),
+    "Swedish": (["Det varar länge, jfr. nedan.", "Åke kom."], ["det", "varar", "länge", "jfr", "nedan"]),
     "Hungarian": (["Meleg volt.", "Én is ott voltam."], ["meleg", "volt"]),
     # I and dotted İ: lower-casing makes one word of one word
     "Turkish": (["İstanbul’da yağmur yağdı.", "Şimdi güneş var.", "Çok güzel!"],

@@ -47,7 +47,9 @@ PARAGRAPH = " ".join(PROSE.split())
     "\n".join(" ".join(line.split()[:5]) for line in UNRELATED),  # nor a width of its own
     "\n".join("abcd " * 9 + "abcd" for _ in UNRELATED),           # nor lines of different lengths
     "\n".join(line + "." for line in UNRELATED),
-    "\n".join(line.capitalize() + (index % 2) * "." for index, line in enumerate(UNRELATED)),  # half of them
+    "\n".join(line.capitalize() + (index % 3 == 0) * "." for index, line in enumerate(UNRELATED)),  # a third
+    "\n".join(line + (index % 3 == 0) * "." for index, line in enumerate(UNRELATED)),  # without capitals
+    "\n".join(CHINESE[:20 + index * 7 % 19] + (index % 3 == 0) * "。" for index in range(60)),
     PARAGRAPH.replace(". ", ".\n"),                          # BERT's format
     "\n".join([PARAGRAPH] * 5),                              # a paragraph a line
     "\n".join(CHINESE.replace("。", "。\n").split()),

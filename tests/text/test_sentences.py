@@ -28,6 +28,8 @@ from minibert.text.sentence_marks import SENTENCE_TERMINALS, UNICODE_VERSION
      ["Type '?' To stop (!) Then a .", "Or .. or ...", "More."]),
     ("Well... perhaps. Well… Perhaps! “Why?!” he said.",
      ["Well... perhaps.", "Well…", "Perhaps!", "“Why?!” he said."]),
+    ("Take max. two of them. Use a . in it. Then stop.",
+     ["Take max. two of them.", "Use a . in it.", "Then stop."]),
     ("It cost 3 € more! $5 is all. — So he said.", ["It cost 3 € more!", "$5 is all.", "— So he said."]),
     ("He met M. Dupont, approx. six men, e.g. him, i.e. Tom, vs. us, etc. and so on.",
      ["He met M. Dupont, approx. six men, e.g. him, i.e. Tom, vs. us, etc. and so on."]),
