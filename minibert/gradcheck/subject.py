@@ -145,7 +145,7 @@ class Subject:
         return [np.asarray(item) for item in _leaves(y) if _is_float(item)]
 
     def outputs_at(self, tensors):
-        """Return the outputs for `tensors`; those of the last ones are kept, since every probe asks for them."""
+        """Return the outputs for `tensors`; those of the last call are kept, as every probe asks for them."""
         if self.kept_outputs is None or self.kept_outputs[0] is not tensors:
             self.kept_outputs = tensors, self.outputs(self.forward(tensors)[0])
         return self.kept_outputs[1]
