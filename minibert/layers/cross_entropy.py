@@ -56,5 +56,5 @@ class CrossEntropy(Layer):
         probs_minus_onehot[counted] = probs[counted]
         probs_minus_onehot[counted, row_labels[counted]] -= 1
         d_rows = probs_minus_onehot * (d_loss / max(counted.size, 1))                   # (N, V)
-        d_logits = d_rows.reshape(*labels.shape, probs.shape[-1])
+        d_logits = d_rows.reshape(*labels.shape, probs.shape[-1])                       # (..., V)
         return d_logits, None

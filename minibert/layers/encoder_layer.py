@@ -71,11 +71,11 @@ class EncoderLayer(Layer):
     def backward(self, d_y, cache):
         """d_y (B, T, H) → d_x (B, T, H)."""
         d_output_sum = self.output_norm.backward(d_y, cache.output_norm)                    # (B, T, H)
-        d_feed_forward = self.output_dropout.backward(d_output_sum, cache.output_dropout)
-        share_of_feed_forward = self.feed_forward.backward(d_feed_forward, cache.feed_forward)
+        d_feed_forward = self.output_dropout.backward(d_output_sum, cache.output_dropout)   # (B, T, H)
+        share_of_feed_forward = self.feed_forward.backward(d_feed_forward, cache.feed_forward)  # (B, T, H)
         d_attended = d_output_sum + share_of_feed_forward                                   # (B, T, H)
         d_attention_sum = self.attention_norm.backward(d_attended, cache.attention_norm)    # (B, T, H)
-        d_attention = self.attention_dropout.backward(d_attention_sum, cache.attention_dropout)
+        d_attention = self.attention_dropout.backward(d_attention_sum, cache.attention_dropout)  # (B, T, H)
         share_of_attention = self.attention.backward(d_attention, cache.attention)          # (B, T, H)
         d_x = d_attention_sum + share_of_attention                                          # (B, T, H)
         return d_x

@@ -62,5 +62,5 @@ class LayerNorm(Layer):
         d_normalized = d_y * self.gamma.value                                   # (..., H)
         along_ones = d_normalized.mean(axis=-1, keepdims=True)                  # (..., 1)
         along_normalized = (d_normalized * normalized).mean(axis=-1, keepdims=True)  # (..., 1)
-        d_x = inverse_std * (d_normalized - along_ones - normalized * along_normalized)
+        d_x = inverse_std * (d_normalized - along_ones - normalized * along_normalized)  # (..., H)
         return d_x

@@ -19,6 +19,6 @@ def softmax_backward(d_probs, probs):
 
     From ∂probs_j / ∂scores_k = probs_j (δ_jk − probs_k): raising one score takes probability from all others.
     """
-    mean = (probs * d_probs).sum(axis=-1, keepdims=True)  # Σ_j probs_j d_probs_j
+    mean = (probs * d_probs).sum(axis=-1, keepdims=True)  # (..., 1): Σ_j probs_j d_probs_j
     d_scores = probs * (d_probs - mean)
     return d_scores

@@ -374,7 +374,7 @@ class BertForPreTraining(Layer):
             d_prediction_logits, _ = self.mlm_loss.backward(d_mlm_loss, cache.mlm_loss) # (M, V)
             d_asked = self.mlm_head.backward(d_prediction_logits, cache.mlm_head)       # (M, H)
             batch_size, num_tokens, hidden_size = cache.hidden_shape
-            d_state_rows = np.zeros((batch_size * num_tokens, hidden_size), d_asked.dtype)# (B·T, H)
+            d_state_rows = np.zeros((batch_size * num_tokens, hidden_size), d_asked.dtype)  # (B·T, H)
             d_state_rows[cache.predicted] = d_asked                                     # each position once
             d_last_hidden_state = d_state_rows.reshape(cache.hidden_shape)              # (B, T, H)
         if cache.nsp_loss is not None:

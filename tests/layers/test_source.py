@@ -3,6 +3,7 @@
 import ast
 import pathlib
 import pdb
+import re
 
 import pytest
 
@@ -68,6 +69,29 @@ def test_every_forward_has_its_backward_below(path):
             names = [item.name for item in node.body if isinstance(item, ast.FunctionDef)]
             passes = [name for name in names if name in ("forward", "backward")]
             assert passes in ([], ["forward", "backward"]), node.name
+
+
+ANY_SHAPE = ("dropout.py", "gelu.py", "softmax.py")  # one shape throughout
+CHANGE_SHAPE = (" @ ", ".reshape(", ".sum(", ".mean(", ".backward(", "np.zeros", "_heads(")
+
+
+def test_a_gradient_of_another_shape_has_it_at_the_end_of_its_line():
+    """As in `d_weight = rows.T @ d_rows_out    # (in, out)`, wherever 110 columns allow it."""
+    checked, without = set(), []
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+        for function in [node for node in functions if node.name.endswith("backward")]:
+            for node in [node for node in ast.walk(function) if isinstance(node, ast.Assign)]:
+                value, names = ast.unparse(node.value), ast.unparse(node.targets[0])
+                line = text.splitlines()[node.end_lineno - 1]
+                returned = f"return {names}" in ast.unparse(function) and path.name not in ANY_SHAPE
+                if returned or any(sign in value for sign in CHANGE_SHAPE):
+                    checked.add(names)
+                    if not re.search(r"  # .|\) # \(", line) and len(f"{line}  # (B, T, H)") <= 110:
+                        without.append(f"{path.name}: {line.strip()}")
+    assert not without
+    assert {"d_x", "d_logits", "d_attention", "share_of_feed_forward", "d_weight"} <= checked
 
 
 @pytest.mark.parametrize("function", PASSES)
