@@ -30,7 +30,15 @@ METHODS = ("forward", "backward")
 OPTIMIZER_METHODS = ("step", "_update")
 MANY = 16  # arrays in a cache that are listed one by one
 base.paths = weakref.WeakKeyDictionary()  # a name keeps no model alive
-ARRIVED, OPEN = "_minibert_arrived", "_minibert_opens"  # the copy's names of the note and of the debugger
+ARRIVED = "_minibert_arrived"  # so begin the copy's names of the notes
+# A debugger built on Python's bdb (pdb, ipdb, pdb++, IPython's) then skips what ours skips. Behind open() no
+# function written in Python may be called: `s` would go into it.
+STOP = """
+if {arrived}(locals()):
+    _minibert.open()
+    if isinstance(getattr(_minibert.gettrace(), "__self__", None), _minibert.Bdb):
+        _minibert.gettrace().__self__.skip = _minibert.skipped
+"""
 
 
 def not_finite(array):
@@ -331,11 +339,11 @@ def _with_breakpoints(layer, method, stops):
     """
     function = getattr(type(layer), method)
     tree = ast.parse("".join(_file(function)))
-    names = {**function.__globals__, OPEN: _debugger()}
+    names = {**function.__globals__, "_minibert": _debugger()}
     for number, (place, arrive) in enumerate(stops):
         arrived = f"{ARRIVED}_{number}"
         names[arrived] = arrive
-        stop = ast.parse(f"if {arrived}(locals()):\n    {OPEN}()").body[0]
+        stop = ast.parse(STOP.format(arrived=arrived)).body[0]
         line = place.line if place.is_after or sys.version_info >= (3, 13) else place.line - 1
         for node in ast.walk(stop):
             if hasattr(node, "lineno"):
@@ -366,7 +374,17 @@ def _file(function):
 
 
 def _debugger():
-    """Return what opens the debugger: the reader's, or our pdb, which skips NumPy's frames.
+    """Return what STOP needs: `open` is the reader's debugger, or our pdb, and `skipped` are our SKIPPED."""
+    import bdb  # only here: no import of minibert loads a debugger
+
+    from minibert.trace import debugger
+
+    return types.SimpleNamespace(
+        open=_opener(debugger), gettrace=sys.gettrace, Bdb=bdb.Bdb, skipped=debugger.SKIPPED)
+
+
+def _opener(ours):
+    """Return the function that opens the debugger.
 
     In a notebook breakpoint() calls debugpy, which ignores it unless the visual debugger is switched on;
     pdb's set_trace() is IPython's there.
@@ -375,14 +393,10 @@ def _debugger():
         return breakpoint
     debugpy = sys.modules.get("debugpy")
     if debugpy is not None and "ipykernel" in sys.modules and not debugpy.is_client_connected():
-        import pdb  # only here: no import of minibert loads a debugger
-
-        return pdb.set_trace
+        return ours.pdb.set_trace
     if sys.breakpointhook is not sys.__breakpointhook__ or debugpy is not None:
         return breakpoint
-    from minibert.trace import debugger
-
-    return debugger.set_trace
+    return ours.set_trace
 
 
 def _find_code(code, name):

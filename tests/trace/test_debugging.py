@@ -604,6 +604,19 @@ def test_the_debugger_is_the_readers(tmp_path, capsys, monkeypatch):
     assert printed.count("mine: backward True\n") == 1 and printed.rstrip().endswith(DONE)
 
 
+@pytest.mark.parametrize("chosen", ["pdb.set_trace", "IPython.core.debugger.set_trace"])
+def test_the_readers_debugger_skips_numpys_frames(chosen):
+    """Whatever is built on Python's bdb, as ipdb is on IPython's: `s` goes from line to line of ours."""
+    pytest.importorskip(chosen.partition(".")[0])
+    done = subprocess.run(
+        [sys.executable, "-m", "minibert", "trace", "--stop-at", "norm.mean"], input="s\ns\ns\nq\n",
+        capture_output=True, encoding="utf-8", env=environment(PYTHONBREAKPOINT=chosen), timeout=60,
+    )
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    lines = list(map(int, re.findall(r"^(?:\S+ )?> .*layer_norm\.py\((\d+)\)", plain, re.MULTILINE)))
+    assert lines == list(range(lines[0], lines[0] + 4)) and "_methods.py" not in plain
+
+
 def test_without_a_debugger_both_passes_run_to_the_end(capsys, monkeypatch):
     printed = run_here(capsys, monkeypatch, "0")
     assert "(Pdb)" not in printed and printed.rstrip().endswith(DONE)
