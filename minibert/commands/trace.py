@@ -40,7 +40,8 @@ def add(commands):
     )
     command.add_argument(
         "--if", metavar="EXPR", dest="condition",
-        help='with --stop-at: stop only where this holds, as "probs.max() > 0.9"; model is the model',
+        help='with --stop-at or --stop-when: stop only where this holds, as "probs.max() > 0.9"; model is '
+        "the model, and behind a value that is not finite, negative or positive, value is that value",
     )
     command.add_argument(
         "--stop-when", choices=["not-finite", "negative", "positive", "largest"],
@@ -92,8 +93,8 @@ def _check(options):
             "--stop-at and --stop-when open the debugger instead of printing: leave out --values, and --only "
             "with --stop-at"
         )
-    if options.condition and not options.stop_at:
-        raise ValueError("--if needs a line to stop at: add --stop-at PATH")
+    if options.condition and not stops:
+        raise ValueError("--if needs a place to stop at: add --stop-at PATH or --stop-when not-finite")
     if options.stop_when == "largest" and options.only:
         raise ValueError("--stop-when largest looks at the whole pass: leave out --only")
 
@@ -132,27 +133,37 @@ def _stop(subject, options):
     if place:
         stopping = trace.stop_at(subject.model, place, when=options.condition, say=say)
     else:
-        stopping = trace.stop_when(subject.model, options.stop_when, only=options.only, say=say)
+        stopping = trace.stop_when(
+            subject.model, options.stop_when, only=options.only, when=options.condition, say=say)
     try:
         with stopping as stopped:
             output, cache = subject.model.forward(**subject.batch)
             subject.model.backward(cache)
     except bdb.BdbQuit:
         return 0
-    if not stopped and options.stop_when:
-        say(f"No value is {options.stop_when}: {stopped.arrivals:,} were looked at")
-    elif not stopped:
-        raise ValueError(_why_not(options, stopped))
+    if not stopped:
+        why_not = _why_not(place, options, stopped)
+        if place or stopped.tried and stopped.tried == sum(stopped.errors.values()):
+            raise ValueError(why_not)
+        say(why_not)
     say(f"Both passes are done: loss {_losses(output)}")
     return 0
 
 
-def _why_not(options, stopped):
+def _why_not(place, options, stopped):
     """Return why the debugger was not opened."""
-    if not stopped.arrivals:
-        return f"{options.stop_at} was not reached: this model, with this text, does not run that line"
-    reached = f"{options.stop_at} was reached {stopped.arrivals} times, but {options.condition!r} "
+    if not stopped.tried:
+        if place is None:
+            return f"No value is {options.stop_when}: {stopped.arrivals:,} were looked at"
+        return f"{place} was not reached: this model, with this text, does not run that line"
+    found = f"{place} was reached {_times(stopped.tried)}"
+    if place is None:
+        found = f"{stopped.tried:,} values are {options.stop_when}"
     if stopped.errors:
-        text, times = next(iter(stopped.errors.items()))
-        return f"{reached}raised {text} ({times} times)"
-    return f"{reached}was never true"
+        text, count = max(stopped.errors.items(), key=lambda error: error[1])
+        return f"{found}, but {options.condition!r} raised {text} ({_times(count)}) and was never true"
+    return f"{found}, but {options.condition!r} was never true"
+
+
+def _times(count):
+    return "once" if count == 1 else f"{count:,} times"

@@ -84,12 +84,13 @@ class Stops(list):
 
     Attributes:
         arrivals: how often the line was reached, whether or not the condition held.
+        tried: how often the condition was tried: at each arrival; of stop_when, where the test was passed.
         errors: {text of the error: how often the condition raised it}.
     """
 
     def __init__(self):
         super().__init__()
-        self.arrivals, self.errors = 0, {}
+        self.arrivals, self.tried, self.errors = 0, 0, {}
 
 
 def name(model):
@@ -131,7 +132,7 @@ def stop_at(model, name, when=None, step=None, say=print):
 
 
 @contextlib.contextmanager
-def stop_when(model, test, only=None, step=None, say=print):
+def stop_when(model, test, only=None, when=None, step=None, say=print):
     """Within the `with`, stop once behind the first line whose value passes a test.
 
     Args:
@@ -139,13 +140,15 @@ def stop_when(model, test, only=None, step=None, say=print):
         test: "not-finite", "negative" or "positive", of any entry, or a function of an array.
         only: a path, or a part of one, of the values that are looked at: "attention.d_scores",
             "encoder.1.attention"; None for all values of all layers, a parameter's gradient included.
+        when: a condition, as in stop_at, on the locals of the value's line, and on `value` itself.
         step, say: as in stop_at.
 
     Yields:
         the Stops, as stop_at does.
 
     Raises:
-        ValueError: there is no such test, or no value has this path.
+        ValueError: there is no such test, no value has this path, the condition is no expression, or `step`
+            is given without a Training.
 
     Example:
         >>> with stop_when(model, "not-finite"):                                            # doctest: +SKIP
@@ -153,7 +156,7 @@ def stop_when(model, test, only=None, step=None, say=print):
     """
     if not callable(test) and test not in TESTS:
         raise ValueError(f"there is no test {test!r}: choose one of {', '.join(TESTS)}, or give a function")
-    with _stopping(model, _all_values(model, only), None, TESTS.get(test, test), step, say) as stopped:
+    with _stopping(model, _all_values(model, only), when, TESTS.get(test, test), step, say) as stopped:
         yield stopped
 
 
@@ -474,9 +477,14 @@ class _Arrival:
         if self.place.use is not None and not self._is_the_use(names.get("cache"), frame):
             return False
         self.stopped.arrivals += 1
-        if self.test is not None and not self._passes(names):
-            return False
-        if not self.condition.holds(self.place, names):
+        known = names
+        if self.test is not None:
+            value = self._value(names)
+            if not (is_array(value) and value.dtype.kind in "fc" and self.test(value)):
+                return False
+            known = {**names, "value": value}
+        self.stopped.tried += 1
+        if not self.condition.holds(self.place, known):
             return False
         self.stopped.append(self.place)
         self.say(note(self.place, names, _model_cache(self.model, frame)))
@@ -491,11 +499,10 @@ class _Arrival:
         self.uses += 1
         return self.uses == self.place.use + 1
 
-    def _passes(self, names):
-        value = names.get(self.place.name)
-        if self.place.name.startswith("self."):
-            value = eval(self.place.name, {}, dict(names))
-        return is_array(value) and value.dtype.kind in "fc" and bool(self.test(value))
+    def _value(self, names):
+        """Return what the line has just given a value, or changed."""
+        is_attribute = self.place.name.startswith("self.")
+        return eval(self.place.name, {}, dict(names)) if is_attribute else names.get(self.place.name)
 
 
 def _model_cache(model, frame):

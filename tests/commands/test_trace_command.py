@@ -50,6 +50,10 @@ def test_any_checkpoint_and_any_text(printed_by, finished_run):
     (("--stop-at", "x", "--only", "y"), "leave out --values, and --only"),
     (("--stop-at", "x", "--stop-when", "negative"), "give one of them"),
     (("--if", "x > 1"), "add --stop-at PATH"),
+    (("--stop-when", "negative", "--if", "value >"), "is no Python expression"),
+    (("--stop-when", "negative", "--only", "mlm_loss", "--if", "prob.max() > 1"), "6 values are negative, "
+     "but 'prob.max() > 1' raised NameError: name 'prob' is not defined (6 times) and was never true"),
+    (("--stop-when", "largest", "--if", "self is model"), "reached once, but 'self is model' was never true"),
     (("--stop-when", "largest", "--only", "y"), "leave out --only"),
     (("--stop-at", "attention.d_scores", "--if", "d_scores >"), "is no Python expression"),
     (("--stop-at", "attention.d_scores", "--if", "self.nothing"), "d_scores was reached 3 times, but "
@@ -68,6 +72,14 @@ def test_errors(failing, arguments, message):
 def test_nothing_is_not_finite(printed_by):
     text = printed_by("--stop-when", "not-finite")
     assert re.search(r"No value is not-finite: \d{3} were looked at\nBoth passes are done", text)
+
+
+def test_no_value_for_which_a_condition_holds(printed_by):
+    chosen = ("--stop-when", "negative", "--only", "attention.query", "--if")
+    text = printed_by(*chosen, "value.min() < -100")
+    assert re.search(r"\n\d+ values are negative, but 'value.min\(\) < -100' was never true\nBoth", text)
+    text = printed_by(*chosen, "d_x.min() < -100")  # in the last line of the backward alone
+    assert re.search(r"raised NameError: .*'d_x'.* \(\d+ times\) and was never true\nBoth passes", text)
 
 
 def test_a_tensor_that_is_not_finite_is_named(printed_by, monkeypatch):

@@ -830,6 +830,23 @@ def test_a_sign_and_any_other_test(seen, monkeypatch):
         watched_for(example.by_hand(), "negative", only="nothing")
 
 
+def test_a_watchpoint_with_a_condition(seen, monkeypatch):
+    """It stops at the first value that passes the test where the condition holds, and says what was tried."""
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
+    subject = example.by_hand()
+    [place], _ = watched_for(subject, "negative", when="self is model.bert.encoder[1].attention")
+    assert (place.path, place.method, place.name) == (ATTENTION, "forward", "attended")
+    bound = 2 * np.abs(locals_of(seen, "bert.encoder.0.attention.query", "forward")["rows_out"]).max()
+    stopped, _ = watched_for(subject, "positive", when=f"value.max() > {bound}")
+    step = next(step for step in trace.steps(seen.forward) if step.array.real.max() > bound)
+    assert f"{stopped[0].path}.{stopped[0].name}" == step.path
+    stopped, said = watched_for(subject, "negative", when="no_such_name")
+    assert stopped == said[1:] == [] and 0 < stopped.tried < stopped.arrivals
+    assert stopped.errors == {"NameError: name 'no_such_name' is not defined": stopped.tried}
+    with pytest.raises(ValueError, match="is no Python expression"):
+        watched_for(subject, "negative", when="value >")
+
+
 def test_the_largest_entry_of_a_pass(seen):
     path, size = seen.largest()
     sizes = {}
