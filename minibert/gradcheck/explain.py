@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from minibert.gradcheck.diagnosis import NOT_RECOGNISED, diagnose
-from minibert.gradcheck.intermediates import BackwardProbe, StepProbe, record_steps
+from minibert.gradcheck.intermediates import StepProbe, record_steps
 from minibert.gradcheck.judge import Judge, TensorProbe, typical_size
 from minibert.gradcheck.reference import complex_slope, real_slope
 from minibert.gradcheck.subject import contents
@@ -109,7 +109,8 @@ def _mends(subject, report, step, numeric):
     _, cache = subject.plain_forward()
     subject.zero_grad()
     try:
-        returned = BackwardProbe(subject.layer, step).run(lambda: subject.backward(cache), numeric)
+        probe = StepProbe(subject.layer, step)
+        returned = probe.run_backward(lambda: subject.backward(cache), numeric)
         mended = subject.gradients(returned)
     except Exception:
         return True

@@ -365,7 +365,7 @@ def _used_on_its_own_line(code):
 
 
 class StepProbe:
-    """Runs a forward pass with something added to one of its locals.
+    """Runs a forward or a backward pass again with one of its locals changed.
 
     Args:
         layer: the layer (or pair of functions) that record_steps has watched.
@@ -378,62 +378,40 @@ class StepProbe:
 
     def run(self, forward, index, amount):
         """Return forward(), `amount` added to entry `index` of the local (`...` and an array: to all)."""
-        self.index, self.amount = index, amount
-        self.calls = self.lines = 0
-        with _tracing(self.on_forward):
-            return forward()
 
-    def on_forward(self, frame, event, value):
-        if event != "call" or self.frames.path(frame, self.frames.forward_codes) is None:
+        def add(array):
+            changed = array.astype(np.result_type(array.dtype, np.asarray(amount).dtype))
+            changed[index] += amount
+            return changed
+
+        step = self.step
+        return self._run(forward, self.frames.forward_codes, step.call, step.line, step.local, add)
+
+    def run_backward(self, backward, gradient):
+        """Return backward(), the step's gradient being `gradient` from the line on where it is complete."""
+        codes, name = self.frames.backward_codes, self.step.backward_name
+        call, line = self.step.backward_call, self.step.backward_line
+        return self._run(backward, codes, call, line, name, lambda array: gradient.copy())
+
+    def _run(self, do_pass, codes, call, line, name, change):
+        """Return do_pass(), a local of one of its calls changed once that many lines of it have been run."""
+        calls = lines = 0
+
+        def on_call(frame, event, value):
+            nonlocal calls
+            if event != "call" or self.frames.path(frame, codes) is None:
+                return None
+            calls += 1
+            return on_line if calls == call + 1 else None
+
+        def on_line(frame, event, value):
+            nonlocal lines
+            lines += event == "line"
+            if event != "line" or lines < line:
+                return on_line
+            sys.settrace(None)
+            frame.f_locals[name] = change(frame.f_locals[name])  # Python hands it back to the frame
             return None
-        self.calls += 1
-        return self.in_forward if self.calls == self.step.call + 1 else None
 
-    def in_forward(self, frame, event, value):
-        if event != "line":
-            return self.in_forward
-        self.lines += 1
-        if self.lines < self.step.line:
-            return self.in_forward
-        sys.settrace(None)
-        array = frame.f_locals[self.step.local]
-        changed = array.astype(np.result_type(array.dtype, np.asarray(self.amount).dtype))
-        changed[self.index] += self.amount
-        frame.f_locals[self.step.local] = changed  # Python hands it back to the frame of a trace function
-        return None
-
-
-class BackwardProbe:
-    """Runs a backward pass with one of its steps exchanged.
-
-    Args:
-        layer: the layer (or pair of functions) that record_steps has watched.
-        step: one of its steps.
-    """
-
-    def __init__(self, layer, step):
-        self.frames = Frames(layer)
-        self.step = step
-
-    def run(self, backward, gradient):
-        """Return backward(), the step's local being `gradient` from the line on where it is complete."""
-        self.gradient = gradient
-        self.calls = self.lines = 0
-        with _tracing(self.on_backward):
-            return backward()
-
-    def on_backward(self, frame, event, value):
-        if event != "call" or self.frames.path(frame, self.frames.backward_codes) is None:
-            return None
-        self.calls += 1
-        return self.in_backward if self.calls == self.step.backward_call + 1 else None
-
-    def in_backward(self, frame, event, value):
-        if event != "line":
-            return self.in_backward
-        self.lines += 1
-        if self.lines < self.step.backward_line:
-            return self.in_backward
-        sys.settrace(None)
-        frame.f_locals[self.step.backward_name] = self.gradient.copy()
-        return None
+        with _tracing(on_call):
+            return do_pass()
