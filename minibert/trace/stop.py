@@ -8,6 +8,7 @@ that PYTHONBREAKPOINT names, that of VS Code or of a notebook.
 import ast
 import contextlib
 import difflib
+import functools
 import inspect
 import os
 import pathlib
@@ -335,28 +336,32 @@ def _no_layer(holders, name):
 
 
 def _with_breakpoints(layer, method, stops):
-    """Return a copy of the method with `if arrive(locals()): breakpoint()` before (or behind) each line.
-
-    Its line number is that of the line before, because debuggers stop on the line after breakpoint(). From
-    Python 3.13 on, pdb stops on the line of breakpoint(), and it has the number of our line.
-    """
+    """Return a copy of the method with STOP before (or behind) each line."""
     function = getattr(type(layer), method)
-    tree = ast.parse("".join(_file(function)))
-    names = {**function.__globals__, "_minibert": _debugger()}
-    for number, (place, arrive) in enumerate(stops):
-        arrived = f"{ARRIVED}_{number}"
-        names[arrived] = arrive
-        stop = ast.parse(STOP.format(arrived=arrived)).body[0]
-        line = place.line if place.is_after or sys.version_info >= (3, 13) else place.line - 1
-        for node in ast.walk(stop):
-            if hasattr(node, "lineno"):
-                node.lineno = node.end_lineno = line
-        statements, index = _find_statement(tree, place.line)
-        statements.insert(index + place.is_after, stop)
-    code = _find_code(compile(tree, function.__code__.co_filename, "exec"), function.__code__.co_qualname)
+    code = _code_with_stops(function, tuple((place.line, place.is_after) for place, _ in stops))
+    arrivals = {f"{ARRIVED}_{number}": arrive for number, (_, arrive) in enumerate(stops)}
+    names = {**function.__globals__, **arrivals, "_minibert": _debugger()}
     copied = types.FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
     copied.__kwdefaults__ = function.__kwdefaults__
     return copied
+
+
+@functools.lru_cache(maxsize=256)
+def _code_with_stops(function, lines):
+    """Return the code of the copy; lines are pairs (number, whether to stop behind it). Layers share it.
+
+    The line number of STOP is that of the line before, because debuggers stop on the line after breakpoint().
+    From Python 3.13 on, pdb stops on the line of breakpoint(), and it has the number of our line.
+    """
+    tree = ast.parse("".join(_file(function)))
+    for number, (line, is_after) in enumerate(lines):
+        stop = ast.parse(STOP.format(arrived=f"{ARRIVED}_{number}")).body[0]
+        for node in ast.walk(stop):
+            if hasattr(node, "lineno"):
+                node.lineno = node.end_lineno = line - (not is_after and sys.version_info < (3, 13))
+        statements, index = _find_statement(tree, line)
+        statements.insert(index + is_after, stop)
+    return _find_code(compile(tree, function.__code__.co_filename, "exec"), function.__code__.co_qualname)
 
 
 def _find_statement(tree, line):
@@ -364,9 +369,9 @@ def _find_statement(tree, line):
     for node in ast.walk(tree):
         for statements in (getattr(node, "body", None), getattr(node, "orelse", None)):
             for index, statement in enumerate(statements if isinstance(statements, list) else ()):
-                is_ours = isinstance(statement, ast.If) and ARRIVED in ast.unparse(statement.test)
-                is_whole = isinstance(statement, (ast.FunctionDef, ast.ClassDef))
-                if statement.lineno == line and not is_ours and not is_whole:
+                if statement.lineno != line or isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+                    continue
+                if not (isinstance(statement, ast.If) and ARRIVED in ast.unparse(statement.test)):  # ours
                     return statements, index
     raise ValueError(f"no statement begins on line {line}")
 
