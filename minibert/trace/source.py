@@ -154,6 +154,7 @@ def first_line(function):
     return lines_above + body[0].lineno
 
 
+@functools.lru_cache(maxsize=None)
 def line_with(function, expression):
     """Return the line of the first statement with an expression in it, "self.weight.value", or None.
 

@@ -2,10 +2,10 @@
 
 import json
 import pathlib
+import struct
 import sys
 import types
 
-import matplotlib.image
 import numpy as np
 import pytest
 
@@ -28,22 +28,25 @@ def opened(monkeypatch, tmp_path):
 
 
 def pixels(path):
-    height, width = matplotlib.image.imread(path).shape[:2]
-    return width, height
+    """(width, height) of a PNG file, as its header has them."""
+    return struct.unpack(">II", pathlib.Path(path).read_bytes()[16:24])
 
 
 def test_show_opens_the_picture_in_its_own_size(opened):
     subject = example.by_hand()
     _, cache = subject.model.forward(**subject.batch)
-    path = plots.show(plots.attention_maps, figures.attention_probs(cache), subject.tokens)
+    probs = figures.attention_probs(cache)
+    path = plots.show(plots.attention_maps, probs[:1], subject.tokens)
     assert opened == [pathlib.Path(path).as_uri()]
-    width, height = pixels(path)
-    assert width > 800 and height > 1100  # three layers of two maps, each with 15 words along it
+    one_layer = plots.attention_maps(probs[:1], subject.tokens)[0][0].figure
+    assert pixels(path) == tuple(np.rint(120 * one_layer.get_size_inches()))
+    width, height = plots.attention_maps(probs, subject.tokens)[0][0].figure.get_size_inches()
+    assert width > 6.7 and height > 9.2  # three layers of two maps, each with 15 words along it
     subject.model.backward(cache)
     norms = figures.gradient_norms(subject.model, by="parameter")
-    path = plots.show(plots.gradient_flow, norms, by="parameter")
-    assert pixels(path)[1] > 120 * 0.2 * len(norms)  # a line for each of 62 names
-    assert pixels(plots.show(plots.gradient_flow, norms, size=(4, 3))) == (480, 360)
+    height = plots.gradient_flow(norms, by="parameter").figure.get_figheight()
+    assert height > 0.2 * len(norms)  # inches: a line for each of 62 names
+    assert pixels(plots.show(plots.position_similarity, np.eye(4), size=(4, 3))) == (480, 360)
 
 
 def test_show_in_a_notebook(monkeypatch):
