@@ -1,6 +1,8 @@
 """The parts that commands share: printing, loading a model, and the options of `word2vec` and `glove`."""
 
 import os
+import shlex
+import subprocess
 import sys
 
 from minibert.arguments import add_corpus, add_seed, positive
@@ -11,9 +13,9 @@ def say(line=""):
     print(line, flush=True)
 
 
-def quoted(path):
-    """Return a path as it is typed in a shell."""
-    return f'"{path}"' if " " in str(path) else str(path)
+def quoted(text):
+    """Return a path or a word as it is typed in a shell, so that a printed command can be copied."""
+    return subprocess.list2cmdline([str(text)]) if os.name == "nt" else shlex.quote(str(text))
 
 
 def load_corpus(names, lines=None):
@@ -93,7 +95,7 @@ def check_folder(path):
 def say_where(vectors, path):
     """Print where the vectors are, and a command to try with a frequent word that is longer than "the"."""
     word = next((word for word in vectors.words if word.isalpha() and len(word) > 4), vectors.words[0])
-    say(f"The vectors are in {path}. Try: minibert neighbours {quoted(path)} {word}")
+    say(f"The vectors are in {path}. Try: minibert neighbours {quoted(path)} {quoted(word)}")
 
 
 class ProgressBar:

@@ -3,6 +3,8 @@
 import json
 import pathlib
 import re
+import shlex
+import types
 
 import numpy as np
 import pytest
@@ -129,15 +131,21 @@ def test_ids_outside_the_vocabulary_and_long_sequences():
 
 # --- printing, and what word2vec and glove share ---
 
-def test_a_path_as_it_is_typed():
-    assert common.quoted("my runs/bert") == '"my runs/bert"'
-    assert common.quoted("runs/bert") == "runs/bert" and common.quoted(pathlib.Path("a b")) == '"a b"'
+def test_a_path_as_it_is_typed(monkeypatch):
+    assert common.quoted("runs/bert") == "runs/bert"
+    monkeypatch.setattr(common, "os", types.SimpleNamespace(name="posix"))
+    assert common.quoted(pathlib.Path("a b")) == "'a b'"
+    for text in ("my runs/bert", "it's", "a$HOME", "(new)", 'say "hi"', "*.txt", "A value is a [MASK].", ""):
+        assert shlex.split(f"minibert x {common.quoted(text)} y") == ["minibert", "x", text, "y"]
+    monkeypatch.setattr(common, "os", types.SimpleNamespace(name="nt"))
+    assert common.quoted("my runs") == '"my runs"' and common.quoted("it's") == "it's"
 
 
 def test_the_word_to_try_is_no_mere_the(capsys):
     vectors = minibert.WordVectors(["the", "x-axis", "array", "number"], np.eye(4))
     common.say_where(vectors, "my vectors.txt")
-    assert capsys.readouterr().out.endswith('Try: minibert neighbours "my vectors.txt" array\n')
+    path = common.quoted("my vectors.txt")
+    assert capsys.readouterr().out.endswith(f"Try: minibert neighbours {path} array\n")
     common.say_where(minibert.WordVectors(["the", "a"], np.eye(2)), "v.txt")
     assert capsys.readouterr().out.endswith("Try: minibert neighbours v.txt the\n")
 
