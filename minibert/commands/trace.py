@@ -13,9 +13,9 @@ def add(commands):
         description="Run one sentence pair through a BERT, forward and backward, and print all that was "
         "computed: every value with its shape, formula, mean and spread, and every gradient under the "
         "value it belongs to. Without a model: a tiny one, whose numbers can be checked by hand. With "
-        "--stop-at: open the debugger on a line of our code instead.",
+        "--stop-at or --stop-when: open the debugger on a line of our code instead.",
         epilog="examples: minibert trace --only bert.encoder.1.attention; "
-        "minibert trace --stop-at attention.backward; "
+        "minibert trace --stop-at attention.backward; minibert trace --stop-when not-finite; "
         'minibert trace bert-run "A function may [MASK] a value."',
     )
     command.set_defaults(run=run)

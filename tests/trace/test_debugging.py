@@ -426,6 +426,7 @@ def test_from_the_models_forward_to_the_softmax():
     found = stepped("model.forward", 130)
     reached = [function for _, function, _ in found].index("softmax") + 1
     assert reached <= 120
+    assert f"it stops {reached} times" in " ".join(GUIDE.read_text(encoding="utf-8").split())
     assert all(f"/minibert/{part}/" in file for file, _, _ in found for part in [file.split("/")[-2]])
     assert {function for _, function, _ in found[:reached]} == {"forward", "_split_heads", "softmax"}
 
