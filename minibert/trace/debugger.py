@@ -5,8 +5,9 @@ import sys
 
 import numpy as np
 
-# Modules that `s` steps over: NumPy's own Python code, the making of a cache, the numerical analysis of Φ.
-SKIPPED = ("numpy.*", "namedtuple_*", "minibert.layers.normal")
+# Modules that `s` steps over: NumPy's own Python code, the making of a cache, the numerical analysis of Φ,
+# and other stops that still wait.
+SKIPPED = ("numpy.*", "namedtuple_*", "minibert.layers.normal", "minibert.trace.stop")
 VALIDATION = "check_"  # so begin the names of functions that check arguments; `s` steps over them, too
 
 

@@ -32,10 +32,10 @@ OPTIMIZER_METHODS = ("step", "_update")
 MANY = 16  # arrays in a cache that are listed one by one
 base.paths = weakref.WeakKeyDictionary()  # a name keeps no model alive
 ARRIVED = "_minibert_arrived"  # so begin the copy's names of the notes
-# A debugger built on Python's bdb (pdb, ipdb, pdb++, IPython's) then skips what ours skips. Behind open() no
-# function written in Python may be called: `s` would go into it.
+# A debugger built on Python's bdb (pdb, ipdb, pdb++, IPython's) then skips what ours skips. Once it is open,
+# no function written in Python is called here: `s` would go into it.
 STOP = """
-if {arrived}(locals()):
+if not {arrived}.stopped and {arrived}(locals()):
     _minibert.open()
     if isinstance(getattr(_minibert.gettrace(), "__self__", None), _minibert.Bdb):
         _minibert.gettrace().__self__.skip = _minibert.skipped
@@ -163,7 +163,7 @@ def stop_when(model, test, only=None, when=None, step=None, say=print):
 
 @contextlib.contextmanager
 def _stopping(model, places, when, test, step, say):
-    """Install the stops; take them out at the end."""
+    """Install the stops beside those of an outer `with`; take them out at the end."""
     training, model = model, model.model if _is_training(model) else model
     if step is not None and training is model:
         raise ValueError("step= needs a Training (minibert.training.step): give it in place of the model")
@@ -174,19 +174,26 @@ def _stopping(model, places, when, test, step, say):
     for place in places:
         arrive = _Arrival(model, place, condition, test, stopped, gate, say)
         groups.setdefault((id(place.layer), place.method), []).append((place, arrive))
+    methods = [(stops[0][0].layer, stops[0][0].method, stops) for stops in groups.values()]
+    is_in_step = step is not None or any(layer is training for layer, *_ in methods)
+    if training is not model and is_in_step and "step" in vars(training):
+        raise ValueError("an outer stop already waits in a step of this Training: end that `with` first")
     changed = []
     try:
-        for stops in groups.values():
-            layer, method = stops[0][0].layer, stops[0][0].method
-            changed.append((layer, method))
-            setattr(layer, method, types.MethodType(_with_breakpoints(layer, method, stops), layer))
+        for layer, method, stops in methods:
+            outer = vars(layer).get(method)
+            changed.append((layer, method, outer))
+            copied = _with_breakpoints(layer, method, [*getattr(outer, "stops", ()), *stops])
+            setattr(layer, method, types.MethodType(copied, layer))
         if step is not None:
-            changed.append((training, "step"))
+            changed.append((training, "step", None))
             training.step = gate.around(training.step)
         yield stopped
     finally:
-        for layer, method in changed:
+        for layer, method, outer in changed:
             vars(layer).pop(method, None)
+            if outer is not None:
+                setattr(layer, method, outer)
 
 
 # --- which lines a name means -------------------------------------------------------------------------------
@@ -342,7 +349,7 @@ def _with_breakpoints(layer, method, stops):
     arrivals = {f"{ARRIVED}_{number}": arrive for number, (_, arrive) in enumerate(stops)}
     names = {**function.__globals__, **arrivals, "_minibert": _debugger()}
     copied = types.FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
-    copied.__kwdefaults__ = function.__kwdefaults__
+    copied.__kwdefaults__, copied.stops = function.__kwdefaults__, stops
     return copied
 
 
@@ -476,7 +483,7 @@ class _Arrival:
         self.uses = 0
 
     def __call__(self, names):
-        if self.stopped or not self.gate.is_open:
+        if not self.gate.is_open:
             return False
         frame = sys._getframe(1)
         if self.place.use is not None and not self._is_the_use(names.get("cache"), frame):

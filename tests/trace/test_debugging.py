@@ -848,6 +848,36 @@ def test_a_watchpoint_with_a_condition(seen, monkeypatch):
         watched_for(subject, "negative", when="value >")
 
 
+def test_stepping_on_from_a_watchpoint():
+    """The other lines that were watched are stepped over as if nothing waited there."""
+    before, answers = debug("trace --stop-when negative --only encoder.0.attention", ("s",) * 5 + ("q",))
+    assert arrow(before).startswith("query_rows, query_cache = ") and "--Call--" in answers[0]
+    lines = "in_features, out_features", "if x.shape[-1] != in_features:", "rows =", "rows_out ="
+    for answer, line in zip(answers[1:], lines):
+        assert arrow(answer).startswith(line)
+
+
+def test_stops_within_stops(monkeypatch):
+    """Each stops once, on one line, too, and an inner one that is over leaves the outer one in wait."""
+    monkeypatch.setenv("PYTHONBREAKPOINT", "0")
+    subject = example.by_hand()
+    with trace.stop_at(subject.model, "attention.d_scores", say=str) as outer:
+        with trace.stop_when(subject.model, "negative", only="attention.d_scores", say=str) as found:
+            with trace.stop_at(subject.model, "attention.d_scores", say=str) as inner:
+                _, cache = subject.model.forward(**subject.batch)
+            subject.model.backward(cache)
+            assert (len(outer), len(found), len(inner)) == (1, 1, 0)
+    layers = [layer for _, layer in walk(subject.model, is_layer)]
+    assert not any({"forward", "backward"} & set(vars(layer)) for layer in layers)
+    training = Steps()
+    with trace.stop_at(training, "attention.d_scores", step=1, say=str) as outer:
+        with pytest.raises(ValueError, match="already waits in a step of this Training"):
+            trace.stop_at(training, "training.norm", step=2).__enter__()
+        with trace.stop_at(training, "attention.scores", say=str) as inner:
+            training.step(0)
+    assert (len(outer), len(inner)) == (1, 1)
+
+
 def test_the_largest_entry_of_a_pass(seen):
     path, size = seen.largest()
     sizes = {}
