@@ -34,6 +34,12 @@ class Assignment(NamedTuple):
     tests: tuple
 
 
+def is_known(function):
+    """Whether the source of a function can be read; not if it was typed into Python, or written in C."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code is not None and _parse(code)[1] is not None
+
+
 def assignments(function):
     """Return the Assignments of a function, in the order of its lines; none if it has no source."""
     return _assignments(inspect.unwrap(function).__code__)

@@ -204,14 +204,27 @@ def _is_training(item):
 
 
 def _holders(model):
-    """Return {path: (object, its methods)} of layers and optimizers; a Training has its own step, too."""
+    """Return {path: (object, its methods)} of layers and optimizers; a Training has its own step, too.
+
+    A method without a source has no lines, and is left out.
+
+    Raises:
+        ValueError: there is none.
+    """
     if _is_training(model):
         outer = {"training": (model, ("step",))}
         return _holders(model.model) | outer | _holders(model.optimizer)
     if not is_layer(model) and hasattr(model, "step"):
         methods = tuple(method for method in OPTIMIZER_METHODS if hasattr(model, method))
         return {"optimizer": (model, methods)}
-    return {path: (layer, METHODS) for path, layer in walk(model, is_layer)}
+    if not is_layer(model):
+        given = f"the class {model.__name__}: make one" if isinstance(model, type) else type(model).__name__
+        raise ValueError(f"stops need a layer, a model, an optimizer or a Training, got {given}")
+    holders = {}
+    for path, layer in walk(model, is_layer):
+        known = [method for method in METHODS if source.is_known(getattr(type(layer), method, None))]
+        holders[path] = layer, tuple(known)
+    return holders
 
 
 def find_places(model, name):
@@ -220,6 +233,8 @@ def find_places(model, name):
     Raises:
         ValueError: no layer or line has this name; the message lists the names that exist.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"a place is a path as text, like 'attention.d_scores', got {name!r}")
     keys = [key for key in split(name.strip()) if key != "self"]
     holders = _holders(model)
     for count in range(len(keys), -1, -1):  # the longest beginning that is a layer; then a pass; then a line
@@ -294,9 +309,11 @@ def _line_of_field(function, layer, field):
 
 def _all_values(model, only):
     """Return a Place behind every line that gives a value a name, of those whose path has `only` in it."""
+    if not isinstance(only, str | None):
+        raise ValueError(f"only is a path as text, like 'attention.d_scores', got {only!r}")
     wanted = [key for key in split(only or "") if key not in ("self", "cache")]
-    found = []
-    for path, (layer, methods) in _holders(model).items():
+    found, holders = [], _holders(model)
+    for path, (layer, methods) in holders.items():
         for method in methods:
             for item in source.assignments(getattr(type(layer), method)):
                 keys = split(path) + split(item.name.removeprefix("self."))
@@ -305,6 +322,8 @@ def _all_values(model, only):
                     item.name.isidentifier() or item.name.startswith("self.") and item.name.endswith(".grad"))
                 if is_value and (not wanted or wanted in within):
                     found.append(Place(path, layer, method, item.line, item.name, is_after=True))
+    if not found and only is None:
+        raise ValueError(f"there is no line to watch.{_sourceless(holders)}")
     if not found:
         find_places(model, only)  # which says what there is
         raise ValueError(f"{only!r} is no value that a line computes: give a local, as in attention.d_scores")
@@ -320,7 +339,16 @@ def _no_line(path, layer, methods, name):
     similar = difflib.get_close_matches(name, [line for lines in known.values() for line in lines], n=1)
     question = f"; is {similar[0]} meant?" if similar else "."
     listed = [f"\n{path or 'model'}.{method}: {', '.join(lines)}" for method, lines in known.items()]
-    return f"no line of {path or 'the model'} computes {name!r}{question}{''.join(listed)}"
+    listed = "".join(listed) or _sourceless({path: (layer, methods)})
+    return f"no line of {path or 'the model'} computes {name!r}{question}{listed}"
+
+
+def _sourceless(holders):
+    """Return a sentence on the classes whose source cannot be read, or ""."""
+    names = sorted({type(layer).__name__ for layer, methods in holders.values() if not methods})
+    if not names:
+        return ""
+    return f"\nThe source of {', '.join(names)} cannot be read: write it in a file, or in a notebook's cell."
 
 
 def _no_layer(holders, name):
@@ -336,6 +364,7 @@ def _no_layer(holders, name):
         f"classes: {', '.join(kinds)}\n"
         "Add .forward, .backward or the name of a line, as in attention.d_scores; "
         "encoder.1.attention is one of several."
+        f"{_sourceless(holders)}"
     )
 
 
@@ -451,6 +480,8 @@ class _Condition:
     def __init__(self, when, model, stopped, say):
         self.when, self.model, self.stopped, self.say = when, model, stopped, say
         self.code = when
+        if not (when is None or callable(when) or isinstance(when, str)):
+            raise ValueError(f"a condition is an expression as text or a function of locals, got {when!r}")
         if isinstance(when, str):
             try:
                 self.code = compile(when.strip(), "<condition>", "eval")

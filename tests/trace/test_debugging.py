@@ -746,6 +746,34 @@ def test_a_wrong_name_lists_the_right_ones(name, expected):
     assert expected in str(error.value)
 
 
+class Typed:
+    """Stands for a class typed into Python: its methods come from exec, so they have no source."""
+
+    exec("def forward(self, x):\n    y = 2 * x\n    return y, None")
+    exec("def backward(self, d_y, cache):\n    d_x = 2 * d_y\n    return d_x")
+
+
+@pytest.mark.parametrize("model, name, expected", [
+    (minibert.Linear, "d_x", "or a Training, got the class Linear: make one"),
+    ((len, len), "d_x", "stops need a layer, a model, an optimizer or a Training, got tuple"),
+    (minibert.Linear(2, 2), 3, "a place is a path as text, like 'attention.d_scores', got 3"),
+    (Typed(), "d_x", "The source of Typed cannot be read: write it in a file, or in a notebook's cell."),
+    (Typed(), "Typed.backward", "The source of Typed cannot be read"),
+])
+def test_what_cannot_be_stopped_in(model, name, expected):
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        trace.stop_at(model, name).__enter__()
+
+
+def test_what_cannot_be_watched():
+    with pytest.raises(ValueError, match="there is no line to watch.\nThe source of Typed cannot be read"):
+        trace.stop_when(Typed(), "negative").__enter__()
+    with pytest.raises(ValueError, match="only is a path as text, like 'attention.d_scores', got 3"):
+        trace.stop_when(minibert.Linear(2, 2), "negative", only=3).__enter__()
+    with pytest.raises(ValueError, match="an expression as text or a function of locals, got 3"):
+        trace.stop_when(minibert.Linear(2, 2), "negative", when=3).__enter__()
+
+
 def test_a_layer_that_runs_twice(monkeypatch):
     """Its records are numbered, and so are its paths: layer.1.d_y is in the second use."""
     found = []
