@@ -105,12 +105,17 @@ def watch(model, *inputs, d_output=None, **forward_kwargs):
 
     As always, backward adds to the parameters' .grad.
 
+    Raises:
+        ValueError: the model is none, but a class or a pair of functions, for example.
+
     Example:
         >>> layer = minibert.Linear(4, 3)
         >>> trace = watch(layer, np.ones((2, 4), np.float32), d_output=np.ones((2, 3), np.float32))
         >>> print([step.name for step in steps(trace.backward)])
         ['d_y', 'x', 'rows', 'd_rows_out', 'd_weight', 'weight.grad', 'd_bias', 'bias.grad', 'd_rows', 'd_x']
     """
+    if not is_layer(model):
+        raise ValueError(f"watch needs a layer or a model, which has a forward and a backward, got {model!r}")
     watcher = _Watcher(model)
     owns_loss = next(iter(inspect.signature(model.backward).parameters), None) == "cache"
     with np.errstate(all="ignore"), watcher.watching():  # first_non_finite names it afterwards

@@ -672,6 +672,12 @@ class Parser(html.parser.HTMLParser):
         self.text.append(data)
 
 
+@pytest.mark.parametrize("model", [minibert.Linear, (len, len)])
+def test_only_layers_are_watched(model):
+    with pytest.raises(ValueError, match="watch needs a layer or a model, which has a forward and"):
+        trace.watch(model, np.ones(2))
+
+
 def test_html_is_the_same_tree(seen):
     page = seen._repr_html_()
     parser = Parser()
