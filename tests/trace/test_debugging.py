@@ -1,6 +1,8 @@
 """Stepping through the library with real debuggers: pdb in the guide's sessions, VS Code's, a notebook's."""
 
+import contextlib
 import functools
+import io
 import json
 import os
 import pathlib
@@ -10,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -50,26 +53,37 @@ def script(name):
 
 
 @functools.lru_cache(maxsize=None)
-def debug(arguments, commands, **changes):
+def debug(arguments, commands):
     """Run `minibert ARGUMENTS`, or a script of the guide, with these commands typed into the debugger.
+
+    In this process, which has imported everything; test_a_session_in_a_process_of_its_own has one of its own.
 
     Returns:
         what was printed before the first prompt, and a list with what each command printed.
     """
-    what = ["-c", script(arguments)] if arguments.endswith(".py") else ["-m", "minibert", *arguments.split()]
-    done = subprocess.run(
-        [sys.executable, *what],
-        input="".join(f"{line}\n" for line in commands),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env=environment(**changes),
-        cwd=ROOT,
-        timeout=60,
-    )
-    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stdout + done.stderr
-    before, *answers = done.stdout.split("(Pdb) ")
-    assert len(answers) == len(commands), done.stdout
+    printed, tracing = io.StringIO(), sys.gettrace()
+    with (
+        pytest.MonkeyPatch.context() as changes,
+        contextlib.redirect_stdout(printed),
+        warnings.catch_warnings(action="ignore"),
+    ):
+        changes.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in commands)))
+        changes.setattr(sys, "breakpointhook", sys.__breakpointhook__)  # pytest has its own
+        changes.delenv("PYTHONBREAKPOINT", raising=False)
+        try:
+            if arguments.endswith(".py"):
+                exec(compile(script(arguments), arguments, "exec"), {"__name__": "__main__"})
+            else:
+                assert cli.main(arguments.split()) == 0, printed.getvalue()
+        finally:
+            sys.settrace(tracing)
+    return answered(printed.getvalue(), commands)
+
+
+def answered(printed, commands):
+    """What was printed before the first prompt, and a list with what each command printed."""
+    before, *answers = printed.split("(Pdb) ")
+    assert len(answers) == len(commands), printed
     return before, [answer.strip("\n") for answer in answers]
 
 
@@ -363,6 +377,21 @@ def test_the_guide_shows_what_the_debugger_prints(name):
 
 # --- the debugger itself ------------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize("name", ["where [PAD] goes", "AdamW and a NaN"])
+def test_a_session_in_a_process_of_its_own(name):
+    """As a reader has it; the others share this process, which prints the same and is quicker."""
+    arguments, commands = SESSIONS[name][-1]
+    what = ["-c", script(arguments)] if arguments.endswith(".py") else ["-m", "minibert", *arguments.split()]
+    done = subprocess.run(
+        [sys.executable, *what], input="".join(f"{line}\n" for line in commands), capture_output=True,
+        encoding="utf-8", env=environment(), cwd=ROOT, timeout=60,
+    )
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stdout + done.stderr
+    own, here = answered(done.stdout, commands), debug(arguments, commands)
+    place = r"(?m)^> .*\(\d+\)"  # a script of the guide has no file
+    assert [re.sub(place, "", text) for text in (own[0], *own[1])] == [
+        re.sub(place, "", text) for text in (here[0], *here[1])]
 
 def test_stop_in_attention_look_at_d_scores_go_up_and_on():
     lines = (ROOT / "minibert" / "layers" / "attention.py").read_text(encoding="utf-8").splitlines()
