@@ -11,37 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-CLOSE = 1e-6  # two gradients are the same here if they differ by less than this part of the largest entry
+from minibert.gradcheck import known_layers
+from minibert.gradcheck.evidence import CLOSE, Case, differs, fits_last_axes, same, without_own
+
 IGNORE_INDEX = -100
 NOT_RECOGNISED = "not recognised"
-
-
-class Case(NamedTuple):
-    """A wrong gradient and what is known around it.
-
-    Attributes:
-        name:     of the tensor, `query.weight`.
-        analytic: what backward says.
-        numeric:  what the forward pass shows.
-        others:   dict name -> the right gradients of the other inputs and parameters in the same check.
-        steps:    dict name -> the right gradients of steps of the backward pass, and of the output.
-        values:   dict name -> arrays that went in: parameters, inputs, masks, ids.
-        numbers:  dict name -> sizes and rates a layer may multiply by: {"axis 1 of x": 5, "num_heads": 2,
-            "p": 0.1}.
-        overwritten: a second backward left the gradient as it was, instead of doubling it.
-        with_ones: function of a parameter's name: is this gradient right when that parameter is all ones? Or
-            None.
-    """
-
-    name: str
-    analytic: np.ndarray
-    numeric: np.ndarray
-    others: dict
-    steps: dict
-    values: dict
-    numbers: dict
-    overwritten: bool
-    with_ones: object
 
 
 class Diagnosis(NamedTuple):
@@ -85,18 +59,6 @@ def diagnose(
         if sentence is not None:
             return Diagnosis(pattern, sentence)
     return Diagnosis(NOT_RECOGNISED, largest_error(case))
-
-
-def same(first, second):
-    """True if two arrays have one shape and agree, measured by the largest entry of the second."""
-    if first.shape != second.shape:
-        return False
-    return bool(np.abs(first - second).max(initial=0) <= CLOSE * np.abs(second).max(initial=0))
-
-
-def differs(case):
-    """Booleans: the entries that are wrong."""
-    return np.abs(case.analytic - case.numeric) > CLOSE * np.abs(case.numeric).max(initial=0)
 
 
 # --- the patterns ---
@@ -530,6 +492,7 @@ def largest_error(case):
 
 PATTERNS = [
     ("not finite", not_finite),
+    ("wrong axis", known_layers.wrong_axis),
     ("wrong shape", wrong_shape),
     ("exactly zero", no_gradient),
     ("overwritten", overwritten),
@@ -544,6 +507,7 @@ PATTERNS = [
     ("term missing", term_missing),
     ("another's gradient", swapped),
     ("passed on", passed_on),
+    ("rotated forward", known_layers.rotated_forward),
     ("derivative missing", derivative_missing),
     ("number for gradient", number_for_gradient),
     ("term exchanged", term_exchanged),
@@ -553,6 +517,11 @@ PATTERNS = [
     ("added constant", added_constant),
     ("share missing", lookup_share),
     ("repeated ids", repeated_ids),
+    ("one step only", known_layers.one_step_only),
+    ("at the labels", known_layers.at_the_labels),
+    ("sum of targets", known_layers.sum_of_targets),
+    ("norm along wrong axis", known_layers.norm_along_wrong_axis),
+    ("skip at the norm", known_layers.skip_at_the_norm),
     ("masked positions", masked_positions),
     ("summed over an axis", one_value_along_axis),
     ("mean term missing", term_of_a_mean_missing),
@@ -562,11 +531,6 @@ PATTERNS = [
 
 
 # --- helpers ---
-
-
-def without_own(case):
-    """Return the right gradients of the other tensors."""
-    return {name: other for name, other in case.others.items() if name != case.name}
 
 
 def name_factor(factor, numbers):
@@ -628,11 +592,6 @@ def masks(case):
                 yield name, np.broadcast_to(candidate, case.numeric.shape)
             except ValueError:
                 continue
-
-
-def fits_last_axes(value, gradient):
-    """True for a gain: an array that multiplies the last axes of a tensor, and is no number."""
-    return 0 < value.ndim <= gradient.ndim and value.shape == gradient.shape[-value.ndim :] and value.size > 1
 
 
 def repeat_first(array, axis):
