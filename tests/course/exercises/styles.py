@@ -1,0 +1,864 @@
+"""Right answers to the exercises, written as students write them who have not read about complex steps.
+
+For each exercise with a gradient: loops that fill np.zeros (real numbers, whatever comes in), np.abs and
+np.linalg.norm where the formula has a size, math.exp and a running float(loss) where it has a number. The
+vectorised style is that of notebooks/solutions. All caches are the inputs; each backward computes again what
+it needs.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert.layers import FeedForward, Layer, LayerNorm, MultiHeadAttention
+
+
+def softmax(scores):
+    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def through_softmax(d_probs, probs):
+    return probs * (d_probs - (probs * d_probs).sum(axis=-1, keepdims=True))
+
+
+def flat(array):
+    return array.reshape(-1, array.shape[-1])
+
+
+# --- lesson 00 ---
+
+
+def fan_out_loops(x, weight):
+    y = np.zeros(x.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        y[b, t] += x[b, t] + np.tanh(x[b, t] @ weight)
+        y[b] -= x[b, t] / x.shape[1]
+    return y, (x, weight)
+
+
+def fan_out_back(d_y, cache):
+    x, weight = cache
+    d_x, d_weight = np.zeros(x.shape), np.zeros(weight.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        d_sum = d_y[b, t] * (1 - np.tanh(x[b, t] @ weight) ** 2)
+        d_weight += np.outer(x[b, t], d_sum)
+        d_x[b, t] += d_y[b, t] + weight @ d_sum
+        d_x[b] -= d_y[b, t] / x.shape[1]
+    return d_x, d_weight
+
+
+def label_smoothing_loops(logits, labels, epsilon):
+    log_probs = np.zeros(logits.shape)
+    for n, row in enumerate(logits):
+        log_probs[n] = row - np.log(np.sum(np.exp(row)))
+    targets = np.full(logits.shape, epsilon / logits.shape[1])
+    targets[np.arange(len(labels)), labels] += 1 - epsilon
+    return -np.sum(targets * log_probs) / len(labels), (logits, labels, epsilon)
+
+
+def label_smoothing_running(logits, labels, epsilon):
+    loss, num_classes = 0.0, logits.shape[1]
+    for row, label in zip(logits, labels):
+        log_z = math.log(sum(math.exp(entry) for entry in row))
+        for c in range(num_classes):
+            loss -= float(row[c] - log_z) * ((1 - epsilon) * (c == label) + epsilon / num_classes)
+    return loss / len(labels), (logits, labels, epsilon)
+
+
+def label_smoothing_back(d_loss, cache):
+    logits, labels, epsilon = cache
+    d_logits = np.zeros(logits.shape)
+    for n, label in enumerate(labels):
+        d_logits[n] = softmax(logits[n]) - epsilon / logits.shape[1]
+        d_logits[n, label] -= 1 - epsilon
+    return d_loss * d_logits / len(labels)
+
+
+def soft_pooling_loops(x, sharpness):
+    y = np.zeros((len(x), x.shape[2]))
+    for b, h in np.ndindex(y.shape):
+        y[b, h] = np.log(np.mean(np.exp(sharpness[h] * x[b, :, h]))) / sharpness[h]
+    return y, (x, sharpness)
+
+
+def soft_pooling_running(x, sharpness):
+    y = np.zeros((len(x), x.shape[2]))
+    for b, h in np.ndindex(y.shape):
+        total = 0.0
+        for t in range(x.shape[1]):
+            total += math.exp(float(sharpness[h]) * float(x[b, t, h]))
+        y[b, h] = math.log(total / x.shape[1]) / float(sharpness[h])
+    return y, (x, sharpness)
+
+
+def soft_pooling_back(d_y, cache):
+    x, sharpness = cache
+    d_x, d_sharpness = np.zeros(x.shape), np.zeros(sharpness.shape)
+    for b, h in np.ndindex(d_y.shape):
+        g = sharpness[h]
+        weights = softmax(g * x[b, :, h])
+        d_x[b, :, h] = d_y[b, h] * weights
+        d_sharpness[h] += d_y[b, h] * (weights @ x[b, :, h] - np.log(np.mean(np.exp(g * x[b, :, h]))) / g) / g
+    return d_x, d_sharpness
+
+
+# --- lesson 01 ---
+
+
+def cbow_loops(vectors, output_vectors, context_ids, target, negatives):
+    hidden = np.zeros(vectors.shape[1])
+    for word in context_ids:
+        hidden += vectors[word] / len(context_ids)
+    scores = np.zeros(1 + len(negatives))
+    scores[0] = output_vectors[target] @ hidden
+    for k, word in enumerate(negatives):
+        scores[k + 1] = -(output_vectors[word] @ hidden)
+    return -np.log(sigmoid(scores)).sum(), (vectors, output_vectors, context_ids, target, negatives)
+
+
+def cbow_running(vectors, output_vectors, context_ids, target, negatives):
+    hidden = vectors[context_ids].mean(axis=0)
+    loss = math.log(1 + math.exp(-float(output_vectors[target] @ hidden)))
+    for word in negatives:
+        loss += math.log(1 + math.exp(float(output_vectors[word] @ hidden)))
+    return loss, (vectors, output_vectors, context_ids, target, negatives)
+
+
+def cbow_back(d_loss, cache):
+    vectors, output_vectors, context_ids, target, negatives = cache
+    hidden = vectors[context_ids].mean(axis=0)
+    d_vectors, d_output_vectors = np.zeros(vectors.shape), np.zeros(output_vectors.shape)
+    d_hidden = np.zeros(hidden.shape)
+    for k, word in enumerate([target, *negatives]):
+        d_score = d_loss * (sigmoid(output_vectors[word] @ hidden) - (k == 0))
+        d_output_vectors[word] += d_score * hidden
+        d_hidden += d_score * output_vectors[word]
+    for word in context_ids:
+        d_vectors[word] += d_hidden / len(context_ids)
+    return d_vectors, d_output_vectors
+
+
+def margin_loops(vectors, output_vectors, word, target, negatives, margin):
+    gaps = np.zeros(len(negatives))
+    for k, negative in enumerate(negatives):
+        gaps[k] = margin + (output_vectors[negative] - output_vectors[target]) @ vectors[word]
+    return np.maximum(0, gaps).sum(), (vectors, output_vectors, word, target, negatives, margin)
+
+
+def margin_running(vectors, output_vectors, word, target, negatives, margin):
+    loss = 0.0
+    for negative in negatives:
+        loss += max(0.0, float(margin + (output_vectors[negative] - output_vectors[target]) @ vectors[word]))
+    return loss, (vectors, output_vectors, word, target, negatives, margin)
+
+
+def margin_abs(vectors, output_vectors, word, target, negatives, margin):
+    gaps = margin + (output_vectors[negatives] - output_vectors[target]) @ vectors[word]
+    return ((gaps + np.abs(gaps)) / 2).sum(), (vectors, output_vectors, word, target, negatives, margin)
+
+
+def margin_back(d_loss, cache):
+    vectors, output_vectors, word, target, negatives, margin = cache
+    d_vectors, d_output_vectors = np.zeros(vectors.shape), np.zeros(output_vectors.shape)
+    for negative in negatives:
+        difference = output_vectors[negative] - output_vectors[target]
+        if margin + difference @ vectors[word] > 0:
+            d_vectors[word] += d_loss * difference
+            d_output_vectors[negative] += d_loss * vectors[word]
+            d_output_vectors[target] -= d_loss * vectors[word]
+    return d_vectors, d_output_vectors
+
+
+def positional_loops(vectors, context_vectors, position_vectors, centres, contexts, positions, negatives):
+    scores = np.zeros((len(centres), 1 + negatives.shape[1]))
+    for b, centre in enumerate(centres):
+        hidden = vectors[centre] * position_vectors[positions[b]]
+        scores[b, 0] = context_vectors[contexts[b]] @ hidden
+        scores[b, 1:] = -(context_vectors[negatives[b]] @ hidden)
+    loss = np.log(1 + np.exp(-scores)).sum()
+    return loss, (vectors, context_vectors, position_vectors, centres, contexts, positions, negatives)
+
+
+def positional_running(vectors, context_vectors, position_vectors, centres, contexts, positions, negatives):
+    loss = 0.0
+    for b, centre in enumerate(centres):
+        hidden = vectors[centre] * position_vectors[positions[b]]
+        loss += math.log(1 + math.exp(-float(context_vectors[contexts[b]] @ hidden)))
+        for negative in negatives[b]:
+            loss += math.log(1 + math.exp(float(context_vectors[negative] @ hidden)))
+    return loss, (vectors, context_vectors, position_vectors, centres, contexts, positions, negatives)
+
+
+def positional_back(d_loss, cache):
+    vectors, context_vectors, position_vectors, centres, contexts, positions, negatives = cache
+    d_vectors, d_context_vectors = np.zeros(vectors.shape), np.zeros(context_vectors.shape)
+    d_position_vectors = np.zeros(position_vectors.shape)
+    for b, centre in enumerate(centres):
+        hidden = vectors[centre] * position_vectors[positions[b]]
+        for k, word in enumerate([contexts[b], *negatives[b]]):
+            d_score = d_loss * (sigmoid(context_vectors[word] @ hidden) - (k == 0))
+            d_context_vectors[word] += d_score * hidden
+            d_vectors[centre] += d_score * context_vectors[word] * position_vectors[positions[b]]
+            d_position_vectors[positions[b]] += d_score * context_vectors[word] * vectors[centre]
+    return d_vectors, d_context_vectors, d_position_vectors
+
+
+# --- lesson 02 ---
+
+
+def glove_weight(count, x_max):
+    return min(1.0, (count / x_max) ** 0.75)
+
+
+def one_table_loops(vectors, bias, rows, columns, counts, x_max):
+    difference, weight = np.zeros(len(rows)), np.zeros(len(rows))
+    for k, (i, j) in enumerate(zip(rows, columns)):
+        difference[k] = vectors[i] @ vectors[j] + bias[i] + bias[j] - np.log(counts[k])
+        weight[k] = glove_weight(counts[k], x_max)
+    return (weight * difference**2).sum() / 2, (vectors, bias, rows, columns, counts, x_max)
+
+
+def one_table_norm(vectors, bias, rows, columns, counts, x_max):
+    difference = (vectors[rows] * vectors[columns]).sum(1) + bias[rows] + bias[columns] - np.log(counts)
+    weight = np.array([glove_weight(count, x_max) for count in counts])
+    loss = np.linalg.norm(np.sqrt(weight) * np.abs(difference)) ** 2 / 2
+    return loss, (vectors, bias, rows, columns, counts, x_max)
+
+
+def one_table_running(vectors, bias, rows, columns, counts, x_max):
+    loss = 0.0
+    for i, j, count in zip(rows, columns, counts):
+        difference = float(vectors[i] @ vectors[j]) + float(bias[i]) + float(bias[j]) - math.log(count)
+        loss += glove_weight(count, x_max) * difference**2 / 2
+    return loss, (vectors, bias, rows, columns, counts, x_max)
+
+
+def one_table_back(d_loss, cache):
+    vectors, bias, rows, columns, counts, x_max = cache
+    d_vectors, d_bias = np.zeros(vectors.shape), np.zeros(bias.shape)
+    for i, j, count in zip(rows, columns, counts):
+        difference = vectors[i] @ vectors[j] + bias[i] + bias[j] - np.log(count)
+        d_difference = d_loss * glove_weight(count, x_max) * difference
+        d_vectors[i] += d_difference * vectors[j]
+        d_vectors[j] += d_difference * vectors[i]
+        d_bias[i] += d_difference
+        d_bias[j] += d_difference
+    return d_vectors, d_bias
+
+
+def huber_loops(words, contexts, word_bias, context_bias, rows, columns, counts, x_max, kappa):
+    costs = np.zeros(len(rows))
+    for k, (i, j) in enumerate(zip(rows, columns)):
+        distance = abs(words[i] @ contexts[j] + word_bias[i] + context_bias[j] - np.log(counts[k]))
+        huber = distance**2 / 2 if distance <= kappa else kappa * (distance - kappa / 2)
+        costs[k] = glove_weight(counts[k], x_max) * huber
+    return costs.sum(), (words, contexts, word_bias, context_bias, rows, columns, counts, x_max, kappa)
+
+
+def huber_abs(words, contexts, word_bias, context_bias, rows, columns, counts, x_max, kappa):
+    score = (words[rows] * contexts[columns]).sum(axis=1) + word_bias[rows] + context_bias[columns]
+    distance = np.abs(score - np.log(counts))
+    huber = np.where(distance <= kappa, distance**2 / 2, kappa * (distance - kappa / 2))
+    loss = np.sum(np.minimum(1, (counts / x_max) ** 0.75) * huber)
+    return loss, (words, contexts, word_bias, context_bias, rows, columns, counts, x_max, kappa)
+
+
+def huber_running(words, contexts, word_bias, context_bias, rows, columns, counts, x_max, kappa):
+    loss = 0.0
+    for i, j, count in zip(rows, columns, counts):
+        distance = abs(float(words[i] @ contexts[j] + word_bias[i] + context_bias[j]) - math.log(count))
+        huber = distance**2 / 2 if distance <= kappa else kappa * (distance - kappa / 2)
+        loss += glove_weight(count, x_max) * huber
+    return loss, (words, contexts, word_bias, context_bias, rows, columns, counts, x_max, kappa)
+
+
+def huber_back(d_loss, cache):
+    words, contexts, word_bias, context_bias, rows, columns, counts, x_max, kappa = cache
+    d_words, d_contexts = np.zeros(words.shape), np.zeros(contexts.shape)
+    d_word_bias, d_context_bias = np.zeros(word_bias.shape), np.zeros(context_bias.shape)
+    for i, j, count in zip(rows, columns, counts):
+        difference = words[i] @ contexts[j] + word_bias[i] + context_bias[j] - np.log(count)
+        d_difference = d_loss * glove_weight(count, x_max) * min(kappa, max(-kappa, difference))
+        d_words[i] += d_difference * contexts[j]
+        d_contexts[j] += d_difference * words[i]
+        d_word_bias[i] += d_difference
+        d_context_bias[j] += d_difference
+    return d_words, d_contexts, d_word_bias, d_context_bias
+
+
+# --- lesson 05 ---
+
+
+def row_softmax_loops(scores):
+    probs = np.zeros(scores.shape)
+    for place in np.ndindex(scores.shape[:-1]):
+        exponentials = np.exp(scores[place] - np.max(scores[place]))
+        probs[place] = exponentials / np.sum(exponentials)
+    return probs, probs
+
+
+def row_softmax_running(scores):
+    probs = np.zeros(scores.shape)
+    for place in np.ndindex(scores.shape[:-1]):
+        total = 0.0
+        for entry in scores[place]:
+            total += math.exp(float(entry))
+        for k, entry in enumerate(scores[place]):
+            probs[place][k] = math.exp(float(entry)) / total
+    return probs, probs
+
+
+def row_softmax_abs(scores):
+    """exp is positive, so that the sum of its sizes is its sum."""
+    exponentials = np.exp(scores)
+    probs = exponentials / np.linalg.norm(exponentials, ord=1, axis=-1, keepdims=True)
+    return probs, probs
+
+
+def row_softmax_back(d_probs, probs):
+    d_scores = np.zeros(probs.shape)
+    for place in np.ndindex(probs.shape[:-1]):
+        jacobian = np.diag(probs[place]) - np.outer(probs[place], probs[place])
+        d_scores[place] = jacobian @ d_probs[place]
+    return d_scores
+
+
+def additive_loops(query, states, query_weight, state_weight, score_weight):
+    context = np.zeros((*query.shape[:2], states.shape[2]))
+    for b, i in np.ndindex(query.shape[:2]):
+        scores = np.zeros(states.shape[1])
+        for j in range(states.shape[1]):
+            hidden = np.tanh(query[b, i] @ query_weight + states[b, j] @ state_weight)
+            scores[j] = hidden @ score_weight
+        probs = softmax(scores)
+        for j in range(states.shape[1]):
+            context[b, i] += probs[j] * states[b, j]
+    return context, (query, states, query_weight, state_weight, score_weight)
+
+
+def additive_back(d_context, cache):
+    query, states, query_weight, state_weight, score_weight = cache
+    d_query, d_states = np.zeros(query.shape), np.zeros(states.shape)
+    d_query_weight, d_state_weight = np.zeros(query_weight.shape), np.zeros(state_weight.shape)
+    d_score_weight = np.zeros(score_weight.shape)
+    for b, i in np.ndindex(query.shape[:2]):
+        hidden = np.tanh(query[b, i] @ query_weight + states[b] @ state_weight)
+        probs = softmax(hidden @ score_weight)
+        d_scores = through_softmax(states[b] @ d_context[b, i], probs)
+        for j, d_score in enumerate(d_scores):
+            d_sum = d_score * score_weight * (1 - hidden[j] ** 2)
+            d_score_weight += d_score * hidden[j]
+            d_query_weight += np.outer(query[b, i], d_sum)
+            d_state_weight += np.outer(states[b, j], d_sum)
+            d_query[b, i] += query_weight @ d_sum
+            d_states[b, j] += state_weight @ d_sum + probs[j] * d_context[b, i]
+    return d_query, d_states, d_query_weight, d_state_weight, d_score_weight
+
+
+def relative_places(num_tokens, max_distance):
+    places = np.zeros((num_tokens, num_tokens), int)
+    for i, j in np.ndindex(places.shape):
+        places[i, j] = max(-max_distance, min(max_distance, j - i)) + max_distance
+    return places
+
+
+def relative_bias_loops(query, key, value, table, max_distance):
+    y, places = np.zeros(query.shape), relative_places(query.shape[2], max_distance)
+    for b, a in np.ndindex(query.shape[:2]):
+        scores = query[b, a] @ key[b, a].T / math.sqrt(query.shape[3]) + table[a][places]
+        y[b, a] = softmax(scores) @ value[b, a]
+    return y, (query, key, value, table, places)
+
+
+def relative_bias_back(d_y, cache):
+    query, key, value, table, places = cache
+    d_query, d_key, d_value = np.zeros(query.shape), np.zeros(key.shape), np.zeros(value.shape)
+    d_table, root = np.zeros(table.shape), math.sqrt(query.shape[3])
+    for b, a, i in np.ndindex(query.shape[:3]):
+        probs = softmax(key[b, a] @ query[b, a, i] / root + table[a][places[i]])
+        d_scores = through_softmax(value[b, a] @ d_y[b, a, i], probs)
+        for j, place in enumerate(places[i]):
+            d_query[b, a, i] += d_scores[j] * key[b, a, j] / root
+            d_key[b, a, j] += d_scores[j] * query[b, a, i] / root
+            d_value[b, a, j] += probs[j] * d_y[b, a, i]
+            d_table[a, place] += d_scores[j]
+    return d_query, d_key, d_value, d_table
+
+
+# --- lesson 06 ---
+
+
+def scaled_residual_loops(x, scale):
+    y = np.zeros(x.shape)
+    for b, t, h in np.ndindex(x.shape):
+        y[b, t, h] = x[b, t, h] + scale[h] * math.tanh(x[b, t, h])
+    return y, (x, scale)
+
+
+def scaled_residual_back(d_y, cache):
+    x, scale = cache
+    d_x, d_scale = np.zeros(x.shape), np.zeros(scale.shape)
+    for b, t, h in np.ndindex(x.shape):
+        branch = math.tanh(x[b, t, h])
+        d_scale[h] += d_y[b, t, h] * branch
+        d_x[b, t, h] = d_y[b, t, h] * (1 + scale[h] * (1 - branch**2))
+    return d_x, d_scale
+
+
+def tanh_gelu_loops(x):
+    y = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        u = math.sqrt(2 / math.pi) * (x[place] + 0.044715 * x[place] ** 3)
+        y[place] = 0.5 * x[place] * (1 + math.tanh(u))
+    return y, x
+
+
+def tanh_gelu_abs(x):
+    """It is x/2 and an even function, which may be written with the size of x."""
+    size = np.abs(x)
+    return 0.5 * x + 0.5 * size * np.tanh(np.sqrt(2 / np.pi) * (size + 0.044715 * size**3)), x
+
+
+def tanh_gelu_back(d_y, x):
+    d_x = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        tanh = math.tanh(math.sqrt(2 / math.pi) * (x[place] + 0.044715 * x[place] ** 3))
+        slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x[place] ** 2)
+        d_x[place] = d_y[place] * 0.5 * (1 + tanh + x[place] * (1 - tanh**2) * slope)
+    return d_x
+
+
+def rms_norm_loops(x, gamma, eps):
+    y = np.zeros(x.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        y[b, t] = gamma * x[b, t] / np.sqrt(np.mean(x[b, t] ** 2) + eps)
+    return y, (x, gamma, eps)
+
+
+def rms_norm_norm(x, gamma, eps):
+    size = np.linalg.norm(x, axis=-1, keepdims=True)
+    return gamma * x / np.sqrt(size**2 / x.shape[-1] + eps), (x, gamma, eps)
+
+
+def rms_norm_running(x, gamma, eps):
+    y = np.zeros(x.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        total = 0.0
+        for entry in x[b, t]:
+            total += float(entry) ** 2
+        y[b, t] = gamma * x[b, t] / math.sqrt(total / x.shape[2] + eps)
+    return y, (x, gamma, eps)
+
+
+def rms_norm_back(d_y, cache):
+    x, gamma, eps = cache
+    d_x, d_gamma = np.zeros(x.shape), np.zeros(gamma.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        rms = np.sqrt(np.mean(x[b, t] ** 2) + eps)
+        d_gamma += d_y[b, t] * x[b, t] / rms
+        d_x[b, t] = gamma * d_y[b, t] / rms - x[b, t] * np.mean(gamma * d_y[b, t] * x[b, t]) / rms**3
+    return d_x, d_gamma
+
+
+def swiglu_loops(x, gate, up, down):
+    y = np.zeros(x.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        scores = x[b, t] @ gate
+        product = np.zeros(scores.shape)
+        for f in range(len(scores)):
+            product[f] = scores[f] / (1 + math.exp(-scores[f])) * (x[b, t] @ up[:, f])
+        y[b, t] = product @ down
+    return y, (x, gate, up, down)
+
+
+def swiglu_back(d_y, cache):
+    x, gate, up, down = cache
+    d_x, d_gate, d_up, d_down = (np.zeros(array.shape) for array in cache)
+    for b, t in np.ndindex(x.shape[:2]):
+        scores, lifted = x[b, t] @ gate, x[b, t] @ up
+        opened, d_product = scores * sigmoid(scores), down @ d_y[b, t]
+        slope = sigmoid(scores) + opened * (1 - sigmoid(scores))
+        d_down += np.outer(opened * lifted, d_y[b, t])
+        d_up += np.outer(x[b, t], d_product * opened)
+        d_gate += np.outer(x[b, t], d_product * lifted * slope)
+        d_x[b, t] = up @ (d_product * opened) + gate @ (d_product * lifted * slope)
+    return d_x, d_gate, d_up, d_down
+
+
+class PreNormBlock(Layer):
+    """The skip paths are added in loops, entry by entry."""
+
+    def __init__(self):
+        self.attention_norm, self.feed_forward_norm = LayerNorm(6), LayerNorm(6)
+        self.attention, self.feed_forward = MultiHeadAttention(6, 2), FeedForward(6, 7)
+
+    @staticmethod
+    def add(first, second):
+        total = np.zeros(first.shape)
+        for place in np.ndindex(total.shape):
+            total[place] = first[place] + second[place]
+        return total
+
+    def forward(self, x):
+        normalized, first = self.attention_norm.forward(x)
+        attention, second = self.attention.forward(normalized)
+        attended = self.add(x, attention)
+        normalized, third = self.feed_forward_norm.forward(attended)
+        feed_forward, fourth = self.feed_forward.forward(normalized)
+        return self.add(attended, feed_forward), PreNormCache(first, second, third, fourth)
+
+    def backward(self, d_y, cache):
+        d_normalized = self.feed_forward.backward(d_y, cache.feed_forward)
+        d_attended = self.add(d_y, self.feed_forward_norm.backward(d_normalized, cache.feed_forward_norm))
+        d_normalized = self.attention.backward(d_attended, cache.attention)
+        return self.add(d_attended, self.attention_norm.backward(d_normalized, cache.attention_norm))
+
+
+class PreNormCache(NamedTuple):
+    attention_norm: NamedTuple
+    attention: NamedTuple
+    feed_forward_norm: NamedTuple
+    feed_forward: NamedTuple
+
+
+# --- lesson 09 ---
+
+
+def weighted_mlm_loops(logits, labels, token_weights):
+    losses, weights = np.zeros(labels.shape), np.zeros(labels.shape)
+    for place in np.ndindex(labels.shape):
+        if labels[place] != -100:
+            losses[place] = np.log(np.exp(logits[place]).sum()) - logits[place][labels[place]]
+            weights[place] = token_weights[labels[place]]
+    return (weights * losses).sum() / weights.sum(), (logits, labels, token_weights)
+
+
+def weighted_mlm_running(logits, labels, token_weights):
+    loss = total = 0.0
+    for place in np.ndindex(labels.shape):
+        if labels[place] != -100:
+            weight = float(token_weights[labels[place]])
+            loss -= weight * math.log(float(softmax(logits[place])[labels[place]]))
+            total += weight
+    return loss / total, (logits, labels, token_weights)
+
+
+def weighted_mlm_back(d_loss, cache):
+    logits, labels, token_weights = cache
+    d_logits, total = np.zeros(logits.shape), 0.0
+    for place in np.ndindex(labels.shape):
+        if labels[place] != -100:
+            weight = token_weights[labels[place]]
+            d_logits[place] = d_loss * weight * softmax(logits[place])
+            d_logits[place][labels[place]] -= d_loss * weight
+            total += weight
+    return d_logits / total, None
+
+
+# --- lesson 10 ---
+
+
+def factorised_loops(ids, table, projection):
+    y = np.zeros((*ids.shape, projection.shape[1]))
+    for b, t in np.ndindex(ids.shape):
+        y[b, t] = table[ids[b, t]] @ projection
+    return y, (ids, table, projection)
+
+
+def factorised_back(d_y, cache):
+    ids, table, projection = cache
+    d_table, d_projection = np.zeros(table.shape), np.zeros(projection.shape)
+    for b, t in np.ndindex(ids.shape):
+        d_table[ids[b, t]] += projection @ d_y[b, t]
+        d_projection += np.outer(table[ids[b, t]], d_y[b, t])
+    return None, d_table, d_projection
+
+
+def masked_mean_loops(x, attention_mask):
+    y = np.zeros((len(x), x.shape[2]))
+    for b, t in np.ndindex(attention_mask.shape):
+        if attention_mask[b, t]:
+            y[b] += x[b, t] / attention_mask[b].sum()
+    return y, (x, attention_mask)
+
+
+def masked_mean_running(x, attention_mask):
+    y = np.zeros((len(x), x.shape[2]))
+    for b, h in np.ndindex(y.shape):
+        total = 0.0
+        for t in range(x.shape[1]):
+            total += float(x[b, t, h]) * attention_mask[b, t]
+        y[b, h] = total / attention_mask[b].sum()
+    return y, (x, attention_mask)
+
+
+def masked_mean_back(d_y, cache):
+    x, attention_mask = cache
+    d_x = np.zeros(x.shape)
+    for b, t in np.ndindex(attention_mask.shape):
+        if attention_mask[b, t]:
+            d_x[b, t] = d_y[b] / attention_mask[b].sum()
+    return d_x, None
+
+
+# --- lesson 11 ---
+
+
+def pooler_loops(x, weight, bias):
+    pooled = np.zeros((len(x), len(bias)))
+    for b, h in np.ndindex(pooled.shape):
+        pooled[b, h] = math.tanh(x[b, 0] @ weight[:, h] + bias[h])
+    return pooled, (x, weight, bias)
+
+
+def pooler_back(d_pooled, cache):
+    x, weight, bias = cache
+    d_x, d_weight, d_bias = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(bias.shape)
+    for b in range(len(x)):
+        d_dense = d_pooled[b] * (1 - np.tanh(x[b, 0] @ weight + bias) ** 2)
+        d_x[b, 0] = weight @ d_dense
+        d_weight += np.outer(x[b, 0], d_dense)
+        d_bias += d_dense
+    return d_x, d_weight, d_bias
+
+
+def tied_decoder_loops(ids, predicted, table, projection, dense):
+    logits = np.zeros((len(predicted), len(table)))
+    for m, place in enumerate(predicted):
+        state = np.tanh(table[ids.reshape(-1)[place]] @ projection)
+        for v in range(len(table)):
+            logits[m, v] = state @ dense @ table[v]
+    return logits, (ids, predicted, table, projection, dense)
+
+
+def tied_decoder_back(d_logits, cache):
+    ids, predicted, table, projection, dense = cache
+    d_table, d_projection, d_dense = (np.zeros(array.shape) for array in cache[2:])
+    for m, place in enumerate(predicted):
+        token = ids.reshape(-1)[place]
+        state = np.tanh(table[token] @ projection)
+        d_transformed = np.zeros(dense.shape[1])
+        for v in range(len(table)):
+            d_table[v] += d_logits[m, v] * (state @ dense)
+            d_transformed += d_logits[m, v] * table[v]
+        d_dense += np.outer(state, d_transformed)
+        d_product = (dense @ d_transformed) * (1 - state**2)
+        d_projection += np.outer(table[token], d_product)
+        d_table[token] += projection @ d_product
+    return None, None, d_table, d_projection, d_dense
+
+
+def shared_stack_loops(x, weight, bias, num_layers):
+    xs = np.zeros((num_layers + 1, *x.shape))
+    xs[0] = x
+    for layer in range(num_layers):
+        for b, t in np.ndindex(x.shape[:2]):
+            xs[layer + 1, b, t] = xs[layer, b, t] + np.tanh(xs[layer, b, t] @ weight + bias)
+    return xs[-1], (xs, weight, bias)
+
+
+def shared_stack_back(d_y, cache):
+    xs, weight, bias = cache
+    d_x, d_weight, d_bias = np.array(d_y), np.zeros(weight.shape), np.zeros(bias.shape)
+    for x, after in zip(xs[-2::-1], xs[:0:-1]):
+        for b, t in np.ndindex(x.shape[:2]):
+            d_product = d_x[b, t] * (1 - (after[b, t] - x[b, t]) ** 2)
+            d_weight += np.outer(x[b, t], d_product)
+            d_bias += d_product
+            d_x[b, t] += weight @ d_product
+    return d_x, d_weight, d_bias
+
+
+def uncertainty_loops(mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances):
+    losses = np.zeros(2)
+    for k, (logits, labels) in enumerate([(mlm_logits, mlm_labels), (nsp_logits, nsp_labels)]):
+        for row, label in zip(logits, labels):
+            losses[k] -= np.log(softmax(row)[label]) / len(labels)
+    loss = (np.exp(-log_variances) * losses + log_variances / 2).sum()
+    return loss, (mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances)
+
+
+def uncertainty_running(mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances):
+    loss = 0.0
+    for k, (logits, labels) in enumerate([(mlm_logits, mlm_labels), (nsp_logits, nsp_labels)]):
+        log_variance = float(log_variances[k])
+        for row, label in zip(logits, labels):
+            loss -= math.exp(-log_variance) * math.log(float(softmax(row)[label])) / len(labels)
+        loss += log_variance / 2
+    return loss, (mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances)
+
+
+def uncertainty_back(d_loss, cache):
+    *pairs, log_variances = cache
+    gradients, d_log_variances = [], np.zeros(2)
+    for k, (logits, labels) in enumerate([pairs[:2], pairs[2:]]):
+        d_logits, loss = np.zeros(logits.shape), 0.0
+        for n, label in enumerate(labels):
+            d_logits[n] = softmax(logits[n])
+            loss -= np.log(d_logits[n, label]) / len(labels)
+            d_logits[n, label] -= 1
+        gradients += [d_loss * np.exp(-log_variances[k]) * d_logits / len(labels), None]
+        d_log_variances[k] = d_loss * (0.5 - np.exp(-log_variances[k]) * loss)
+    return *gradients, d_log_variances
+
+
+# --- lesson 12 ---
+
+
+def z_loss_loops(logits, labels, z_weight):
+    losses = np.zeros(labels.shape)
+    for place in np.ndindex(labels.shape):
+        if labels[place] >= 0:
+            log_z = np.log(np.sum(np.exp(logits[place])))
+            losses[place] = log_z - logits[place][labels[place]] + z_weight * log_z**2
+    return losses.sum() / (labels >= 0).sum(), (logits, labels, z_weight)
+
+
+def z_loss_abs(logits, labels, z_weight):
+    counted = labels >= 0
+    log_z = np.log(np.exp(logits[counted]).sum(axis=-1))
+    right = logits[counted][np.arange(counted.sum()), labels[counted]]
+    loss = np.mean(log_z - right) + z_weight * np.linalg.norm(log_z) ** 2 / counted.sum()
+    return loss, (logits, labels, z_weight)
+
+
+def z_loss_running(logits, labels, z_weight):
+    loss, count = 0.0, 0
+    for place in np.ndindex(labels.shape):
+        if labels[place] >= 0:
+            log_z = math.log(sum(math.exp(entry) for entry in logits[place]))
+            loss += float(log_z - logits[place][labels[place]]) + z_weight * log_z**2
+            count += 1
+    return loss / count, (logits, labels, z_weight)
+
+
+def z_loss_back(d_loss, cache):
+    logits, labels, z_weight = cache
+    d_logits = np.zeros(logits.shape)
+    for place in np.ndindex(labels.shape):
+        if labels[place] >= 0:
+            log_z = np.log(np.exp(logits[place]).sum())
+            d_logits[place] = (1 + 2 * z_weight * log_z) * softmax(logits[place])
+            d_logits[place][labels[place]] -= 1
+    return d_loss * d_logits / (labels >= 0).sum(), None
+
+
+# --- lesson 16 ---
+
+
+def sentence_vector_loops(states, attention_mask):
+    y = np.zeros((len(states), states.shape[2]))
+    for b, t in np.ndindex(attention_mask.shape):
+        y[b] += states[b, t] * attention_mask[b, t]
+    for b in range(len(y)):
+        y[b] /= np.sqrt(np.sum(y[b] ** 2))
+    return y, (states, attention_mask)
+
+
+def sentence_vector_norm(states, attention_mask):
+    mean = (states * attention_mask[:, :, np.newaxis]).sum(axis=1) / attention_mask.sum(axis=1, keepdims=True)
+    return mean / np.linalg.norm(mean, axis=1, keepdims=True), (states, attention_mask)
+
+
+def sentence_vector_running(states, attention_mask):
+    y = np.zeros((len(states), states.shape[2]))
+    for b in range(len(y)):
+        mean = states[b][attention_mask[b] == 1].mean(axis=0)
+        total = 0.0
+        for entry in mean:
+            total += float(entry) ** 2
+        y[b] = mean / math.sqrt(total)
+    return y, (states, attention_mask)
+
+
+def sentence_vector_back(d_y, cache):
+    states, attention_mask = cache
+    d_states = np.zeros(states.shape)
+    for b, t in np.ndindex(attention_mask.shape):
+        mean = attention_mask[b] @ states[b] / attention_mask[b].sum()
+        length = np.linalg.norm(mean)
+        d_mean = d_y[b] / length - mean * (mean @ d_y[b]) / length**3
+        d_states[b, t] = d_mean * attention_mask[b, t] / attention_mask[b].sum()
+    return d_states, None
+
+
+def ranking_loops(first, second, temperature):
+    scores = np.zeros((len(first), len(second)))
+    for i, j in np.ndindex(scores.shape):
+        scores[i, j] = np.dot(first[i], second[j]) / temperature
+    return -np.log(np.diag(softmax(scores))).mean(), (first, second, temperature)
+
+
+def ranking_running(first, second, temperature):
+    loss = 0.0
+    for i in range(len(first)):
+        scores = [float(first[i] @ row) / temperature for row in second]
+        loss += math.log(sum(math.exp(score) for score in scores)) - scores[i]
+    return loss / len(first), (first, second, temperature)
+
+
+def ranking_back(d_loss, cache):
+    first, second, temperature = cache
+    d_first, d_second = np.zeros(first.shape), np.zeros(second.shape)
+    for i in range(len(first)):
+        probs = softmax(second @ first[i] / temperature)
+        for j in range(len(second)):
+            d_score = d_loss * (probs[j] - (i == j)) / len(first) / temperature
+            d_first[i] += d_score * second[j]
+            d_second[j] += d_score * first[i]
+    return d_first, d_second
+
+
+# exercise: its forwards in {style}, and the backward of them all; a layer stands for both
+STYLES = {
+    "fan_out": ({"loops": fan_out_loops}, fan_out_back),
+    "label_smoothing": (
+        {"loops": label_smoothing_loops, "running": label_smoothing_running},
+        label_smoothing_back,
+    ),
+    "soft_pooling": ({"loops": soft_pooling_loops, "running": soft_pooling_running}, soft_pooling_back),
+    "cbow": ({"loops": cbow_loops, "running": cbow_running}, cbow_back),
+    "margin_ranking": (
+        {"loops": margin_loops, "running": margin_running, "abs": margin_abs},
+        margin_back,
+    ),
+    "positional_skip_gram": ({"loops": positional_loops, "running": positional_running}, positional_back),
+    "one_table": (
+        {"loops": one_table_loops, "running": one_table_running, "norm": one_table_norm},
+        one_table_back,
+    ),
+    "huber_glove": ({"loops": huber_loops, "running": huber_running, "abs": huber_abs}, huber_back),
+    "row_softmax": (
+        {"loops": row_softmax_loops, "running": row_softmax_running, "norm": row_softmax_abs},
+        row_softmax_back,
+    ),
+    "additive_attention": ({"loops": additive_loops}, additive_back),
+    "relative_bias": ({"loops": relative_bias_loops}, relative_bias_back),
+    "scaled_residual": ({"loops": scaled_residual_loops}, scaled_residual_back),
+    "tanh_gelu": ({"loops": tanh_gelu_loops, "abs": tanh_gelu_abs}, tanh_gelu_back),
+    "rms_norm": (
+        {"loops": rms_norm_loops, "running": rms_norm_running, "norm": rms_norm_norm},
+        rms_norm_back,
+    ),
+    "swiglu": ({"loops": swiglu_loops}, swiglu_back),
+    "pre_norm_block": ({"loops": PreNormBlock}, None),
+    "weighted_mlm_loss": ({"loops": weighted_mlm_loops, "running": weighted_mlm_running}, weighted_mlm_back),
+    "factorised_embedding": ({"loops": factorised_loops}, factorised_back),
+    "masked_mean": ({"loops": masked_mean_loops, "running": masked_mean_running}, masked_mean_back),
+    "rebuilt_pooler": ({"loops": pooler_loops}, pooler_back),
+    "albert_tied_decoder": ({"loops": tied_decoder_loops}, tied_decoder_back),
+    "shared_stack": ({"loops": shared_stack_loops}, shared_stack_back),
+    "uncertainty_weights": ({"loops": uncertainty_loops, "running": uncertainty_running}, uncertainty_back),
+    "z_loss": ({"loops": z_loss_loops, "running": z_loss_running, "norm": z_loss_abs}, z_loss_back),
+    "sentence_vector": (
+        {"loops": sentence_vector_loops, "running": sentence_vector_running, "norm": sentence_vector_norm},
+        sentence_vector_back,
+    ),
+    "ranking_loss": ({"loops": ranking_loops, "running": ranking_running}, ranking_back),
+}
