@@ -7,7 +7,7 @@
 
     check_gradients(layer, x, intermediates=True)    # and every named step of the backward pass: d_scores …
     assert_gradients(layer, x)              # in a test: an AssertionError with the report as its text
-    check_directions(model, input_ids, labels=…)     # a model of any size in one complex forward pass
+    check_directions(model, input_ids, labels=…)     # a model of any size, all gradients at once
 
 The idea. A backward pass claims to know d objective / d x for every entry x of every input and parameter.
 Take the forward pass alone, move one entry a little, and see what the objective does. The objective is

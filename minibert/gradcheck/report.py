@@ -102,12 +102,13 @@ class DirectionReport:
     """What check_directions found; print it.
 
     Attributes:
-        ok:     the error is within the tolerance.
-        error:  |Σ <gradient, v> - measured| / Σ |<gradient, v>|; with per_tensor that of the worst tensor.
-        terms:  dict tensor name -> <gradient, v>, of order 1: each v is scaled by 1/‖gradient‖.
-        errors: with per_tensor: dict tensor name -> |<gradient, v> - measured| / max(|measured|, 1);
-                else empty.
-        guilty: names of the wrong tensors, the worst first (per_tensor only).
+        ok:      the error is within the tolerance; with per_tensor that of every tensor.
+        error:   |Σ <gradient, v> - measured| / Σ |<gradient, v>|; with per_tensor that of the worst tensor.
+        terms:   dict tensor name -> <gradient, v>, of order 1: each v is scaled by 1/‖gradient‖.
+        errors:  with per_tensor: dict tensor name -> |<gradient, v> - measured| / max(|measured|, 1);
+                 else empty.
+        guilty:  names of the wrong tensors, the worst first (per_tensor only).
+        decided: names of the tensors whose verdict real differences have turned.
     """
 
     def __init__(self, title, tolerance, count, terms):
@@ -117,15 +118,12 @@ class DirectionReport:
         self.terms = terms
         self.error = math.inf
         self.errors = {}
+        self.guilty = []
+        self.decided = []
 
     @property
     def ok(self):
-        return self.error <= self.tolerance
-
-    @property
-    def guilty(self):
-        wrong = [(-error, name) for name, error in self.errors.items() if not error <= self.tolerance]
-        return [name for _, name in sorted(wrong)]
+        return not self.guilty if self.errors else self.error <= self.tolerance
 
     def __str__(self):
         verdict = "right" if self.ok else "WRONG"
@@ -133,6 +131,9 @@ class DirectionReport:
             f"{self.title}: {len(self.terms)} tensors, {self.count:,} entries, {verdict} along a random "
             f"direction, error {self.error:.1e} (tolerance {self.tolerance:.0e})"
         )
+        if self.decided:
+            names = f" for {', '.join(self.decided)}" if self.errors else ""
+            text += f"\nthe forward is not complex-safe: real differences have decided{names}"
         if self.guilty:
             return text + "\nwrong: " + ", ".join(f"{name} ({self.errors[name]:.1e})" for name in self.guilty)
         if self.ok or self.errors:

@@ -88,6 +88,17 @@ def test_the_verdict_is_the_truth_and_nothing_is_left_behind(name):
     assert (state(held), str(np.random.get_state())) == before
 
 
+WRONG = [stranger.name for stranger in STRANGERS.values() if stranger.truth == "wrong"]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_random_directions_call_no_wrong_layer_right(name):
+    stranger = STRANGERS[name]
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+        report = mb.check_directions(stranger.make(), *stranger.inputs, **stranger.kwargs)
+    assert not report.ok, report
+
+
 def test_the_corpus():
     """Enough layers, styles and scales; both verdicts; a reason for all that is not right."""
     assert sum(len(module.LAYERS) for module in MODULES.values()) == len(STRANGERS) >= 60

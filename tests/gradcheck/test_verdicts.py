@@ -375,6 +375,41 @@ def test_directions_of_a_forward_that_is_not_complex_safe():
     assert not check_directions(wrong, X).ok
 
 
+@pytest.mark.parametrize("share, verdict", [(0.0, False), (1.0, True), (1.01, False)])
+@pytest.mark.parametrize("size", [1e-2, 1e-6])
+def test_directions_of_a_small_term_that_is_not_complex_safe(size, share, verdict):
+    """A penalty whose gradient is forgotten: the complex step does not see it, and agrees."""
+
+    def forward(w, x):
+        return np.mean((x @ w) ** 2) + size * np.abs(w).sum(), (w, x)
+
+    def backward(d_loss, cache):
+        w, x = cache
+        d_product = 2 * d_loss * (x @ w) / (x @ w).size
+        return x.T @ d_product + share * d_loss * size * np.sign(w), d_product @ w.T
+
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal((5, 3)), rng.standard_normal((8, 5))
+    report = check_directions((forward, backward), *inputs)
+    assert report.ok == verdict, report
+    report = check_directions((forward, backward), *inputs, per_tensor=True)
+    assert report.ok == verdict and report.guilty == ([] if verdict else ["w"]), report
+    if share != 1.01:
+        assert report.decided == ["w"] and "real differences have decided for w" in str(report)
+        assert check_directions((forward, backward), *inputs, real_differences=False).ok != verdict
+
+
+def test_directions_of_a_forward_that_stops_with_complex_numbers():
+    def forward(x):
+        return np.array([math.tanh(entry) for entry in x]), x
+
+    x = np.random.default_rng(0).standard_normal(5)
+    for factor in (1, 1.001):
+        backward = lambda d_y, x, factor=factor: factor * d_y * (1 - np.tanh(x) ** 2)  # noqa: E731
+        assert check_directions((forward, backward), x).ok == (factor == 1)
+        assert check_directions((forward, backward), x, per_tensor=True).ok == (factor == 1)
+
+
 # --- a file of one's own ---
 
 FILE = """
