@@ -48,6 +48,8 @@ def check_gradients(
         seed: of the random upstream gradient.
         intermediates: True also checks every named step of the backward pass (d_scores, d_query …); None
             looks for the first wrong step only if a gradient is wrong; False never looks.
+            The passes that look at steps are watched line by line, and breakpoint() does not stop in them; it
+            does in the others.
         max_entries: measure only so many entries of each tensor, chosen at random; None measures all.
         tolerance: the largest error that is right. None: what the reference can tell apart, which is 1e-12
             by the complex step, and its own estimated error by real differences.
