@@ -42,24 +42,28 @@ def one_step_only(case):
     for name, gradient in (case.steps | without_own(case)).items():
         if gradient.ndim < 2:
             continue
+        some = np.random.default_rng(0).standard_normal(gradient.shape[-1])  # a quick look, before a long one
+        d_some = gradient @ some
         turns = (False, True)[: case.numeric.ndim]
         for turned, matrix in itertools.product(turns, _ways_back(case, gradient)):
-            both = (case.numeric.T, case.analytic.T) if turned else (case.numeric, case.analytic)
-            if both[0].shape[-1] != len(matrix):
+            numeric, analytic = (case.numeric.T, case.analytic.T) if turned else (case.numeric, case.analytic)
+            if numeric.shape[-1] != len(matrix):
                 continue
-            numeric, analytic = (side @ matrix for side in both)
-            for axis in range(gradient.ndim - 1):
-                for states in _states(case, gradient, both[0], axis):
-                    shares = _shares(states, gradient, axis).reshape(-1, *numeric.shape)
-                    if len(shares) < 2 or not same(shares.sum(0), numeric):
-                        continue
-                    for step in (0, len(shares) - 1):
-                        if shares[step].any() and same(analytic, shares[step]):
-                            return (
-                                f"it holds the share of index {step} alone of the {len(shares)} along axis "
-                                f"{axis} of {name}, and the sum of all belongs there: in the loop over them, "
-                                "write grad += ..., not grad = ..."
-                            )
+            numeric_some = numeric @ (matrix @ some)
+            for axis, states in _states(case, gradient, numeric):
+                quick = states.reshape(-1, states.shape[-1]).T @ d_some.reshape(-1)
+                if not same(quick.reshape(numeric_some.shape), numeric_some):
+                    continue
+                shares = _shares(states, gradient, axis).reshape(-1, *(numeric @ matrix).shape)
+                if len(shares) < 2 or not same(shares.sum(0), numeric @ matrix):
+                    continue
+                for step in (0, len(shares) - 1):
+                    if shares[step].any() and same(analytic @ matrix, shares[step]):
+                        return (
+                            f"it holds the share of index {step} alone of the {len(shares)} along axis "
+                            f"{axis} of {name}, and the sum of all belongs there: in the loop over them, "
+                            "write grad += ..., not grad = ..."
+                        )
 
 
 def norm_along_wrong_axis(case):
@@ -228,24 +232,20 @@ def _ways_back(case, gradient):
                 yield value.T
 
 
-def _states(case, gradient, weight_gradient, axis):
-    """Yield arrays (..., K), one state for each row of `gradient`, that a weight (K, ·) may multiply."""
-    if weight_gradient.ndim == 1:
-        yield np.ones((*gradient.shape[:-1], 1))
-        return
-    num_steps = gradient.shape[axis]
-    for states in case.values.values():
-        if states.ndim != gradient.ndim or not _is_float(states) or states.shape[-1] != len(weight_gradient):
+def _states(case, gradient, weight_gradient):
+    """Yield (axis, states): a weight (K, ·) may multiply `states` (..., K) at each step of an axis."""
+    for axis in range(gradient.ndim - 1):
+        if weight_gradient.ndim == 1:
+            yield axis, np.ones((*gradient.shape[:-1], 1))
             continue
-        if states.shape[:-1] == gradient.shape[:-1]:
-            yield states
-            before = np.roll(states, 1, axis)  # the state before each step; zeros before the first
-            np.moveaxis(before, axis, 0)[0] = 0.0
-            yield before
-        elif states.shape[axis] == num_steps + 1:
-            before = np.take(states, range(num_steps), axis)
-            if before.shape[:-1] == gradient.shape[:-1]:
-                yield before
+        before = (slice(None),) * axis
+        for states in case.values.values():
+            if states.ndim != gradient.ndim or states.shape[-1] != len(weight_gradient):
+                continue
+            if states.shape[axis] == gradient.shape[axis] + 1:  # one more: the state before each step
+                states = states[*before, :-1]
+            if states.shape[:-1] == gradient.shape[:-1] and _is_float(states):
+                yield axis, states
 
 
 def _shares(states, gradient, axis):
