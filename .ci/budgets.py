@@ -15,7 +15,8 @@ the same budgets. What is over its budget is marked; over 1.5 times its budget, 
     gradient case  one test of tests/gradients
     lesson         all tests of tests/notebooks about a lesson and its solutions; LONGER has the exceptions
 
-tests/gradients/test_mutants.py has no budget: it checks the checks, on a sample of fixed size.
+tests/gradients/test_mutants.py and test_weak_checks.py have no budget: they check the checks, on samples of
+fixed size.
 """
 
 import collections
@@ -124,7 +125,7 @@ def spent(tests):
     known = families()
     seconds = {kind: collections.Counter() for kind in SECONDS}
     for test in tests:
-        if test.file.endswith("/test_mutants"):
+        if test.file.endswith(("/test_mutants", "/test_weak_checks")):
             continue
         family, lesson = family_of(test, known), lesson_of(test)
         if family:

@@ -76,6 +76,7 @@ WITHIN = [
     ("tests.notebooks.test_notebooks", "test_it_runs[12_pretraining]", 100.0),
     ("tests.layers.test_linear", "test_of_no_family", 100.0),
     ("tests.gradients.test_mutants", "test_mutant_is_caught[BertModel]", 200.0),
+    ("tests.gradients.test_weak_checks", "test_the_script", 200.0),
 ]
 
 

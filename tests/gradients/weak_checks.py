@@ -71,15 +71,20 @@ def sees(case, blindness):
 
 
 def is_caught(mutant_and_blindness):
-    """Return whether the mutant is caught by such a check on any case."""
+    """Return whether the mutant is caught by such a check on any case; an exception is noticed by all."""
     mutant, blindness = mutant_and_blindness
     Subject.draw_upstream = draw_ones if "ones" in blindness else DRAW_UPSTREAM
-    with mutants.planted(mutant), np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return any(sees(case, blindness) for case in mutant.cases)
+    try:
+        with mutants.planted(mutant), np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return any(sees(case, blindness) for case in mutant.cases)
+    except Exception:
+        return True
+    finally:
+        Subject.draw_upstream = DRAW_UPSTREAM
 
 
-def main():
+def main(arguments=None):
     """Run the script."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument(
@@ -87,7 +92,7 @@ def main():
     )
     parser.add_argument("--seed", type=int, default=0, help="of the choice")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with multiprocessing.Pool(options.jobs) as pool:
         chosen = mutants.sample(mutants.mutants(), options.sample, options.seed)
         chosen = [mutant for mutant, verdict in pool.imap(mutants.judge, chosen) if verdict == "number"]
