@@ -549,7 +549,10 @@ def known_factors(numbers):
             meanings.setdefault(number, []).append(name)
     known = {number: f"{number:.6g} is {' or '.join(names[:2])}" for number, names in meanings.items()}
     sizes = [number for number in known if isinstance(number, int)]
-    plain = [(f"{number:.6g}", number, meaning) for number, meaning in known.items()]
+    plain = [
+        (f"{number:.6g}", number, meaning + ", or it is the 2 of a square" * (number == 2))
+        for number, meaning in known.items()
+    ]
     plain.append(("2", 2.0, ""))
     roots = [(f"sqrt({number})", math.sqrt(number), known[number]) for number in sizes]
     rates = [(f"(1 - {number:.6g})", 1 - number, known[number]) for number in known if number < 1]

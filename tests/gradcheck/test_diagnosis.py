@@ -73,6 +73,8 @@ PLANTED = [
     ("constant factor", GRADIENT / 2, GRADIENT, {}, "0.5 times what it should be"),
     ("constant factor", -GRADIENT / T, GRADIENT, {"numbers": NUMBERS},
      "-0.333333 times what it should be = -1/3 (3 is axis 1 of x or axis 1 of tensor)"),
+    ("constant factor", GRADIENT / 2, GRADIENT, {"numbers": {"axis 0 of x": 2}},
+     "= 1/2 (2 is axis 0 of x or axis 0 of tensor, or it is the 2 of a square)"),
     ("constant factor", GRADIENT / (B * T), GRADIENT, {"numbers": NUMBERS},
      "= 1/(2*3) (2 is axis 0 of x or axis 0 of tensor, 3 is axis 1 of x"),
     ("constant factor", GRADIENT * math.sqrt(11), GRADIENT, {"numbers": NUMBERS},
