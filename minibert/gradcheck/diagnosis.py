@@ -97,7 +97,8 @@ def no_gradient(case):
     if not case.analytic.any() and case.numeric.any():
         return (
             "backward leaves it exactly zero, but the objective depends on it: the gradient is never "
-            "computed, is written to another place, or is multiplied by something that is zero."
+            "computed, is written to another place, is overwritten by a share that is zero (grad = ... in a "
+            "loop over steps), or is multiplied by something that is zero."
         )
 
 

@@ -80,8 +80,12 @@ def norm_along_wrong_axis(case):
                         ((other, axes), "the term of the mean is"),
                         ((other, other), "the terms of the mean and of the variance are"),
                     ):
-                        wrong = _through_norm(d_normalized, x, axes, eps, is_centred, *along)
-                        if other != axes and not same(wrong, right) and same(case.analytic, wrong):
+                        wrong = [_through_norm(d_normalized, x, axes, eps, is_centred, *along)]
+                        if along == (axes, other):
+                            wrong.append(_by_single_steps(d_normalized, x, axes, eps, is_centred, other))
+                        if other != axes and any(
+                            same(case.analytic, one) and not same(one, right) for one in wrong
+                        ):
                             return (
                                 f"forward normalises {name} along {_text(axes)}, and in backward {text} "
                                 f"taken along {_text(other)}."
@@ -149,20 +153,33 @@ def at_the_labels(case):
             continue
         counted = (labels >= 0) & (labels < num_classes)
         at_label = (labels[..., None] == np.arange(num_classes)) & counted[..., None]
-        if not counted.any() or differs(case)[~at_label].any():
+        if not counted.any():
             continue
         numeric, analytic = case.numeric[at_label], case.analytic[at_label]
+        is_alone = case.numeric[~at_label].any() and not case.analytic[~at_label].any()
+        if is_alone and same(analytic, numeric):
+            return (
+                f"only the entries of {name}, one in each row, have a gradient, and these are right: the "
+                "other classes' entries are left out."
+            )
+        if differs(case)[~at_label].any():
+            continue
         others = np.where(at_label, 0.0, case.numeric)[counted]
         head = f"only the entries of {name}, one in each row, are wrong"
         if not analytic.any():
             return f"{head}: they are zero, the term of the label's own class is left out."
         if same(-analytic, numeric):
             return f"{head}: they have the wrong sign."
-        rows = case.analytic[counted]
-        total = rows.sum(-1)
-        if same(others.sum(-1), -numeric) and np.ptp(np.sign(rows)) == 0 and same(analytic - numeric, total):
-            if same(total, np.full_like(total, total.mean())):
-                return f"{head}: p is there, and the 1 of the label is not subtracted from it (p - one_hot)."
+        for p_name, probs in _probabilities(case):
+            rows, right = probs[counted], (probs - at_label)[counted]
+            times = np.vdot(right, case.numeric[counted]) / (np.vdot(right, right) or 1.0)
+            if same(times * right, case.numeric[counted]):
+                for wrong, text in (
+                    (rows, "the 1 of the label is not subtracted"),
+                    ((probs + at_label)[counted], "the 1 of the label is added"),
+                ):
+                    if same(case.analytic[counted], times * wrong):
+                        return f"{head}: p - one_hot belongs there, p being {p_name}, and {text}."
         count = np.count_nonzero(others, axis=-1)
         if same(others.sum(-1), -numeric) and (count > 1).any() and same(analytic * count, numeric):
             return (
@@ -173,13 +190,8 @@ def at_the_labels(case):
 
 def sum_of_targets(case):
     """The cross-entropy of soft targets has p * t.sum() - t, which is p - t only where t sums to 1."""
-    logits = case.values.get(case.name)
-    if logits is None or logits.shape != case.numeric.shape or not logits.ndim:
-        return None
-    probs = np.exp(logits - logits.max(-1, keepdims=True))
-    probs /= probs.sum(-1, keepdims=True)
-    for name, targets in case.values.items():
-        if targets.shape != probs.shape or not _is_float(targets) or name == case.name:
+    for (p_name, probs), (name, targets) in itertools.product(_probabilities(case), case.values.items()):
+        if targets.shape != probs.shape or not _is_float(targets) or name in (p_name, case.name):
             continue
         total = targets.sum(-1, keepdims=True)
         right, wrong = probs * total - targets, probs - targets
@@ -210,6 +222,18 @@ def _sets_of_axes(ndim):
 
 def _text(axes):
     return f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
+
+
+def _probabilities(case):
+    """Yield (name, p) of the softmax of the tensor itself, and of values whose rows sum to 1."""
+    logits = case.values.get(case.name)
+    if logits is not None and logits.shape == case.numeric.shape and logits.ndim and _is_float(logits):
+        exponentials = np.exp(logits - logits.max(-1, keepdims=True))
+        yield f"the softmax of {case.name}", exponentials / exponentials.sum(-1, keepdims=True)
+    for name, value in case.values.items():
+        if value.shape == case.numeric.shape and value.ndim and _is_float(value) and (value >= 0).all():
+            if same(value.sum(-1), np.ones(value.shape[:-1])):
+                yield name, value
 
 
 def _is_sum(product, axes, gradient):
@@ -265,6 +289,16 @@ def _through_norm(d_normalized, x, axes, eps, is_centred, mean_axes=None, varian
     mean = d_normalized.mean(mean_axes or axes, keepdims=True) if is_centred else 0.0
     along = (d_normalized * normalized).mean(variance_axes or axes, keepdims=True)
     return inverse_std * (d_normalized - mean - normalized * along)
+
+
+def _by_single_steps(d_normalized, x, axes, eps, is_centred, variance_axes):
+    """Return d_x as the steps of the chain rule give it, the sum of d_inverse_std along other axes."""
+    centred = x - x.mean(axes, keepdims=True) if is_centred else x
+    inverse_std = 1 / np.sqrt((centred * centred).mean(axes, keepdims=True) + eps)
+    d_inverse_std = (d_normalized * centred).sum(variance_axes, keepdims=True)
+    count = x.size / inverse_std.size
+    d_centred = d_normalized * inverse_std - centred * inverse_std**3 * d_inverse_std / count
+    return d_centred - d_centred.mean(axes, keepdims=True) if is_centred else d_centred
 
 
 def _normalised(case, gradient):

@@ -83,6 +83,16 @@ def norm_backward(mean_axis, variance_axis, has_mean=True):
     return backward
 
 
+def norm_backward_by_steps(dy, cache):
+    """As in CS231n's notes, a step at a time; one of them sums along axis 0."""
+    hat, inverse, gamma = cache
+    dxhat, centred, size = dy * gamma, hat / inverse, dy.shape[1]
+    divar = np.sum(dxhat * centred, axis=0)
+    dvar = -0.5 * inverse**3 * divar
+    total = dxhat * inverse + 2 * centred * dvar / size
+    return total - total.mean(1, keepdims=True), (dy * hat).sum(0)
+
+
 def gamma_along_rows(dy, cache):
     hat, inverse, gamma = cache
     g = dy * gamma
@@ -167,9 +177,15 @@ def cross_entropy(logits, labels):
     return -np.log(p[np.arange(len(p)), labels]).mean(), (p, labels)
 
 
-def cross_entropy_backward(dloss, cache):
-    p, labels = cache
-    return dloss * p / len(p), None
+def cross_entropy_backward(at_label, elsewhere=1.0):
+    def backward(dloss, cache):
+        p, labels = cache
+        ds = p * elsewhere
+        rows = np.arange(len(p))
+        ds[rows, labels] = p[rows, labels] + at_label
+        return dloss * ds / len(p), None
+
+    return backward
 
 
 def soft_cross_entropy(logits, target):
@@ -209,6 +225,8 @@ PLANTED = [
      "along axis 2, and in backward the terms of the mean and of the variance are taken along axis 1"),
     ("norm along wrong axis", norm(-1, 1e-6, False), norm_backward(-1, 0, False), IN_GAMMA, {}, "x",
      "the term of the variance is taken along axis 0"),
+    ("norm along wrong axis", norm(-1, 1e-5), norm_backward_by_steps, SQUARE, {}, "x",
+     "the term of the variance is taken along axis 0"),
     ("wrong axis", norm(-1, 1e-5), gamma_along_rows, SQUARE, {}, "gamma",
      "over axis 1, and should be the sum"),
     ("skip at the norm", pre_norm, pre_norm_backward, (normal(2, 3, 5), normal(5, 5)), {}, "x",
@@ -225,8 +243,12 @@ PLANTED = [
      "the term of the label's own class is left out"),
     ("at the labels", svm, svm_backward(lambda count: count), (SCORES, LABELS), {}, "scores",
      "the wrong sign"),
-    ("at the labels", cross_entropy, cross_entropy_backward, (SCORES, LABELS), {}, "logits",
-     "the 1 of the label is not subtracted"),
+    ("at the labels", cross_entropy, cross_entropy_backward(0.0), (SCORES, LABELS), {}, "logits",
+     "p being the softmax of logits, and the 1 of the label is not subtracted"),
+    ("at the labels", cross_entropy, cross_entropy_backward(1.0), (SCORES, LABELS), {}, "logits",
+     "the 1 of the label is added"),
+    ("at the labels", cross_entropy, cross_entropy_backward(-1.0, 0.0), (SCORES, LABELS), {}, "logits",
+     "the other classes' entries are left out"),
     ("sum of targets", soft_cross_entropy, soft_cross_entropy_backward, (SCORES,),
      {"target": RNG.uniform(0, 1, (6, 5))}, "logits", "p * target.sum(-1) - target"),
 ]
