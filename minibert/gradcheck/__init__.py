@@ -29,7 +29,8 @@ approximation", ACM TOMS 29, 2003.
 The files, in reading order: check.py is the idea and the loop; reference.py measures a slope, and knows its
 error; judge.py says right, wrong or undecided; subject.py calls the layer, discovery.py finds what it learns,
 memory.py puts it back; report.py prints; conduct.py says what a layer must not do; explain.py finds the first
-wrong step, intermediates.py the named steps, diagnosis.py what a wrong gradient looks like; directions.py
+wrong step, intermediates.py the named steps, diagnosis.py what a wrong gradient looks like, known_layers.py
+what it looks like in layers that everybody writes, from what evidence.py holds; directions.py
 checks a whole model at once; step_size.py shows why the complex step wins. Beside them, and loaded only when
 they are needed: cases/ lists every layer and model of minibert in all its modes, museum/ holds mistakes of
 published code.
