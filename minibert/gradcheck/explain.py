@@ -193,7 +193,7 @@ def _explained(subject, report, row, context):
     if row.note:
         return row
     numeric, analytic = report.numeric[row.name], report.analytic[row.name]
-    if np.isnan(numeric).any():
+    if np.isnan(numeric).any() and row.name not in subject.overwritten:
         return row._replace(
             sentence="Only some of its entries were measured, too few to recognise a pattern."
         )
