@@ -35,7 +35,10 @@ class Assignment(NamedTuple):
 
 
 def is_known(function):
-    """Whether the source of a function can be read; not if it was typed into Python, or written in C."""
+    """Whether the source of a function can be read; not if exec() made it, or it is written in C.
+
+    Nor, before Python 3.13, if it was typed into Python.
+    """
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code is not None and _parse(code)[1] is not None
 
@@ -114,12 +117,19 @@ def _pairs(target, value):
 
 @functools.lru_cache(maxsize=None)
 def _parse(code):
-    """Return (source, syntax tree of the function, lines above it); (None, None, 0) if there is no source."""
+    """Return (source, syntax tree of the function, lines above it); (None, None, 0) if there is no source.
+
+    From Python 3.13 on, the text of `python -c` has the same name as that of exec(), "<string>": what is
+    found for a function of the one may be in the other, and is then not that function.
+    """
     try:
         source = textwrap.dedent(inspect.getsource(code))
-    except (OSError, TypeError):
+        tree = ast.parse(source).body[0]
+    except (OSError, TypeError, SyntaxError):
         return None, None, 0
-    return source, ast.parse(source).body[0], code.co_firstlineno - 1
+    if not isinstance(tree, ast.FunctionDef) or tree.name != code.co_name:
+        return None, None, 0
+    return source, tree, code.co_firstlineno - 1
 
 
 def _text(source, node):

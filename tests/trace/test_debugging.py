@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import json
+import linecache
 import os
 import pathlib
 import queue
@@ -775,6 +776,33 @@ def test_a_wrong_name_lists_the_right_ones(name, expected):
     with pytest.raises(ValueError, match="no l") as error:
         find_places(example.by_hand().model, name)
     assert expected in str(error.value)
+
+
+@pytest.mark.parametrize("text", [
+    "import sys; exec(sys.stdin.read())", "def backward(self, x): pass", "    if x:", ")", "f = lambda: 1",
+])
+def test_the_source_of_something_else_is_not_read(text, monkeypatch):
+    """Python 3.13 keeps the text of `python -c` under the name that exec() gives to its own."""
+    names = {}
+    exec("def forward(self, x):\n    y = 2 * x\n    return y, None", names)
+    monkeypatch.setitem(linecache.cache, "<string>", (len(text), None, [f"{text}\n"], "<string>"))
+    assert not trace.source.is_known(names["forward"])
+    assert trace.source.assignments(names["forward"]) == []
+
+
+def test_a_layer_typed_into_python():
+    """Python keeps what was typed from 3.13 on; before that, it cannot be read."""
+    done = subprocess.run(
+        [sys.executable, "-c", OWN_LAYER], input="n\nd_x\nc\n", capture_output=True, encoding="utf-8",
+        env=environment(), timeout=60,
+    )
+    if sys.version_info >= (3, 13):
+        assert done.returncode == 0 and "before the line `d_x = d_y * 2`" in " ".join(done.stdout.split())
+        before, answers = answered(done.stdout, ("n", "d_x", "c"))
+        shown = arrow(before), arrow(answers[0]), answers[1]
+        assert shown == ("d_x = d_y * 2", "return d_x", "array([2., 2., 2.])")
+    else:
+        assert "The source of Double cannot be read: write it in a file, or in a notebook" in done.stderr
 
 
 class Typed:
