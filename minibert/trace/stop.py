@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import functools
 import inspect
+import itertools
 import os
 import pathlib
 import re
@@ -31,12 +32,14 @@ METHODS = ("forward", "backward")
 OPTIMIZER_METHODS = ("step", "_update")
 MANY = 16  # arrays in a cache that are listed one by one
 base.paths = weakref.WeakKeyDictionary()  # a name keeps no model alive
+# Whether pdb stops right after the call of breakpoint(), and does not wait until a new line begins.
+STOPS_AFTER_CALL = sys.version_info >= (3, 13)
 ARRIVED = "_minibert_arrived"  # so begin the copy's names of the notes
 # A debugger built on Python's bdb (pdb, ipdb, pdb++, IPython's) then skips what ours skips. Once it is open,
 # no function written in Python is called here: `s` would go into it.
 STOP = """
 if not {arrived}.stopped and {arrived}(locals()):
-    _minibert.open()
+    _minibert.opened = _minibert.open()
     if isinstance(getattr(_minibert.gettrace(), "__self__", None), _minibert.Bdb):
         _minibert.gettrace().__self__.skip = _minibert.skipped
 """
@@ -386,18 +389,39 @@ def _with_breakpoints(layer, method, stops):
 def _code_with_stops(function, lines):
     """Return the code of the copy; lines are pairs (number, whether to stop behind it). Layers share it.
 
-    The line number of STOP is that of the line before, because debuggers stop on the line after breakpoint().
-    From Python 3.13 on, pdb stops on the line of breakpoint(), and it has the number of our line.
+    The call of breakpoint() has the line number of the line before; what follows it, the assignment of its
+    result, has that of the line to stop on. So every debugger stops there: the one that waits for a new line,
+    and the one that stops right after the call.
     """
     tree = ast.parse("".join(_file(function)))
+    lines_after = dict(_lines_after(tree.body))
     for number, (line, is_after) in enumerate(lines):
         stop = ast.parse(STOP.format(arrived=f"{ARRIVED}_{number}")).body[0]
-        for node in ast.walk(stop):
-            if hasattr(node, "lineno"):
-                node.lineno = node.end_lineno = line - (not is_after and sys.version_info < (3, 13))
+        opening, skipping = stop.body
+        _set_line(stop, line if is_after else line - 1)
+        for part in (opening.targets[0], skipping):
+            _set_line(part, lines_after[line] if is_after and STOPS_AFTER_CALL else line)
         statements, index = _find_statement(tree, line)
         statements.insert(index + is_after, stop)
     return _find_code(compile(tree, function.__code__.co_filename, "exec"), function.__code__.co_qualname)
+
+
+def _set_line(tree, line):
+    for node in ast.walk(tree):
+        if hasattr(node, "lineno"):
+            node.lineno = node.end_lineno = line
+
+
+def _lines_after(statements, end=None):
+    """Yield (line of a statement, line that runs after it: its own if it is the last of a function)."""
+    for statement, following in itertools.zip_longest(statements, statements[1:]):
+        after = following.lineno if following else end
+        yield statement.lineno, after or statement.lineno
+        is_left = isinstance(statement, (ast.For, ast.While, ast.With))  # by its first line
+        is_definition = isinstance(statement, (ast.FunctionDef, ast.ClassDef))
+        within = statement.lineno if is_left else None if is_definition else after
+        yield from _lines_after(getattr(statement, "body", []), within)
+        yield from _lines_after(getattr(statement, "orelse", []), after)
 
 
 def _find_statement(tree, line):

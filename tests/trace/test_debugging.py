@@ -59,6 +59,21 @@ def debug(arguments, commands):
 
     In this process, which has imported everything; test_a_session_in_a_process_of_its_own has one of its own.
 
+    Returns: as debug_call.
+    """
+
+    def run():
+        if arguments.endswith(".py"):
+            exec(compile(script(arguments), arguments, "exec"), {"__name__": "__main__"})
+        else:
+            assert cli.main(arguments.split()) == 0
+
+    return debug_call(run, commands)
+
+
+def debug_call(run, commands):
+    """Call a function with these commands typed into the debugger.
+
     Returns:
         what was printed before the first prompt, and a list with what each command printed.
     """
@@ -72,10 +87,7 @@ def debug(arguments, commands):
         changes.setattr(sys, "breakpointhook", sys.__breakpointhook__)  # pytest has its own
         changes.delenv("PYTHONBREAKPOINT", raising=False)
         try:
-            if arguments.endswith(".py"):
-                exec(compile(script(arguments), arguments, "exec"), {"__name__": "__main__"})
-            else:
-                assert cli.main(arguments.split()) == 0, printed.getvalue()
+            run()
         finally:
             sys.settrace(tracing)
     return answered(printed.getvalue(), commands)
@@ -942,6 +954,51 @@ def test_stepping_on_from_a_watchpoint():
     lines = "in_features, out_features", "if x.shape[-1] != in_features:", "rows =", "rows_out ="
     for answer, line in zip(answers[1:], lines):
         assert arrow(answer).startswith(line)
+
+
+class Summed(minibert.layers.Layer):
+    """Lines whose next line is not the one below."""
+
+    def __init__(self):
+        self.weight = minibert.layers.Parameter(np.zeros(2))
+
+    def forward(self, x):
+        with np.errstate(all="ignore"):
+            y = x * 2
+        return y, None
+
+    def backward(self, d_y, cache):
+        d_x = 0 * d_y
+        for _ in range(2):
+            d_part = d_y
+            d_x += d_part
+        if d_y.size:
+            d_weight = d_x
+        else:
+            d_weight = 0
+        self.weight.grad += d_weight
+
+
+@pytest.mark.parametrize("name, shown, following, is_behind_jump", [
+    ("y", 'with np.errstate(all="ignore"):', "return y, None", False),
+    ("d_part", "d_x += d_part", "for _ in range(2):", False),
+    ("d_x", "for _ in range(2):", "d_part = d_y", True),
+    ("d_weight", "self.weight.grad += d_weight", "--Return--", True),
+    ("weight.grad", "self.weight.grad += d_weight", "--Return--", False),
+])
+def test_a_watchpoint_shows_the_line_that_runs_next(name, shown, following, is_behind_jump):
+    """From Python 3.13 on, `n` shows it once more if it is at the other end of a jump."""
+    is_twice = is_behind_jump and sys.version_info >= (3, 13)
+
+    def run():
+        layer = Summed()
+        with trace.stop_when(layer, np.any, only=name, say=str):
+            layer.forward(np.ones(2))
+            layer.backward(np.ones(2), None)
+
+    before, answers = debug_call(run, ("n",) * (1 + is_twice) + ("c",))
+    assert [arrow(answer) for answer in (before, *answers[:is_twice])] == [shown] * (1 + is_twice)
+    assert following in before + answers[-2]
 
 
 def test_stops_within_stops(monkeypatch):
