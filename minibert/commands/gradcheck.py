@@ -206,7 +206,13 @@ def check_file(path, method="complex", intermediates=False, say=print):
     from minibert.gradcheck import GradientCheckError, check_gradients
 
     names = runpy.run_path(path, run_name="minibert_gradcheck")
-    found = layers_of(names)
+    found, unmade = layers_of(names)
+    advice = f"make one in the file, as in layer = {unmade[0]}(...)" if unmade else ""
+    if not found and unmade:
+        raise ValueError(
+            f"{path}: {' and '.join(unmade)} cannot be made without arguments: {advice}, and write "
+            "layer_inputs = (x, ...), a tuple of the inputs of forward"
+        )
     if not found:
         raise ValueError(
             f"{path} has no layer (an object with forward and backward) and no pair of functions "
@@ -223,12 +229,14 @@ def check_file(path, method="complex", intermediates=False, say=print):
             raise ValueError(f"{path}: {name}: {error}") from None
         say(f"{name}\n{report}\n")
         verdicts.append(report.verdict)
+    if unmade:
+        say(f"Not checked, because it cannot be made without arguments: {', '.join(unmade)} ({advice})")
     return worst(verdicts)
 
 
 def layers_of(names):
-    """Return {name: layer or pair} of a module's names, in their order."""
-    found = {}
+    """Return {name: layer or pair} of a module's names, in their order; names of classes that nobody made."""
+    found, unmade = {}, []
     for name, item in names.items():
         stem = name.removesuffix("_backward")
         if stem != name and callable(item):
@@ -238,10 +246,14 @@ def layers_of(names):
         elif all(callable(getattr(item, method, None)) for method in ("forward", "backward")):
             if not inspect.isclass(item):
                 found[name] = item
-            elif item.__module__ == "minibert_gradcheck" and not _needs_arguments(item):
-                found[name] = item()
+            elif item.__module__ == "minibert_gradcheck":
+                if _needs_arguments(item):
+                    unmade.append(name)
+                else:
+                    found[name] = item()
     made = {type(layer).__name__ for name, layer in found.items() if name != type(layer).__name__}
-    return {name: layer for name, layer in found.items() if name not in made}
+    found = {name: layer for name, layer in found.items() if name not in made}
+    return found, [name for name in unmade if name not in made]
 
 
 def _needs_arguments(made):

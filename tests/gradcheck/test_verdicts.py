@@ -439,6 +439,19 @@ inputs = (np.linspace(-1, 2, 8).reshape(2, 4),)
 """
 
 
+SIZED = """
+class Sized:
+    def __init__(self, size):
+        self.size = size
+
+    def forward(self, x):
+        return self.size * x
+
+    def backward(self, d_y):
+        return self.size * d_y
+"""
+
+
 @pytest.mark.parametrize("factor, forward, code, words", [
     (1, "x * x", 0, "square_forward: all 1 gradients right"),
     (3, "x * x", 1, "3 times too large"),
@@ -452,8 +465,20 @@ def test_a_file_of_ones_own(tmp_path, capfd, factor, forward, code, words):
     assert words in " ".join(output.split()) and output.index("Dense\n") < output.index("square\n")
 
 
+def test_a_class_that_nobody_made_is_named(tmp_path, capfd):
+    path = tmp_path / "my_layer.py"
+    path.write_text(FILE.format(factor=1, forward="x * x") + SIZED)
+    assert cli.main(["gradcheck", str(path)]) == 0
+    advice = "Sized (make one in the file, as in layer = Sized(...))"
+    assert capfd.readouterr().out.endswith(f"cannot be made without arguments: {advice}\n")
+    path.write_text(path.read_text() + "layer = Sized(3)")
+    assert cli.main(["gradcheck", str(path)]) == 0
+    assert "Not checked" not in capfd.readouterr().out
+
+
 @pytest.mark.parametrize("text, words", [
-    ("x = 3", "has no layer"), (FILE.partition("inputs =")[0].format(factor=1, forward="x"), "does not say"),
+    ("x = 3", "has no layer"), (SIZED, "as in layer = Sized(...)"),
+    (FILE.partition("inputs =")[0].format(factor=1, forward="x"), "does not say"),
 ])
 def test_a_file_that_cannot_be_checked(tmp_path, capfd, text, words):
     path = tmp_path / "my_layer.py"
