@@ -7,7 +7,7 @@ without full stops; books and documentation are wrapped. A blank line ends a doc
 import re
 
 from minibert.text.basic_tokenizer import IDEOGRAPHS
-from minibert.text.sentences import CLOSING, EITHER, SPACED, TERMINALS, split_sentences
+from minibert.text.sentences import CLOSING, EITHER, SPACED, TERMINAL, split_sentences
 
 LOOKED_AT = 20_000   # lines of a text that decide how it is read
 MIN_WIDTH = 40       # columns; narrower text is not taken for wrapped because of its width alone
@@ -16,11 +16,11 @@ FULL_WIDTH = 0.9     # share of the lines that fit into the width that text was 
 
 
 CLOSED = f"[{re.escape(CLOSING + EITHER)}]*"
-HAS_END = re.compile(f"[{re.escape(TERMINALS)}](?:(?<![{re.escape(SPACED)}])|{CLOSED}(?: |$))")
+HAS_END = re.compile(f"{TERMINAL}(?:(?<![{re.escape(SPACED)}])|{CLOSED}(?: |$))")
 # Between two lines of Chinese or Japanese there is no space.
 UNSPACED = f"[{IDEOGRAPHS}\u3001-\u303f\u3040-\u30ff\uff01-\uff65]"
 WITHIN_WORDS = re.compile(f"(?<={UNSPACED})[ \t]*\n[ \t\u3000]*(?={UNSPACED})")
-ENDS = re.compile(f"[{re.escape(TERMINALS)}]{CLOSED}$")
+ENDS = re.compile(f"{TERMINAL}{CLOSED}$")
 
 
 def split_documents(text, lines, keep):

@@ -1,9 +1,11 @@
 """Splitting a paragraph into sentences, in any script.
 
 A sentence ends at a terminal mark with the closing quotes and brackets behind it, before a letter, a digit or
-an opening mark. Terminal marks are those of Unicode (`sentence_marks.py`), the ellipsis, and the Greek
-question mark, which is typed as a semicolon. Full stops after titles, initials and common abbreviations end
-none. The rules look at a few characters around each mark, so the time is linear in the length of the text.
+an opening mark. Terminal marks are those of Unicode (`sentence_marks.py`), the ellipsis, the shad of Tibetan,
+and what is typed where a keyboard lacks a mark: a semicolon for the Greek question mark, a colon for the
+Armenian full stop, two word spaces for the Ethiopic one. Full stops after titles, initials and common
+abbreviations end none. The rules look at a few characters around each mark, so the time is linear in the
+length of the text.
 
 Source: Unicode Standard Annex #29, "Unicode Text Segmentation", section 5 (sentence boundaries), where a full
 stop never ends a sentence before a lower-case letter. Here it does, unless something speaks against it: much
@@ -30,19 +32,22 @@ def _one_of(characters, more=""):
 
 # --- marks ---
 
-TERMINALS = "".join(chr(int(number, 16)) for number in SENTENCE_TERMINALS.split()) + "…"
-GREEK_QUESTION = "(?<=[\u0370-\u03ff\u1f00-\u1fff])[;\u037e]"
+TERMINALS = "".join(chr(int(number, 16)) for number in SENTENCE_TERMINALS.split()) + "…།༎"
+TYPED_TERMINALS = "(?<=[\u0370-\u03ff\u1f00-\u1fff])[;\u037e]|(?<=[\u0531-\u058f]):|፡፡"  # ; : ።
 FULL_STOPS = ".\u2024\ufe52"
-SPACED = FULL_STOPS + "!?…;\u037e"             # these end a sentence only before a space, the others anywhere
+SPACED = FULL_STOPS + "!?…;:\u037e"            # these end a sentence only before a space, the others anywhere
 WIDE_FULL_STOP = "\uff0e"                      # unless it is the point of a number
 CLOSING = _of_categories("Pe", "Pf") + "\u061c\u200e\u200f\u202c\u2069"  # ) ] ” » 」, ends of directions
 EITHER = "\"'" + _of_categories("Pi")          # " opens or closes, and so do “ and « (Polish „…“, German »…«)
 QUOTING = _of_categories("Ps", "Pi") + "\"'"
 OPENING = _of_categories("Ps", "Pi", "Pf") + "\"'¿¡—– \u061c\u200b\u200e\u200f\ufeff"
-END = re.compile(f"(?:{_one_of(TERMINALS)}|{GREEK_QUESTION}){_one_of(TERMINALS + CLOSING + EITHER)}*")
-LAST_TERMINAL = re.compile(f".*{_one_of(TERMINALS, ';')}", re.DOTALL)
+TERMINAL = f"(?:{_one_of(TERMINALS)}|{TYPED_TERMINALS})"
+END = re.compile(f"{TERMINAL}{_one_of(TERMINALS + CLOSING + EITHER)}*")
+LAST_TERMINAL = re.compile(f".*{_one_of(TERMINALS, ';:፡')}", re.DOTALL)
+NOTES = re.compile(r"(?:\[\d{1,3}\])+(?= |$)")  # Wikipedia: It rained.[1] Then it stopped.
 DETACHED_CLOSING = re.compile(f"(?: {_one_of(CLOSING)}(?= |$))+")  # French: « Il pleut. » Il part.
 OPENINGS = re.compile(_one_of(OPENING, "\u202a-\u202e\u2066-\u2068") + "*")
+QUOTATIVE = re.compile("と|って")  # Japanese: 「雨だ。」と言った
 UNSPACED_SCRIPT = re.compile(f"[\u3040-\u30ff{IDEOGRAPHS}]")
 
 # --- words before a full stop that ends no sentence ---
@@ -59,18 +64,24 @@ IN_ANY_CASE = set("""
     гг डॉ
 """.split())
 BEFORE_NUMBERS = set("""
-    no nos nr vol vols p pp ch chap sec sect art ref refs ver abb col tab op par fig figs eq eqs стр гл
+    no nos nr vol vols p pp ch chap sec sect art ref refs ver abb bd kap col tab op par fig figs eq eqs c ca
+    стр гл
     jan feb mar apr jun jul aug sep sept oct nov dec
 """.split())
-BEFORE_LOWER_CASE = set("max min avg est esp incl excl ext misc ca np str env av pág nb".split())
+BEFORE_LOWER_CASE = set("""
+    max min avg est esp incl excl ext misc ca np str env av pág nb jan feb apr aug sept oct nov dec
+""".split())
 GERMAN_MONTHS = ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September",
                  "Oktober", "November", "Dezember")
 LONGEST_WORD = 24  # characters looked at before a full stop
+LONGEST_QUOTE = 2000  # characters looked at for an opening straight quotation mark
 
 LAST_WORD = re.compile(r"""[^\s"'“‘„«(\[{/-]*$""")
 SHORT_FORM = re.compile("[^\\W\\d_aeiouy]{2,4}", re.IGNORECASE)   # bzw, tzn: no word of English
 ENUMERATOR = re.compile(r"""["'“‘(\[]*(?:\d{1,3}|[^\W\d_])""")  # "1. The first. 2. The second."
 NUMBER = re.compile(r"\d|[IVXLC]{2,}\b")
+ROMAN = re.compile("[IVXLC]{2,}")                                # Ludwig XIV. starb.
+DAY = re.compile(r"\d{1,2}\. ?(?:\d{1,2}\. ?)?\d{4}(?!\d)")      # 1. 5. 2020, and from 5. on
 # A letter alone, where it is no word: capitals, small Greek and Cyrillic ones but я ("I"), Hebrew and Arabic.
 INITIAL = re.compile(r"[^\W\d_]\.")  # z. B.
 SMALL_INITIAL = re.compile("[\u0370-\u044e\u0450-\u04ff\u05d0-\u05ea\u0620-\u064a]")
@@ -94,6 +105,9 @@ def split_sentences(text):
 def _after_closing_marks(text, start, match):
     """Return where the terminal marks and closing marks of `match` end; None if a space is missing there."""
     end = match.end()
+    notes = NOTES.match(text, end)
+    if notes:
+        return notes.end()
     detached = DETACHED_CLOSING.match(text, end)
     if detached:
         return detached.end()
@@ -113,7 +127,7 @@ def _after_closing_marks(text, start, match):
 
 def _is_open(text, start, end):
     """Return whether the straight quotation mark at `end` closes one that the sentence has opened."""
-    return text[end] in "\"'" and text.count(text[end], start, end) % 2 == 1
+    return text[end] in "\"'" and text.count(text[end], max(start, end - LONGEST_QUOTE), end) % 2 == 1
 
 
 def _is_end(text, start, match, end):
@@ -128,8 +142,10 @@ def _is_end(text, start, match, end):
     is_closed = end > match.start() + len(marks)
     if is_closed and match.start() > start and text[match.start() - 1] in QUOTING:
         return False  # the mark itself is quoted: '?', (!)
+    if is_closed and next_start == end and QUOTATIVE.match(text, next_start):
+        return False
     is_apart = text[match.start() - 1:match.start()] == " "
-    if letter.islower() and (is_closed or is_apart or len(marks) > 1 or marks == "…"):
+    if letter.islower() and (is_closed or is_apart or len(marks) > 1 or marks in "…:"):
         return False  # "Why?" he said; well... perhaps; a . in a list of marks
     if marks not in FULL_STOPS:
         return True
@@ -152,8 +168,10 @@ def _is_abbreviation(word, text, start, next_start):
                                 or INITIAL.match(text, next_start)):
         return True
     if word.isdigit():  # an ordinal number: am 3. Mai
-        if len(word) <= 2 and (before_lower_case or text.startswith(GERMAN_MONTHS, next_start)):
+        if len(word) <= 2 and (before_lower_case or text.startswith(GERMAN_MONTHS, next_start)
+                               or DAY.match(f"{word}. {text[next_start:next_start + 9]}")):
             return True
         return before_lower_case and text[start].isupper()
     return before_lower_case and (small in BEFORE_LOWER_CASE or len(word) == 1 or "." in word  # os.path. it
+                                  or ROMAN.fullmatch(word) is not None
                                   or SHORT_FORM.fullmatch(word) is not None)

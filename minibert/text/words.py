@@ -22,6 +22,8 @@ def _ranges_of_marks():
 # Python's \w leaves marks out, so words of most scripts of India and South-East Asia would fall apart.
 MARKS = _ranges_of_marks()
 JOINERS = "\u200c\u200d"  # invisible, and part of the spelling of Persian, Hindi, Malayalam ...
+# Invisible characters that are no part of any word: soft hyphens, joiners of lines, marks of direction.
+INVISIBLE = re.compile("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]+")
 IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}][{MARKS}]*")
 # Letters, digits and underscores with their marks and joiners, and with an apostrophe, a Hebrew geresh or
 # gershayim, or a Catalan middle dot between two of them: array, don't, ג׳ירף, צה"ל, col·lega.
@@ -53,12 +55,14 @@ def split_words(text):
     """Return the words of a text, lower-cased: a list of str.
 
     A word is a run of letters, digits and underscores with their combining marks and joiners. It keeps its
-    inner apostrophes ("don't", however typed) but no hyphens: "state-of-the-art" is four words. Chinese puts
-    no spaces between words, so each ideograph is one, as in BERT; Thai, Lao, Khmer and Burmese put none
-    either, and what is between two spaces is a word. Accents stay. The Turkish İ becomes i.
+    inner apostrophes ("don't", however typed) but no hyphens: "state-of-the-art" is four words. Soft hyphens
+    and other invisible characters are dropped, and a zero-width space separates words. Chinese puts no spaces
+    between words, so each ideograph is one, as in BERT; Thai, Lao, Khmer and Burmese put none either, and
+    what is between two spaces is a word. Accents stay. The Turkish İ becomes i.
     """
     if text.isascii():
         return ASCII_WORD.findall(text.lower())
     # é as one character, not two; lower() makes two of İ, i and a dot above, which no word of Turkish has
+    text = INVISIBLE.sub("", text)
     text = unicodedata.normalize("NFC", text).replace("’", "'").replace("İ", "i").lower()
     return WORD.findall(IDEOGRAPH.sub(r" \g<0> ", text))

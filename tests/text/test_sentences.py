@@ -36,6 +36,10 @@ from minibert.text.sentence_marks import SENTENCE_TERMINALS, UNICODE_VERSION
     ("数字３．５。“好。”他说:\"对。\"然后走了。", ["数字３．５。", "“好。”", "他说:\"对。\"", "然后走了。"]),
     ("كتاب؟\u200f نعم.\u200f لا", ["كتاب؟\u200f", "نعم.\u200f", "لا"]),  # marks of direction
     ("他来了。她走了！“真的？”是的。", ["他来了。", "她走了！", "“真的？”", "是的。"]),
+    ("It rained.[1] Then it stopped.[2][3] See a.[0] of it.",
+     ["It rained.[1]", "Then it stopped.[2][3]", "See a.[0] of it."]),
+    ("It is from c. 1900, like that of 3. 5. 2019. Feb. was cold.",
+     ["It is from c. 1900, like that of 3. 5. 2019.", "Feb. was cold."]),
     ("", []),
     ("  \n ", []),
 ])
@@ -51,6 +55,7 @@ def test_splitting_loses_no_words():
 @pytest.mark.parametrize("text", [
     "." * 90_000, "a" + ".\"" * 40_000, ". " * 40_000, "!)" * 40_000 + " A", "a. (" * 20_000, "。”" * 40_000,
     "。\"" * 40_000, "a" * 90_000 + ". B", ". " + "(" * 90_000, " )" * 40_000, "a.b" * 30_000, "1. " * 30_000,
+    "。\"," * 40_000,
 ], ids=lambda text: repr(text[:4]))
 def test_long_runs_take_no_longer_than_other_text(text):
     """The time is linear: what takes a blink here would take minutes if each mark looked at all others."""

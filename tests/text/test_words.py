@@ -19,6 +19,7 @@ from minibert.text.words import split_words, words_of
     ("İSTANBUL Iğdır", ["istanbul", "iğdır"]),
     ("e\u0323\u0300k", ["ẹ̀k"]),                          # one mark joins its letter, one follows
     ("a\u200cb\u200c c\u200d d\u200be", ["a\u200cb", "c", "d", "e"]),  # U+200B is a space
+    ("hy\u00adphen \ufeffa \u200fב\u200f w\u2060ord", ["hyphen", "a", "ב", "word"]),  # invisible
     ("র\u200d\u09cdয", ["র\u200d\u09cdয"]),                # a joiner between a letter and a mark
     ("葛\U000e0100城", ["葛\U000e0100", "城"]),             # a variant of an ideograph
     ("❤\ufe0f \u0301 x", ["x"]),                            # marks without a letter
