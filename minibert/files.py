@@ -1,10 +1,13 @@
-"""Files that are whole or not there: atomic writes, JSON, and the .safetensors format.
+"""Files that are whole or not there: atomic writes, JSON, the .safetensors format, compressed files.
 
 Nothing in a file is believed before it is checked: sizes and names are compared with the file's true length
 before memory is taken or a number is read, so that a broken or hostile file ends in a message at once.
 """
 
+import bz2
+import gzip
 import json
+import lzma
 import math
 import os
 import pathlib
@@ -35,6 +38,21 @@ MAX_JSON = 1 << 22
 
 class CheckpointError(ValueError):
     """A checkpoint directory that cannot be read; the message says which file and what is wrong with it."""
+
+
+# --- compressed files ---
+
+
+def opener_of(start):
+    """Return the function that opens a file which begins with these bytes (10 or more), if it is compressed.
+
+    None for a file that is not.
+    """
+    if start.startswith(b"\x1f\x8b\x08"):
+        return gzip.open
+    if start.startswith(b"BZh") and start[4:10] == b"1AY&SY":  # "BZh" alone may be a word
+        return bz2.open
+    return lzma.open if start.startswith(b"\xfd7zXZ\0") else None
 
 
 # --- writing ---

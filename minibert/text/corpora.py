@@ -1,20 +1,25 @@
 """Corpora: where the text comes from. A corpus is a list of documents, and a document a list of sentences.
 
 - `python_docs()` reads the English prose of the reader's own Python installation;
-- `read_files(paths)` reads UTF-8 text files, folders of them, pipes and standard input, with a blank line
-  between documents (`layout.py`: what a line end means);
+- `read_files(paths)` reads UTF-8 text files, compressed or not, folders of them, pipes and standard input,
+  with a blank line between documents (`layout.py`: what a line end means);
 - `load_corpus(names)` is both, for a command line;
 - `check_pairs(corpus)` refuses a text that no sentence pairs can be made of; word vectors need none;
 - `split_held_out(corpus)` sets documents apart for evaluation that share no sentence with the others.
 """
 
+import codecs
 import hashlib
+import io
 import os
 import re
 import stat
 import sys
+import zlib
+from lzma import LZMAError
 from pathlib import Path
 
+from minibert.files import opener_of
 from minibert.text.basic_tokenizer import IDEOGRAPHS
 from minibert.text.documentation import read_documentation
 from minibert.text.layout import keeps_lines, split_documents
@@ -89,7 +94,8 @@ def python_docs():
 def read_files(paths, lines=None):
     """Return the text of UTF-8 files, and of folders of them, read at all levels in the order of their names.
 
-    A blank line ends a document, and so does the end of a file. Hidden files are left out.
+    A blank line ends a document, and so does the end of a file. Hidden files are left out. Files may be
+    compressed (gzip, bzip2, xz). UTF-16 is read where a byte-order mark says so.
 
     Args:
         paths: a list of str or Path, or one of them; "-" is standard input, and pipes are read, too.
@@ -178,6 +184,8 @@ def check_pairs(corpus):
 
 def _texts_of(name, known_names):
     """Yield the text of a file, of the files of a folder, of a pipe or of standard input."""
+    if not str(name):
+        raise CorpusError("the name of a corpus is empty; give a text file, a folder of text files, or -")
     if name == STANDARD_INPUT:
         if sys.stdin is None:
             raise CorpusError("corpus - is standard input, but it is closed; give a file")
@@ -221,16 +229,33 @@ def _is_terminal(path):
 
 
 def _decoded(content, name):
-    """Return the text of UTF-8 bytes, with "\\n" for all line ends."""
-    if b"\0" in content:
-        raise CorpusError(f"corpus {name} is binary or UTF-16, because it holds NUL bytes; give text "
-                          "files saved as UTF-8, and keep other files out of the folder")
-    try:
-        text = content.decode("utf-8-sig")  # "sig": Windows editors put a byte-order mark in front
+    """Return the text of a file that holds these bytes, with "\\n" for all line ends."""
+    content = _unpacked(content, name)
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:  # "sig": Windows editors put a byte-order mark in front
+        text = "\0" if b"\0" in content and not is_utf16 else content.decode(
+            "utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CorpusError(f"corpus {name} is not UTF-8: byte {content[error.start]:#04x} at offset "
-                          f"{error.start}; save it again with the encoding UTF-8") from None
+        raise CorpusError(f"corpus {name} is not {'UTF-16' if is_utf16 else 'UTF-8'}: byte "
+                          f"{content[error.start]:#04x} at offset {error.start}; save it again with the "
+                          "encoding UTF-8") from None
+    if "\0" in text:
+        raise CorpusError(f"corpus {name} is binary, or in UTF-16 or UTF-32, because it holds NUL bytes; "
+                          "give text files saved as UTF-8, and keep other files out of the folder")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _unpacked(content, name):
+    """Return the bytes of a file without compression."""
+    opener = opener_of(content[:10])
+    if opener is None:
+        return content
+    try:
+        with opener(io.BytesIO(content)) as file:
+            return file.read()
+    except (OSError, EOFError, LZMAError, zlib.error) as error:
+        raise CorpusError(f"corpus {name} is a compressed file that is cut short or broken ({error}); give "
+                          "a whole one") from None
 
 
 # --- held-out text ---

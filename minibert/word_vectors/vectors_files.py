@@ -12,13 +12,11 @@ Nothing in a file says which of the three it is. `_layout` decides by the lines 
 whose lines fit none of the three is refused.
 """
 
-import bz2
 import codecs
 import collections
 import contextlib
 import gzip
 import io
-import lzma
 import os
 import pathlib
 import re
@@ -28,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibert.files import write_atomically
+from minibert.files import opener_of, write_atomically
 
 SAMPLE_BYTES = 1 << 18  # read to tell the formats apart
 SAMPLE_LINES = 50
@@ -36,7 +34,6 @@ CHUNK_BYTES = 1 << 18  # of a binary file, held beside the vectors
 NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
 INTEGER = re.compile(rb"[-+]?\d+")
 UNSAVEABLE = re.compile(r"[ \t\n\r\v\f\ud800-\udfff]")
-COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 FOREIGN = {
     b"PK\x03\x04": "a zip file; unpack it first",
     b"\x80": "a pickle, as gensim's own `save` writes; write it with model.wv.save_word2vec_format(path)",
@@ -194,9 +191,9 @@ def _opened(stack, path, encoding, errors):
     file = stack.enter_context(open(path, "rb"))
     if not file.seekable():
         file = stack.enter_context(_copied(file))
-    magic = file.read(6)
+    magic = file.read(10)
     file.seek(0)
-    opener = next((open_ for start, open_ in COMPRESSED.items() if magic.startswith(start)), None)
+    opener = opener_of(magic)
     if opener is not None:
         file = stack.enter_context(opener(file))
     if _is_wide(encoding):

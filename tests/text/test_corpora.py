@@ -1,6 +1,9 @@
 """Corpora: reading files, fingerprints, and held-out text."""
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import threading
 
@@ -51,8 +54,12 @@ def test_load_corpus_joins_files_that_are_too_small_alone(tmp_path):
 @pytest.mark.parametrize("content, message", [
     (b"", "is empty; give a text"),
     (b" \n\n \n", "is empty; give a text"),
-    (b"PNG\0\0\1", "text.txt is binary .* NUL bytes; give text files saved as UTF-8"),
-    ("Text. Text.".encode("utf-16"), "is binary or UTF-16"),
+    (b"PNG\0\0\1", "text.txt is binary, .* NUL bytes; give text files saved as UTF-8"),
+    ("Text. Text.".encode("utf-16-le"), "is binary, or in UTF-16"),
+    ("Text. Text.".encode("utf-32"), "is binary, or in UTF-16 or UTF-32"),
+    (gzip.compress(b"Text. Text.")[:-9], "text.txt is a compressed file that is cut short or broken"),
+    (bz2.compress(b"Text. Text.")[:-9], "text.txt is a compressed file that is cut short or broken"),
+    (lzma.compress(b"Text. Text.")[:-9], "text.txt is a compressed file that is cut short or broken"),
     ("Grüße. ".encode("latin-1"), r"text.txt is not UTF-8: byte 0xfc at offset 2; save it again"),
     (b"One document. Two sentences.", "documents 1, sentences in the longest 2; give two documents"),
     (b"Two documents.\n\nNo two sentences.", "documents 2, sentences in the longest 1; give two documents"),
@@ -64,7 +71,19 @@ def test_errors_of_files(tmp_path, content, message):
             check_pairs(load_corpus([path]))
 
 
+@pytest.mark.parametrize("written", [
+    gzip.compress, bz2.compress, lzma.compress, lambda content: content.decode().encode("utf-16"),
+    lambda content: content.replace(b"\n", b"\r\n"), lambda content: content.replace(b"\n", b"\r"),
+    lambda content: b"\xef\xbb\xbf" + content,
+])
+def test_a_text_is_the_same_however_it_is_stored(tmp_path, written):
+    (tmp_path / "text").write_bytes(written("BZhou is né. It is.\n\n\n\nThree. Four.\n".encode()))
+    assert load_corpus(tmp_path).documents == [["BZhou is né.", "It is."], ["Three.", "Four."]]
+
+
 def test_errors_of_paths(tmp_path):
+    with pytest.raises(CorpusError, match="the name of a corpus is empty"):
+        read_files("")
     with pytest.raises(CorpusError, match="missing.txt does not exist; give python-docs, a text file"):
         read_files([tmp_path / "missing.txt"])
     with pytest.raises(CorpusError, match="holds no files"):
