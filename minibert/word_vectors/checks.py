@@ -22,9 +22,11 @@ def check_whole(least, **arguments):
 def check_number(least, **arguments):
     """Raise for an argument that is not a finite number of `least` or more; errors as in `check_whole`."""
     for name, value in arguments.items():
-        expected = f"{name} is {value!r}; it must be {least} or more"
+        expected = f"{name} is {value!r}; it must be a finite number"
+        if least > -math.inf:
+            expected += f", {least} or more"
         if not isinstance(value, numbers.Real):
-            raise TypeError(f"{expected}, a number")
+            raise TypeError(expected)
         if not (math.isfinite(value) and value >= least):
             raise ValueError(expected)
 
@@ -36,6 +38,16 @@ def check_positive(**arguments):
             raise TypeError(f"{name} is {value!r}; it must be a number above 0")
         if not 0 < value < math.inf:
             raise ValueError(f"{name} is {value!r}; it must be above 0")
+
+
+GENSIM_ARGUMENTS = {"size": "vector_size", "iter": "epochs", "callbacks": "on_progress"}
+
+
+def refuse_others(name, others):
+    """Raise a TypeError for arguments {name: value} that there are not; it names ours for one of gensim's."""
+    for other in others:
+        hint = f"here it is {GENSIM_ARGUMENTS[other]}" if other in GENSIM_ARGUMENTS else "leave it out"
+        raise TypeError(f"{name} has no argument {other!r}: {hint}")
 
 
 def check_choice(choices, **arguments):

@@ -48,11 +48,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibert.word_vectors.checks import check_positive, check_whole
+from minibert.word_vectors.checks import check_positive, check_whole, refuse_others
 from minibert.word_vectors.glove_counts import count_cooccurrences
 from minibert.word_vectors.glove_plain import GloVeObjective
 from minibert.word_vectors.vectors import WordVectors
-from minibert.word_vectors.word2vec_text import read_vocabulary
+from minibert.word_vectors.word2vec_text import check_two_words, read_vocabulary
 
 STRIP = 64           # rows of a tile
 MAX_ENTRIES = 2048   # of a tile, which is wider where it is emptier ...
@@ -111,7 +111,8 @@ class GloVe(WordVectors):
     """
 
     def __init__(self, sentences, vector_size=50, window=15, x_max=100, alpha=0.75, eta=0.05, epochs=25,
-                 seed=0, min_count=1, workers=1, on_progress=None):
+                 seed=0, min_count=1, workers=1, on_progress=None, **others):
+        refuse_others("GloVe", others)
         check_whole(1, vector_size=vector_size, window=window, epochs=epochs, min_count=min_count,
                     workers=workers)
         check_whole(0, seed=seed)
@@ -129,14 +130,6 @@ class GloVe(WordVectors):
         self.word_vectors, self.context_vectors = words[:, :-2].copy(), contexts[:, :-2].copy()
         self.word_bias, self.context_bias = words[:, -2].copy(), contexts[:, -1].copy()
         super().__init__(vocabulary.words, self.word_vectors + self.context_vectors, vocabulary.counts)
-
-
-def check_two_words(vocabulary, min_count):
-    """Raise a ValueError for a Vocabulary of one word."""
-    if len(vocabulary.words) < 2:
-        raise ValueError(f"the text has one word only, {vocabulary.words[0]!r}, without those below "
-                         f"min_count={min_count}: there is no other to compare it with; give more text "
-                         "or a lower min_count")
 
 
 class Trainer:

@@ -7,6 +7,7 @@ GloVe.
 import collections.abc
 import difflib
 import itertools
+import numbers
 import warnings
 
 import numpy as np
@@ -21,8 +22,10 @@ LONGEST_SPELLED = 40  # letters of a word whose edits are tried
 GENSIM_NAMES = {  # what gensim calls what we have
     "index_to_key": "words", "key_to_index": "index", "get_vector": "vectors['word']",
     "has_index_for": "'word' in vectors", "get_index": "row", "get_vecattr": "counts",
-    "distance": "similarity",
+    "distance": "1 - similarity", "n_similarity": "similarity", "similar_by_key": "most_similar",
     "similar_by_word": "most_similar", "similar_by_vector": "most_similar",
+    "index2word": "words", "vocab": "index", "syn0": "vectors", "accuracy": "evaluate_analogies",
+    "build_vocab": "done when Word2Vec(sentences) is made", "train": "done when Word2Vec(sentences) is made",
     "evaluate_word_pairs": "evaluate_similarity", "evaluate_word_analogies": "evaluate_analogies",
     "save_word2vec_format": "save", "load_word2vec_format": "WordVectors.load",
     "syn1": "node_vectors", "syn1neg": "output_vectors", "corpus_total_words": "num_words",
@@ -82,6 +85,9 @@ class WordVectors:
     def __len__(self):
         return len(self.words)
 
+    def __iter__(self):
+        return iter(self.words)
+
     def __contains__(self, word):
         return word in self.index
 
@@ -139,7 +145,8 @@ class WordVectors:
         Raises:
             KeyError: a word is unknown; the message names the nearest spelling.
             TypeError: an argument is of another kind.
-            ValueError: nothing was given, a vector has another size, or topn is below one.
+            ValueError: nothing was given, a vector has another size, a number is not finite, or topn is below
+                one.
         """
         if topn is not None:
             check_whole(1, topn=topn)
@@ -150,6 +157,8 @@ class WordVectors:
             raise ValueError("most_similar needs a word, as in most_similar('king')")
         vectors = np.stack([self._vector_of(item) for item, _ in given])        # (items, D)
         weights = np.array([weight for _, weight in given], np.float32)         # (items,)
+        if not (np.isfinite(vectors).all() and np.isfinite(weights).all()):
+            raise ValueError("most_similar was given a number that is not finite, in a vector or as a weight")
         direction = unit_rows(weights @ unit_rows(vectors))                     # (D,)
         cosines = self._cosines(direction, restrict_vocab)                      # (V,)
         if topn is None:
@@ -167,8 +176,11 @@ class WordVectors:
             words: a list of words; those that are unknown are left out, with a warning.
 
         Raises:
+            TypeError: `words` is no list.
             ValueError: no word is known, or `words` is one string.
         """
+        if not isinstance(words, collections.abc.Iterable):
+            raise TypeError(f"words is {words!r}; it must be a list of words")
         if isinstance(words, str):
             raise ValueError(f"words is the string {words!r}; give a list of words, as in {words.split()}")
         known = [word for word in words if word in self]
@@ -191,7 +203,8 @@ class WordVectors:
         except (TypeError, ValueError):
             vector = np.zeros(())
         if vector.ndim == 0:
-            raise TypeError(f"expected a word, a vector, or a pair of one and its weight, got {item!r}")
+            raise TypeError(f"expected a word, a vector, or a tuple of one and its weight, a number, got "
+                            f"{item!r}")
         if vector.shape != (self.vector_size,):
             raise ValueError(f"got a vector of shape {vector.shape}; give one of shape "
                              f"({self.vector_size},), as the words have")
@@ -268,7 +281,8 @@ def weighted(items, weight, name):
 
 def _is_pair(item):
     """Whether it is a tuple of a word or vector, and a weight."""
-    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], (str, np.ndarray))
+    return (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], (str, np.ndarray))
+            and isinstance(item[1], numbers.Real))
 
 
 def largest(values, number):

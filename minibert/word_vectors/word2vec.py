@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.word_vectors import word2vec_fast, word2vec_tree
-from minibert.word_vectors.checks import check_choice, check_number, check_whole
+from minibert.word_vectors.checks import check_choice, check_number, check_whole, refuse_others
 from minibert.word_vectors.vectors import WordVectors
 from minibert.word_vectors.word2vec_batches import RUN, cut_into_batches, sizes_of
 from minibert.word_vectors.word2vec_fast import CBOWSegments, SkipGramSegments, step_segments
 from minibert.word_vectors.word2vec_text import (
+    check_two_words,
     huffman_tree,
     keep_probabilities,
     noise_probabilities,
@@ -105,7 +106,8 @@ class Word2Vec(WordVectors):
     def __init__(self, sentences, vector_size=100, window=5, negative=5, sg=1, hs=0, sample=1e-3, min_count=5,
                  alpha=0.025, epochs=5, seed=0, *, min_alpha=1e-4, ns_exponent=0.75, cbow_mean=1,
                  shrink_windows=True, subsampling="program", cbow_error="program", equal_negatives="program",
-                 workers=1, on_progress=None):
+                 workers=1, on_progress=None, **others):
+        refuse_others("Word2Vec", others)
         options = Options(
             vector_size=vector_size, window=window, negative=negative, sg=sg, hs=hs, sample=sample,
             min_count=min_count, alpha=alpha, epochs=epochs, seed=seed, min_alpha=min_alpha,
@@ -116,6 +118,7 @@ class Word2Vec(WordVectors):
         if on_progress is not None and not callable(on_progress):
             raise TypeError(f"on_progress is {on_progress!r}; it must be a function of a number of words")
         vocabulary = read_vocabulary(sentences, min_count)
+        check_two_words(vocabulary, min_count)
         tables = train(vocabulary, options, on_progress)
         super().__init__(vocabulary.words, tables.vectors[:, :vector_size].copy(), vocabulary.counts)
         self.output_vectors = tables.vectors[:, vector_size:].copy() if negative else None

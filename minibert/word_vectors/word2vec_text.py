@@ -87,6 +87,14 @@ def read_vocabulary(sentences, min_count=5):
                       num_words=len(numbers))
 
 
+def check_two_words(vocabulary, min_count):
+    """Raise a ValueError for a Vocabulary of one word."""
+    if len(vocabulary.words) < 2:
+        raise ValueError(f"the text has one word only, {vocabulary.words[0]!r}, without those below "
+                         f"min_count={min_count}: there is no other to compare it with; give more text "
+                         "or a lower min_count")
+
+
 def _measured(sentences, lengths):
     """Yield the sentences, and append the length of each to `lengths`."""
     if isinstance(sentences, (str, bytes)):

@@ -147,6 +147,8 @@ def test_doesnt_match(royal):
 def test_other_names_of_gensims_say_ours(royal):
     with pytest.raises(AttributeError, match="no attribute 'index_to_key': here it is words"):
         royal.index_to_key
+    with pytest.raises(AttributeError, match="no attribute 'build_vocab': here it is done when Word2Vec"):
+        royal.build_vocab(["king"])
     with pytest.raises(AttributeError, match="no attribute 'nothing'$"):
         royal.nothing
     assert copy.deepcopy(royal).words == pickle.loads(pickle.dumps(royal)).words == royal.words
@@ -155,7 +157,9 @@ def test_other_names_of_gensims_say_ours(royal):
 @pytest.mark.parametrize(("ask", "message"), [
     (lambda vectors: vectors.most_similar(None), "positive is None; expected a word, a vector, or a list"),
     (lambda vectors: vectors.most_similar("king", negative=5), "negative is 5; expected a word"),
-    (lambda vectors: vectors.most_similar([None]), "expected a word, a vector, or a pair .* got None"),
+    (lambda vectors: vectors.most_similar([None]), "expected a word, a vector, or a tuple .* got None"),
+    (lambda vectors: vectors.most_similar([("king", None)]), r"its weight, a number, got \('king', None\)"),
+    (lambda vectors: vectors.doesnt_match(5), "words is 5; it must be a list of words"),
     (lambda vectors: vectors.most_similar("king", topn="3"), "topn is '3'; it must be a whole number"),
     (lambda vectors: vectors[[["king"]]], r"a word must be a str, got \['king'\]"),
     (lambda vectors: vectors[None], "a word must be a str, got None"),
@@ -163,6 +167,16 @@ def test_other_names_of_gensims_say_ours(royal):
 def test_arguments_of_another_type(royal, ask, message):
     with pytest.raises(TypeError, match=message):
         ask(royal)
+
+
+@pytest.mark.parametrize("given", [[("king", float("nan"))], np.array([1, np.inf, 0])], ids=str)
+def test_numbers_that_are_not_finite(royal, given):
+    with pytest.raises(ValueError, match="a number that is not finite"):
+        royal.most_similar(given)
+
+
+def test_a_loop_over_vectors_is_one_over_the_words(royal):
+    assert list(royal) == royal.words
 
 
 def test_gensim_answers_the_same(royal):

@@ -89,7 +89,7 @@ def test_progress_counts_every_word():
     ([["a", "b"]] * 9, {"vector_size": 0}, "vector_size is 0"),
     ([["a", "b"]] * 9, {"window": 0}, "window is 0"),
     ([["a", "b"]] * 9, {"epochs": 2.5}, "epochs is 2.5; it must be a whole number, 1 or more"),
-    ([["a", "b"]] * 9, {"alpha": float("nan")}, "alpha is nan; it must be 0 or more"),
+    ([["a", "b"]] * 9, {"alpha": float("nan")}, "alpha is nan; it must be a finite number, 0 or more"),
     ([["a", "b"]] * 9, {"sg": 2}, "sg is 2; it must be 0 or 1"),
     ([["a", "b"]] * 9, {"seed": -1}, "seed is -1; it must be a whole number, 0 or more"),
     ([["a", "b"]] * 9, {"workers": 0}, "workers is 0; it must be a whole number, 1 or more"),
@@ -97,7 +97,7 @@ def test_progress_counts_every_word():
     (b"some text", {}, "got one string"),
     ([["a", "b"]] * 9, {"negative": 0}, "nothing would be learned"),
     ([["a", "b"]] * 9, {"cbow_error": "wrong"}, "cbow_error is 'wrong'"),
-    ([["a", "a"]] * 9, {"hs": 1, "sample": 0}, "hierarchical softmax needs two words"),
+    ([["a", "a"]] * 9, {}, "one word only, 'a', without those below min_count=5"),
 ])
 def test_errors(text, options, message):
     with pytest.raises(ValueError, match=message):
@@ -110,7 +110,10 @@ def test_errors(text, options, message):
     ([["a"], float("nan")], {}, "sentence 2 is nan; it must be a list of words"),
     ([[["a", "b"], ["c", "d"]]] * 9, {}, "a word must be a str, got a list or the like in sentence 1"),
     ([["a", "b"]] * 9, {"window": "5"}, "window is '5'; it must be a whole number, 1 or more"),
-    ([["a", "b"]] * 9, {"sample": None}, "sample is None; it must be 0 or more, a number"),
+    ([["a", "b"]] * 9, {"sample": None}, "sample is None; it must be a finite number, 0 or more"),
+    ([["a", "b"]] * 9, {"ns_exponent": "1"}, "ns_exponent is '1'; it must be a finite number$"),
+    ([["a", "b"]] * 9, {"size": 8}, "Word2Vec has no argument 'size': here it is vector_size"),
+    ([["a", "b"]] * 9, {"batch_words": 8}, "Word2Vec has no argument 'batch_words': leave it out"),
     ([["a", "b"]] * 9, {"on_progress": 3}, "on_progress is 3; it must be a function"),
 ])
 def test_arguments_of_another_type(text, options, message):
