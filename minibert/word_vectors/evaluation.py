@@ -2,8 +2,8 @@
 
 The files are text, a question a line; # begins a comment.
 
-    similarity    word, word, rating, separated by tabs, semicolons, commas, colons or spaces, with quotation
-                  marks or not; a rating is 8.58 or 8,58. There may be headings, and other columns
+    similarity    word, word, rating, separated by tabs, semicolons, commas, bars, colons or spaces, with
+                  quotation marks or not; a rating is 8.58 or 8,58. There may be headings, and other columns
                   (SimLex-999): the first column of numbers after the words is that of the ratings
     analogies     ": name" begins a section, four words are a question (word2vec's questions-words.txt),
                   separated likewise, or as in a:b::c:d
@@ -156,7 +156,8 @@ HEADING = re.compile(r"\w+[ _-](word|term|token|item)|(word|term|token|item|w)[ 
                      re.IGNORECASE)  # "first word", "Word 1", "w2", "0"
 MANY = 10  # ratings that show what is out of their range
 DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
-SEPARATORS = ("\t", ";", ",", ":", None)  # None: white space
+SEPARATORS = ("\t", ";", ",", "|", ":", None)  # None: white space
+NO_RATING = ("", "-", "?", "na", "n/a", "nan", "none", "null")
 
 
 def read_pairs(path):
@@ -164,24 +165,25 @@ def read_pairs(path):
 
     The separator and the columns are those that most lines have in common. Errors as in evaluate_similarity.
     """
-    lines = list(_lines(path))
+    lines = [(number, line) for number, line in _lines(path) if any(map(str.isalnum, line))]
     if not lines:
         raise EvaluationFileError(f"{path} holds no pairs: a line is two words and a rating, separated by "
                                   "tabs")
     separator = max(SEPARATORS, key=lambda each: sum(_is_rated(_cells(line, each)) for _, line in lines))
     table = [(number, line, _cells(line, separator)) for number, line in lines]
     first, second, rating = _columns([cells for _, _, cells in table])
-    pairs, num_skipped = [], 0
+    pairs, num_skipped, first_is_pair = [], 0, False
     for place, (number, line, cells) in enumerate(table):
         has_rating = len(cells) > rating
         value = _number(cells[rating]) if has_rating else None
         if value is not None and cells[first] and cells[second]:
             pairs.append((cells[first], cells[second], value))
-        elif has_rating and (place or not cells[rating]):
+            first_is_pair = first_is_pair or place == 0
+        elif has_rating and (place or cells[rating].lower() in NO_RATING):
             num_skipped += 1
         elif place:  # the first line may be headings
             raise EvaluationFileError(f"{path}, line {number}: expected two words and a rating, got {line!r}")
-    if pairs and pairs[0][:2] == (table[0][2][first], table[0][2][second]) and _is_heading(pairs):
+    if first_is_pair and _is_heading(pairs):
         pairs.pop(0)
     if not pairs:
         raise EvaluationFileError(f"{path} holds no pairs: a line is two words and a rating, separated by "
@@ -200,7 +202,7 @@ def read_analogies(path):
             name = line[1:].strip() or "questions"
             continue
         if len(words) != 4 or all(word[-1] in ",;:" for word in words[:3]):
-            cells_by_mark = [_cells(line, mark) for mark in "\t;,:"]
+            cells_by_mark = [_cells(line, mark) for mark in "\t;,|:"]
             words = next((cells for cells in cells_by_mark if len(cells) == 4), words)
         if len(words) != 4 or not all(words):
             raise EvaluationFileError(f"{path}, line {number}: expected four words, or a section as in "
@@ -227,6 +229,7 @@ def _cells(line, separator):
 
 def _number(cell):
     """Return the number in a cell, with a decimal point or comma, or None."""
+    cell = cell.replace("\N{MINUS SIGN}", "-")
     if DECIMAL_COMMA.fullmatch(cell):
         cell = cell.replace(",", ".")
     try:
@@ -249,7 +252,7 @@ def _columns(table):
     filled = [[cells[column] for cells in table if len(cells) > column and cells[column]]
               for column in range(width)]
     is_numeric = [2 * sum(_number(cell) is not None for cell in cells) > len(cells) for cells in filled]
-    words = [column for column in range(width) if not is_numeric[column]][:2]
+    words = [column for column in range(width) if filled[column] and not is_numeric[column]][:2]
     if len(words) < 2:
         words = [0, 1]
     rating = next((column for column in range(words[1] + 1, width) if is_numeric[column]), words[1] + 1)
@@ -270,7 +273,8 @@ def _is_heading(pairs):
 def _refuse_cut_numbers(path, table, separator, rating):
     """Raise if commas may separate columns and decimals alike: after the words come whole numbers only."""
     rests = [cells[rating:] for place, (_, _, cells) in enumerate(table)
-             if len(cells) > rating and (place or not cells[rating] or _number(cells[rating]) is not None)]
+             if len(cells) > rating and (place or cells[rating].lower() in NO_RATING
+                                         or _number(cells[rating]) is not None)]
     may_be_cut = all(len(rest) <= 2 and all(map(str.isdigit, rest)) for rest in rests)
     if separator == "," and may_be_cut and any(len(rest) == 2 for rest in rests):
         number, line, _ = table[-1]
@@ -286,7 +290,7 @@ def _lines(path):
                 if line.strip() and not line.startswith("#"):
                     yield number, line.strip("\n ")
         except UnicodeDecodeError as error:
-            raise EvaluationFileError(f"{path} is not UTF-8: {error}") from None
+            raise EvaluationFileError(f"{path} is not UTF-8 ({error}); save it as UTF-8") from None
 
 
 def _find(vectors, word):

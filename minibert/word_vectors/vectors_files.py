@@ -17,11 +17,13 @@ import collections
 import contextlib
 import gzip
 import io
+import lzma
 import os
 import pathlib
 import re
 import tempfile
 import warnings
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +34,7 @@ SAMPLE_BYTES = 1 << 18  # read to tell the formats apart
 SAMPLE_LINES = 50
 CHUNK_BYTES = 1 << 18  # of a binary file, held beside the vectors
 NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
+SPREAD = 40  # powers of two that half of the numbers of a table lie within; misread ones are all over
 INTEGER = re.compile(rb"[-+]?\d+")
 UNSAVEABLE = re.compile(r"[ \t\n\r\v\f\ud800-\udfff]")
 FOREIGN = {
@@ -137,6 +140,8 @@ def read(path, binary=None, *, encoding="utf-8", errors="strict", limit=None):
     """
     _check_options(encoding, errors, limit)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_errors_of_compression(path))
+        stack.enter_context(np.errstate(over="ignore"))  # 1e39 is infinite, and refused as such
         file = _opened(stack, path, encoding, errors)
         sample = file.read(SAMPLE_BYTES)
         for magic, name in FOREIGN.items():
@@ -164,6 +169,18 @@ def read(path, binary=None, *, encoding="utf-8", errors="strict", limit=None):
         warnings.warn(f"{path}: number of duplicate words {table.duplicates.total()}, for instance "
                       f"{next(iter(table.duplicates))!r}; the first vector of each is kept", stacklevel=3)
     return words, vectors
+
+
+@contextlib.contextmanager
+def _errors_of_compression(path):
+    """Turn the errors of a compressed file that is broken into a VectorsFileError."""
+    try:
+        yield
+    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the file, not of what is in it
+            raise
+        raise VectorsFileError(f"{path} is a compressed file that is cut short or broken ({error}); give a "
+                               "whole one") from None
 
 
 def _check_options(encoding, errors, limit):
@@ -244,6 +261,9 @@ def _layout(path, sample, is_whole, binary):
         body = rows[begun + 1:begun + 1 + SAMPLE_LINES]
         num_fitting = sum(_numbers_at_end(line) >= sizes[1] > 0 for _, line in body)
         rest = sample[sum(len(line) + 1 for line in lines[:header_line]):]
+        if binary and 2 * num_fitting > len(body):
+            raise VectorsFileError(f"{path}, line {body[0][0]}: binary=True, but the lines are text: "
+                                   f"{_shortened(body[0][1])}")
         if binary or 0 in sizes:
             return layout
         if binary is None and 2 * num_fitting < max(len(body), 1) and _looks_binary(rest, *sizes, is_whole):
@@ -353,14 +373,18 @@ def _parse(line, num_columns, encoding, errors):
     if len(fields) == num_columns and line[:1].isspace():
         raise ValueError(f"the word is empty: {_shortened(line)}")
     if num_columns < 1 or len(fields) <= num_columns or _is_long(fields):
-        raise ValueError(f"expected a word and {num_columns or 'its'} numbers, with one space between, got "
+        raise ValueError(f"expected a word and {num_columns or 'its'} numbers, separated by spaces, got "
                          f"{_shortened(line)}")
     try:
         word = fields[0].decode(encoding, "strict" if errors == "skip" else errors)
     except UnicodeDecodeError:
         raise ValueError(f"the word is not {_name(encoding)}: {_shortened(line)}; give another encoding, or "
                          "errors='replace'") from None
+    if b"\r" in fields[0]:
+        raise ValueError("a carriage return within a line: save the file with line feeds as line ends")
     try:
+        if any(b"_" in field for field in fields[1:]):  # Python takes 1_0 for 10
+            raise ValueError("_ in a number")
         vector = np.array(fields[1:], np.float32)
     except ValueError as error:
         raise ValueError(f"{error}: {_shortened(line)}") from None
@@ -414,11 +438,23 @@ def _read_binary(path, file, layout, num_bytes, encoding, errors, limit):
                 raise VectorsFileError(f"{path}, {place}{error}{hint}") from None
             skipped.append(place)
         start = end
+    _warn_of_absurd(path, table.vectors[:min(len(table.rows), SAMPLE_LINES)])
     rest = content[start:] + file.read() if limit is None else b""
     if rest.strip():
         raise VectorsFileError(f"{path}: {num_words} words of {num_columns} numbers are announced, but the "
                                f"file goes on for {len(rest)} bytes after them")
     return table, skipped
+
+
+def _warn_of_absurd(path, vectors):
+    """Warn if these numbers (N, D) are hardly float32 with the lowest byte first, but others misread."""
+    sizes = np.abs(vectors[vectors != 0])
+    if sizes.size == 0:
+        return
+    lower, upper = np.percentile(np.log2(sizes), [25, 75])
+    if np.median(sizes) < np.finfo(np.float32).tiny or (sizes.size >= 16 and upper - lower > SPREAD):
+        warnings.warn(f"{path}: the numbers of its first words make no sense, such as {sizes.min():.1e} and "
+                      f"{sizes.max():.1e}: are they float32, with the lowest byte first?", stacklevel=5)
 
 
 def _binary_word(content, vector, encoding, errors):

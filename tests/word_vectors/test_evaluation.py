@@ -49,7 +49,8 @@ def written(separator, row="{}", decimal="."):
     "0,1,2\n" + written(","), "Word 1\tWord 2\t2002\n" + written("\t"), "word1 word2 100\n" + written(" "),
     "first word,second word,7\n" + written(","),
     ",a,b,c\n" + "".join(f"{row},{','.join(pair)}\n" for row, pair in enumerate(PAIRS)),
-    "\ufeff# ratings\n\n" + written(","),
+    "\ufeff# ratings\n\n" + written(","), written("|"), "a heading of one word each\n" + written("\t"),
+    "| one | other | mean |\n|:---|---|---:|\n" + written(" | ", "| {} |"), written(",", ",{}"),
 ], ids=ascii)
 def test_ratings_as_they_are_written(tmp_path, text):
     (tmp_path / "pairs").write_text(text, encoding="utf-8")
@@ -73,9 +74,15 @@ def test_lines_without_a_rating_are_counted_and_said(royal, tmp_path, bad):
 
 def test_an_empty_first_rating_is_no_heading(tmp_path):
     """Nor are its commas decimal ones."""
-    text = "king,man,,5\nking,queen,9,2\nman,woman,7,3\n"
-    (tmp_path / "pairs").write_text(text, encoding="utf-8")
-    assert evaluation.read_pairs(tmp_path / "pairs") == ([("king", "queen", 9), ("man", "woman", 7)], 1)
+    for empty in ("", "N/A", "nan", "-"):
+        text = f"king,man,{empty},5\nking,queen,9,2\nman,woman,7,3\n"
+        (tmp_path / "pairs").write_text(text, encoding="utf-8")
+        assert evaluation.read_pairs(tmp_path / "pairs") == ([("king", "queen", 9), ("man", "woman", 7)], 1)
+
+
+def test_the_minus_sign_of_typesetters(tmp_path):
+    (tmp_path / "pairs").write_text("king\tman\t\u22120.5\n", encoding="utf-8")
+    assert evaluation.read_pairs(tmp_path / "pairs") == ([("king", "man", -0.5)], 0)
 
 
 @pytest.mark.parametrize("text", [
@@ -88,7 +95,8 @@ def test_a_comma_that_may_be_two_things_is_refused(tmp_path, text):
 
 @pytest.mark.parametrize("line", [
     "man king woman queen", "man\tking\twoman\tqueen", "man,king,woman,queen", '"man";"king";"woman";"queen"',
-    "man:king::woman:queen", "man : king :: woman : queen", "man, king, woman, queen"])
+    "man:king::woman:queen", "man : king :: woman : queen", "man, king, woman, queen",
+    "man|king|woman|queen"])
 def test_analogies_as_they_are_written(tmp_path, line):
     (tmp_path / "questions").write_text(f": royal\n{line}\n", encoding="utf-8")
     expected = {"royal": [["man", "king", "woman", "queen"]]}

@@ -73,7 +73,7 @@ def test_first_of_two_equal_words_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "message"), [
-    (b"2 3\na 1 2 3\nb 1 2\n", "line 3: expected a word and 3 numbers, with one space between, got 'b 1 2'"),
+    (b"2 3\na 1 2 3\nb 1 2\n", "line 3: expected a word and 3 numbers, separated by spaces, got 'b 1 2'"),
     (b"2 3\na 1 2 3\nb 1 2 3 4\n", "line 3: expected a word and 3 numbers"),
     (b"a 1 2 3\nb 1 two 3\n", "line 2: could not convert string to float"),
     (b"a 1 2 3\nb 1 2\n", "line 2: expected a word and 3 numbers"),
@@ -147,7 +147,7 @@ def test_the_last_fields_of_a_line_are_the_numbers(tmp_path, content, words):
 
 
 @pytest.mark.parametrize(("content", "message"), [
-    (b"king 0.1\nqueen 0.1 0.2 0.3\nman 1 2 3\n", "line 1: expected a word and 3 numbers, with one space"),
+    (b"king 0.1\nqueen 0.1 0.2 0.3\nman 1 2 3\n", "line 1: expected a word and 3 numbers, separated by"),
     (b"2 3 1\n" + TEXT[4:], "line 1: expected a word and 3 numbers"),
     (b"2 3.0\n" + TEXT[4:], "line 1: expected a word and 3 numbers"),
     (b"word x y z\n" + TEXT[4:], "line 1: could not convert string to float"),
@@ -165,12 +165,40 @@ def test_the_last_fields_of_a_line_are_the_numbers(tmp_path, content, words):
     (b"PK\x03\x04", "is a zip file; unpack it first"),
     (b"\x80\x04", "is a pickle, as gensim's own `save` writes"),
     (b"1\n2\n", "line 1: expected a word and its numbers"),
-    (b"\n\n", "line 1: expected a word and its numbers, got an empty file"),
+    (TEXT.replace(b"\n", b"\r"), "line 1: a carriage return within a line"),
+    (TEXT.replace(b"0.5", b"0_5"), "line 2: _ in a number"),
+    (TEXT.replace(b"0.5", b"1e39"), "line 2: word 1 ('king'): a number is infinite"),
+    (gzip.compress(TEXT)[:-9], "is a compressed file that is cut short or broken"),
+    (gzip.compress(TEXT)[:10] + b"garbage", "is a compressed file that is cut short or broken"),
+    (bz2.compress(TEXT)[:-9], "is a compressed file that is cut short or broken"),
+    (lzma.compress(TEXT)[:-9], "is a compressed file that is cut short or broken"),
 ])
 def test_a_file_that_cannot_be_told_is_refused_with_its_line(tmp_path, content, message):
     with pytest.raises(ValueError) as error:
         load(tmp_path, content)
     assert message in str(error.value)
+
+
+def test_text_that_is_said_to_be_binary(tmp_path):
+    """Its characters would make numbers such as 1.5e-19."""
+    with pytest.raises(ValueError, match="line 2: binary=True, but the lines are text: 'king 0.5 1 2'"):
+        load(tmp_path, TEXT, binary=True)
+
+
+@pytest.mark.parametrize("content", [
+    b"2 3\na " + struct.pack(">3f", 0.5, 2, 3) + b"b " + struct.pack(">3f", 1, 2, 4),
+    b"1 20\na " + np.linspace(-1, 1, 20).astype(">f4").tobytes()])
+def test_numbers_with_the_highest_byte_first_are_said_to_make_no_sense(tmp_path, content):
+    with pytest.warns(UserWarning, match="make no sense, such as .*: are they float32, with the lowest byte"):
+        load(tmp_path, content)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [0, 1e-30, 1, 1e30])
+def test_vectors_of_any_scale_make_sense(tmp_path, scale):
+    vectors = np.float32(scale) * np.linspace(-1, 1, 40, dtype=np.float32).reshape(2, 20)
+    WordVectors(["a", "b"], vectors).save(tmp_path / "v", binary=True)
+    assert WordVectors.load(tmp_path / "v").vectors.tolist() == vectors.tolist()
 
 
 def test_one_bad_word_does_not_refuse_a_file_of_millions(tmp_path):
