@@ -146,6 +146,27 @@ def window_tables(codes, sizes, is_cbow=False, shrink_windows=True):
     return weights, total
 
 
+# --- segments ---
+
+def windows_of(padded, sizes):
+    """Return a view (N/S, W, …) of rows (N + 2·window, …): the words in reach of each segment."""
+    num_segments = (len(padded) - 2 * sizes.window) // sizes.segment
+    shape = (num_segments, sizes.segment + 2 * sizes.window, *padded.shape[1:])
+    strides = (sizes.segment * padded.strides[0], *padded.strides)
+    return np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
+
+
+def add_windows(d_context, d_words, sizes):
+    """Write into d_words (N/S, S, D) the sum over the windows (N/S, W, D) that each word is in."""
+    window, segment = sizes.window, sizes.segment
+    d_words[...] = d_context[:, window:window + segment]
+    reach = segment + window
+    for shift in range(1, window // segment + 2):  # a long window reaches beyond the next segment
+        near, far = (shift - 1) * segment, min(shift * segment, window)
+        d_words[shift:, :far - near] += d_context[:-shift, reach + near:reach + far]
+        d_words[:-shift, segment - (far - near):] += d_context[shift:, window - far:window - near]
+
+
 # --- sums and steps ---
 
 class Groups(NamedTuple):

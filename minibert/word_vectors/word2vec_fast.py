@@ -40,10 +40,12 @@ import numpy as np
 
 from minibert.word_vectors.word2vec_batches import (
     WindowTables,
+    add_windows,
     group,
     sigmoid_in_place,
     steps_of,
     sum_groups,
+    windows_of,
 )
 
 RUNS_IN_A_BATCH = 16  # 1024 words: enough to keep NumPy's calls cheap, few enough to stay in the cache
@@ -90,14 +92,14 @@ class SegmentMemory:
 
     def __init__(self, num_words, size, sizes, negative, segments_in_a_set, dtype):
         self.num_words, self.size, self.negative = num_words, size, negative
-        self.window, self.segment = window, segment = sizes.window, sizes.segment
+        window, segment = sizes.window, sizes.segment
         self.num_segments, self.num_columns = num_words // segment, segment + 2 * window
         self.num_sets = self.num_segments // segments_in_a_set
         padded = np.zeros((num_words + 2 * window, 2 * size), dtype)
         self.rows = padded[window:window + num_words]                           # (N, 2D)
         self.input_rows, self.output_rows = self._halves_of(self.rows)
-        self.input_context = self.windows_of(padded[:, :size])
-        self.output_context = self.windows_of(padded[:, size:])
+        self.input_context = windows_of(padded[:, :size], sizes)
+        self.output_context = windows_of(padded[:, size:], sizes)
         self.d_rows = np.zeros((num_words + self.num_sets * negative, 2 * size), dtype)
         self.d_input, self.d_output = self._halves_of(self.d_rows[:num_words])
         self.d_noise = self.d_rows[num_words:, size:]  # as inputs noise words have no gradient: 0 stays there
@@ -109,25 +111,9 @@ class SegmentMemory:
         noise = vectors.reshape(-1, self.size).take(2 * noise_places + 1, axis=0)
         return noise.reshape(self.num_sets, 1, self.negative, self.size)
 
-    def windows_of(self, padded):
-        """Return a view (N/S, W, …) of rows (N + 2·window, …): the words in reach of each segment."""
-        shape = (self.num_segments, self.num_columns, *padded.shape[1:])
-        strides = (self.segment * padded.strides[0], *padded.strides)
-        return np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
-
-    def add_windows(self, d_context, d_words):
-        """Write into d_words (N/S, S, D) the sum over the windows (N/S, W, D) that each word is in."""
-        window, segment = self.window, self.segment
-        d_words[...] = d_context[:, window:window + segment]
-        reach = segment + window
-        for shift in range(1, window // segment + 2):  # a long window reaches beyond the next segment
-            near, far = (shift - 1) * segment, min(shift * segment, window)
-            d_words[shift:, :far - near] += d_context[:-shift, reach + near:reach + far]
-            d_words[:-shift, segment - (far - near):] += d_context[shift:, window - far:window - near]
-
     def _halves_of(self, rows):
         """Return views (N/S, S, D) of the two halves of rows (N, 2D)."""
-        segments = rows.reshape(self.num_segments, self.segment, 2, self.size)
+        segments = rows.reshape(self.num_segments, -1, 2, self.size)
         return segments[:, :, 0], segments[:, :, 1]
 
 
@@ -152,6 +138,7 @@ class SkipGramSegments:
 
     def __init__(self, num_words, size, sizes, negative=5, *, target_factor=None, shrink_windows=True,
                  dtype=np.float32):
+        self.sizes = sizes
         self.memory = SegmentMemory(num_words, size, sizes, negative, 2, dtype)
         self.num_sets = self.memory.num_sets
         num_segments, num_columns = self.memory.num_segments, self.memory.num_columns
@@ -161,7 +148,7 @@ class SkipGramSegments:
         self.labels = (np.arange(shape[2]) < num_columns).astype(dtype)         # (W + K,)
         padded_factors = np.zeros(num_words + 2 * sizes.window, dtype)
         self.factors_here = padded_factors[sizes.window:-sizes.window]          # (N,)
-        self.context_factors = self.memory.windows_of(padded_factors)           # (N/S, W)
+        self.context_factors = windows_of(padded_factors, sizes)        # (N/S, W)
         self.factors = np.ones((num_segments, 1, shape[2]), dtype)              # (N/S, 1, W + K)
         self.weights, self.scores = np.empty(shape, dtype), np.empty(shape, dtype)
         self.targets = np.empty((num_segments, shape[2], size), dtype)          # (N/S, W + K, D)
@@ -210,7 +197,7 @@ class SkipGramSegments:
         del probs
         np.matmul(d_scores, targets, out=memory.d_input)
         d_targets = np.matmul(d_scores.swapaxes(1, 2), memory.input_rows, out=self.d_targets)
-        memory.add_windows(d_targets[:, :num_columns], memory.d_output)
+        add_windows(d_targets[:, :num_columns], memory.d_output, self.sizes)
         memory.d_noise[...] = self._noise_of(d_targets).sum(axis=1).reshape(-1, memory.size)
         return sum_groups(memory.d_rows, groups)
 
@@ -229,6 +216,7 @@ class CBOWSegments:
 
     def __init__(self, num_words, size, sizes, negative=5, *, target_factor=None, shrink_windows=True,
                  has_mean=True, error="paper", dtype=np.float32):
+        self.sizes = sizes
         self.memory = SegmentMemory(num_words, size, sizes, negative, 1, dtype)
         self.has_mean, self.error = has_mean, error
         self.num_sets = self.memory.num_sets
@@ -255,7 +243,7 @@ class CBOWSegments:
             d_context   = backward_weightsᵀ d_hidden           (N/S, W, D)
         """
         memory = self.memory
-        shape = (memory.num_segments, memory.segment, -1)
+        shape = (memory.num_segments, self.sizes.segment, -1)
         (forward_table, backward_table, total_weights), rows = self.tables.rows(windows)
         negatives = memory.fetch(vectors, groups)[:, 0]                         # (N/S, K, D)
         weights = total_weights.take(rows)                                      # (N,)
@@ -276,5 +264,5 @@ class CBOWSegments:
         if backward_table is not forward_table:
             backward_weights = backward_table.take(rows, axis=0).reshape(shape)
         d_context = backward_weights.swapaxes(1, 2) @ d_hidden                  # (N/S, W, D)
-        memory.add_windows(d_context, memory.d_input)
+        add_windows(d_context, memory.d_input, self.sizes)
         return sum_groups(memory.d_rows, groups)

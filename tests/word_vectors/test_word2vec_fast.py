@@ -108,8 +108,9 @@ def test_cbow_has_the_expected_gradient(window, shrink, skips_equal):
 
 
 @pytest.mark.parametrize("is_cbow", [False, True])
-@pytest.mark.parametrize(("window", "shrink"), [(3, False), (3, True), (40, False)])
-def test_hierarchical_softmax_has_the_expected_gradient(is_cbow, window, shrink):
+@pytest.mark.parametrize(("window", "shrink", "num_shared"), [
+    (3, False, 2), (3, True, 4), (40, False, 3), (3, True, 0), (3, True, 99)])
+def test_hierarchical_softmax_has_the_expected_gradient(is_cbow, window, shrink, num_shared):
     context, output = Context(INPUT), HierarchicalSoftmax(NODES, TREE)
     for words, target, probability in examples(window, is_cbow, shrink):
         hidden, context_cache = context.forward(words)
@@ -117,7 +118,7 @@ def test_hierarchical_softmax_has_the_expected_gradient(is_cbow, window, shrink)
         context.backward(output.backward(probability, cache)[0], context_cache)
     model_class = CBOWTree if is_cbow else SkipGramTree
     sizes = sizes_of(window, max(LENGTHS), is_cbow, RUN)
-    model = model_class(TREE, sizes, shrink_windows=shrink, dtype=np.float64)
+    model = model_class(TREE, sizes, shrink_windows=shrink, num_shared=num_shared, dtype=np.float64)
     d_input, d_nodes = np.zeros_like(INPUT), np.zeros_like(NODES)
     reaches = range(1, window + 1) if is_cbow and shrink else [window]
     for cut, reach in itertools.product(range(sizes.run), reaches):
