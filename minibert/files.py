@@ -59,13 +59,25 @@ def opener_of(start):
 
 
 def write_atomically(path, content):
-    """Write bytes so that `path` holds all of them or what it held before, even after a power cut."""
+    """Write bytes so that `path` holds all of them or what it held before, even after a power cut.
+
+    A symbolic link is followed. A device or a pipe, such as /dev/stdout, is no file to be replaced: the bytes
+    are written to it.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    path = path.resolve()
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path, content):

@@ -1,6 +1,8 @@
 """files.py: tensor files are read bit by bit, and a broken or hostile one ends in a message at once."""
 
 import json
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -138,3 +140,33 @@ def test_what_safetensors_writes_is_read(tmp_path):
             and read[name].shape == array.shape
             and np.array_equal(read[name], array)
         )
+
+
+# --- writing ---
+
+
+def test_a_link_is_followed_and_a_failure_leaves_what_was_there(tmp_path, monkeypatch):
+    (tmp_path / "kept").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    files.write_atomically(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "kept").read_bytes() == b"new"
+
+    def full(handle):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        files.write_atomically(tmp_path / "kept", b"newer")
+    assert (tmp_path / "kept").read_bytes() == b"new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "link"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    files.write_atomically(pipe, b"words")
+    reader.join(timeout=10)
+    assert read == [b"words"] and pipe.is_fifo()

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from minibert import cli
+from minibert.commands.common import quoted
 from minibert.objectives.masked_lm import PRESETS, MaskedLMRecipe
 
 
@@ -22,7 +23,8 @@ def test_pretrain_prints_both_baselines_and_what_to_do_next(corpus, tmp_path, ou
     loss, baseline, gain, side = comparison.groups()
     assert float(gain) == pytest.approx(abs(float(loss) - float(baseline)), abs=2e-3)
     assert side == ("above" if loss > baseline else "below")
-    assert f'minibert fill-mask "{tmp_path / "my run"}" "Return the number of [MASK]' in text
+    arguments = (str(tmp_path / "my run"), "Return the number of [MASK] in the list.")
+    assert f"minibert fill-mask {' '.join(map(quoted, arguments))}" in text
     recipe = json.loads((tmp_path / "my run" / "run.json").read_text(encoding="utf-8"))["recipe"]
     given = {"num_steps": 3, "seq_length": 12, "batch_size": 4, "vocab_size": 110, "threads": 1, "seed": 4}
     assert {name: recipe[name] for name in given} == given
@@ -55,7 +57,7 @@ def test_defaults_are_those_of_the_recipe(monkeypatch):
 @pytest.mark.parametrize("content, message", [
     (None, "does not exist; give python-docs, toy, a text file, or a folder of text files"),
     (b"", "is empty; give a text of two documents or more"),
-    (b"\x89PNG\r\n\0\0\0", "is binary or UTF-16.*give text files saved as UTF-8"),
+    (b"\x89PNG\r\n\0\0\0", "is binary, or in UTF-16.*give text files"),
     ("Caf\xe9 ist auf.\n\nEin Text.".encode("latin-1"), "is not UTF-8: byte 0xe9 at offset 3; save it again"),
     (b"One. Two. Three. Four.", "too small for sentence pairs.*give two documents or more"),
     (b"One.\n\nTwo.\n\nThree.", "too small for sentence pairs"),

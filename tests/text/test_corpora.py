@@ -57,7 +57,7 @@ def test_load_corpus_joins_files_that_are_too_small_alone(tmp_path):
     (b"PNG\0\0\1", "text.txt is binary, .* NUL bytes; give text files saved as UTF-8"),
     ("Text. Text.".encode("utf-16-le"), "is binary, or in UTF-16"),
     ("Text. Text.".encode("utf-32"), "is binary, or in UTF-16 or UTF-32"),
-    (gzip.compress(b"Text. Text.", mtime=0)[:-9], "text.txt is a compressed file that is cut short or broken"),
+    (gzip.compress(b"Text.", mtime=0)[:-9], "text.txt is a compressed file that is cut short or broken"),
     (bz2.compress(b"Text. Text.")[:-9], "text.txt is a compressed file that is cut short or broken"),
     (lzma.compress(b"Text. Text.")[:-9], "text.txt is a compressed file that is cut short or broken"),
     ("Grüße. ".encode("latin-1"), r"text.txt is not UTF-8: byte 0xfc at offset 2; save it again"),
