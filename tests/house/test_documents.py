@@ -1,13 +1,19 @@
-"""What README, guides and lessons point at is there: links, paths of files, dotted names."""
+"""What README, guides and lessons point at is there: links, paths, dotted names, commands and options."""
 
+import argparse
+import contextlib
 import importlib
+import io
 import json
 import pathlib
 import re
+import shlex
 
 import pytest
 
 import minibert
+from minibert.cli import make_parser
+from minibert.commands.bench import add_benchmarks
 
 ROOT = pathlib.Path(minibert.__file__).parent.parent
 
@@ -39,8 +45,9 @@ def stale_links(path, text):
 
 
 def stale_paths(text):
-    for name in re.findall(r"(?<![\w./-])((?:minibert|tests|notebooks)/[\w./-]*\w)", text):
-        if not (ROOT / name).exists():
+    """Yield paths that do not exist; <name> in one stands for any name: one such file must be there."""
+    for name in re.findall(r"(?<![\w./-])((?:minibert|tests|notebooks|\.ci)/(?:[\w./-]|<\w+>)*[\w>])", text):
+        if not list(ROOT.glob(re.sub(r"<\w+>", "*", name))):
             yield name
 
 
@@ -60,18 +67,78 @@ def stale_names(text):
                 break
 
 
+def stale_sections(path, text):
+    """Yield sections of a lesson, as in `[lesson 01](../01_word2vec.ipynb), sections 2 and 7`, it lacks."""
+    sections = r"\]\(([^)\s]+\.ipynb)\), sections? (\d+(?:(?:, | and )\d+)*)"
+    for lesson, numbers in re.findall(sections, text):
+        for number in re.findall(r"\d+", numbers):
+            if f"\n## {number} · " not in TEXTS[(path.parent / lesson).resolve()]:
+                yield f"{lesson}, section {number}"
+
+
+def typed_commands(text):
+    """Yield the words behind `minibert` of each command in a block of code."""
+    for block in re.findall(r"^```[^\n]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for line in re.findall(r"(?:^|&& |\| |; )(?:\$ |!)?(?:\S+ -m )?minibert (.*)", block, re.MULTILINE):
+            words = shlex.split(line, comments=True)
+            ends = [place for place, word in enumerate(words) if word in ("|", "<", ">", "&&", ";")]
+            yield words[: min(ends, default=len(words))]
+
+
+def subparsers(parser):
+    """Return {name: parser} of its subcommands."""
+    found = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return found[0].choices if found else {}
+
+
+def stale_commands(text):
+    """Yield commands in code that the program would refuse, and names and options in text that it lacks."""
+    for words in typed_commands(text):
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                make_parser().parse_args(words)
+            except SystemExit as stop:
+                if stop.code:
+                    yield shlex.join(["minibert", *words])
+    for mentioned in re.findall(r"(?<!`)`minibert ([a-z][^`]*)`", text):
+        words, parser, known = mentioned.split(), make_parser(), {}
+        while words and words[0] in subparsers(parser):
+            parser = subparsers(parser)[words.pop(0)]
+            known |= parser._option_string_actions
+            if parser.prog.endswith(" bench"):
+                add_benchmarks(parser)
+                words = words if words and words[0] in subparsers(parser) else ["bert", *words]
+        if not known or [word for word in words if word.startswith("--") and word not in known]:
+            yield f"minibert {mentioned}"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_named_is_there(name):
     path = ROOT / name
     text = TEXTS[path]
     assert [*stale_links(path, text), *stale_paths(text), *stale_names(text)] == []
+    assert [*stale_sections(path, text), *stale_commands(text)] == []
 
 
 def test_what_is_stale_is_found(tmp_path):
     assert list(
         stale_links(ROOT / "README.md", "[a](nothing.md) [b](README.md) [c](https://example.org)")
     ) == ["nothing.md"]
-    assert list(stale_paths("`minibert/layers/nothing.py`, `minibert/layers/linear.py`")) == [
-        "minibert/layers/nothing.py"
-    ]
+    names = ["minibert/layers/nothing.py", "minibert/layers/linear.py", "tests/<kind>/test_<name>.py",
+             "tests/test_<name>.rst", ".ci/run", ".ci/walk"]
+    assert list(stale_paths(", ".join(f"`{name}`" for name in names))) == [names[0], names[3], names[5]]
     assert list(stale_names("minibert.layers.Linear, minibert.layers.Nothing")) == ["minibert.layers.Nothing"]
+    lesson = "[lesson](notebooks/05_attention.ipynb), section"
+    assert list(stale_sections(ROOT / "README.md", f"{lesson}s 1, 2 and 99; {lesson} 3")) == [
+        "notebooks/05_attention.ipynb, section 99"
+    ]
+    in_text = "`minibert trace --only x`, `minibert bench --rounds 2`, `minibert bench step --model bert`"
+    block = "```sh\n$ minibert toy --seed 1  # one\na && python -m minibert toy --{} 1 | more\n```\n"
+    assert list(stale_commands(in_text + block.format("sample"))) == []
+    wrong = "`minibert dance`, `minibert trace --steps`, `minibert bench --steps 2`\n"
+    assert list(stale_commands(wrong + block.format("steps"))) == [
+        "minibert toy --steps 1",
+        "minibert dance",
+        "minibert trace --steps",
+        "minibert bench --steps 2",
+    ]
