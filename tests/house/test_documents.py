@@ -120,6 +120,13 @@ def test_everything_named_is_there(name):
     assert [*stale_sections(path, text), *stale_commands(text)] == []
 
 
+def test_the_citation_has_the_version_and_the_licence():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (.+)$", text, re.MULTILINE)[1] == minibert.__version__
+    assert "license = MIT\n" in (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    assert "\nlicense: MIT\n" in text
+
+
 def test_what_is_stale_is_found(tmp_path):
     assert list(
         stale_links(ROOT / "README.md", "[a](nothing.md) [b](README.md) [c](https://example.org)")
