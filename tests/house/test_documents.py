@@ -120,6 +120,18 @@ def test_everything_named_is_there(name):
     assert [*stale_sections(path, text), *stale_commands(text)] == []
 
 
+def test_the_checklists_name_files_that_are_there():
+    """CONTRIBUTING.md: what to touch for a layer, a model and a lesson."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for kind in ("layer", "model", "lesson"):
+        checklist = text.partition(f"## Checklist: a {kind}\n")[2].partition("\n## ")[0]
+        items = re.split(r"^- \[ \] ", checklist, flags=re.MULTILINE)[1:]
+        files = [re.findall(r"`([\w.<>/-]+(?:/|\.(?:py|md|ipynb)))`", item) for item in items]
+        assert len(files) >= 9 and all(files), f"an item of the checklist for a {kind} names no file"
+        for name in sum(files, []):
+            assert list(ROOT.glob(re.sub(r"<\w+>", "*", name))), f"{name} is not there"
+
+
 def test_the_citation_has_the_version_and_the_licence():
     text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.search(r"^version: (.+)$", text, re.MULTILINE)[1] == minibert.__version__
