@@ -33,7 +33,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
 SECONDS = {"model family": 8.0, "gradient case": 0.6, "lesson": 35.0}
-PACE = 0.95  # seconds that `work` takes on each of the two cores of the machine of the budgets
+PACE = 0.55  # seconds that `work` takes on each of the two cores of the machine of the budgets
 NUM_SHOWN = 5  # of the gradient cases, of which there are many
 
 

@@ -292,11 +292,18 @@ def exchanges(node, function, calls):
 
 def known_before(node, values, function):
     """Return the locals that have a value before the line of the node."""
-    first = {}
-    for other in ast.walk(function):
-        if isinstance(other, ast.Name) and isinstance(other.ctx, ast.Store):
-            first.setdefault(other.id, other.lineno)
+    first = first_lines(function)
     return {name: value for name, value in values.items() if first.get(name, 0) < node.lineno}
+
+
+@functools.cache
+def first_lines(function):
+    """Return {local: the line where it is first given a value}."""
+    first = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            first.setdefault(node.id, node.lineno)
+    return first
 
 
 def fields_of(owner, values):

@@ -10,6 +10,7 @@ import minibert as mb
 from minibert.gradcheck.cases import CASES
 
 MODEL_ENTRIES = 2  # of each tensor of a whole model; all of them in the exhaustive run
+SHAPES = ("one head", "one token", "batch of one", "no padding")  # of whole models: in the exhaustive run
 
 
 @functools.cache
@@ -32,7 +33,14 @@ def names(case):
     return real + list(layer.parameters())
 
 
-EVERY_GRADIENT = [pytest.param(case, name, id=f"{case} {name}") for case in CASES for name in names(case)]
+def marks(case):
+    is_exhaustive = is_model(CASES[case].layer) and case.endswith(SHAPES)
+    return [pytest.mark.exhaustive] * is_exhaustive
+
+
+EVERY_GRADIENT = [
+    pytest.param(case, name, id=f"{case} {name}", marks=marks(case)) for case in CASES for name in names(case)
+]
 
 
 @pytest.mark.parametrize(("case", "name"), EVERY_GRADIENT)
@@ -41,7 +49,7 @@ def test_gradients(case, name):
     assert row.error <= 1e-12, row
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [pytest.param(case, marks=marks(case)) for case in CASES])
 def test_nothing_else_is_wrong(case):
     """Forward repeats itself, nothing is changed in place, a second backward adds the same gradients."""
     assert not rows(case)[1]
