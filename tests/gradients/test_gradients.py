@@ -10,7 +10,7 @@ import minibert as mb
 from minibert.gradcheck.cases import CASES
 
 MODEL_ENTRIES = 2  # of each tensor of a whole model; all of them in the exhaustive run
-SHAPES = ("one head", "one token", "batch of one", "no padding")  # of whole models: in the exhaustive run
+SHAPES = ("one head", "one token", "batch of one", "no padding")  # of whole models, if exhaustive
 
 
 @functools.cache
