@@ -34,7 +34,8 @@ def test_words_of_a_kind_become_alike(options):
 
 
 def test_equal_seeds_give_equal_vectors():
-    first, second, other = (Word2Vec(sentences(500), vector_size=8, epochs=1, seed=seed) for seed in (3, 3, 4))
+    runs = (Word2Vec(sentences(500), vector_size=8, epochs=1, seed=seed) for seed in (3, 3, 4))
+    first, second, other = runs
     assert first.vectors.tobytes() == second.vectors.tobytes() != other.vectors.tobytes()
 
 
