@@ -118,9 +118,13 @@ def nested_state(arrays, name="state"):
 
 
 def checkpoints(directory):
-    """Return [(step, path)] of the checkpoints in a run's directory, oldest first."""
+    """Return [(step, path)] of the checkpoints in a run's directory, oldest first; [] if it is not there."""
+    try:
+        paths = list(pathlib.Path(directory).glob("checkpoint-*"))
+    except FileNotFoundError:  # a run that begins makes its folder, and removes it again, to see that it can
+        paths = []
     found = []
-    for path in pathlib.Path(directory).glob("checkpoint-*"):
+    for path in paths:
         match = re.fullmatch(r"checkpoint-(\d+)", path.name)
         if match and path.is_dir():
             found.append((int(match[1]), path))

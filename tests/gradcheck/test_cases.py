@@ -128,7 +128,7 @@ def family(monkeypatch, tmp_path):
     """A function that adds a file to the folder of a package, in this test only."""
 
     def add(package, name, text):
-        tmp_path.joinpath(f"{name}.py").write_text(text)
+        tmp_path.joinpath(f"{name}.py").write_text(text, encoding="utf-8")
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
         added.append(f"{package.__name__}.{name}")
 

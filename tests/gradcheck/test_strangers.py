@@ -38,7 +38,7 @@ RIGHT = [stranger.name for stranger in STRANGERS.values() if stranger.truth == "
 def equivalents():
     """Return {("style function", the changed line): why this changes no gradient}."""
     found = {}
-    for paragraph in (FOLDER / "equivalents.txt").read_text().split("\n\n")[1:]:
+    for paragraph in (FOLDER / "equivalents.txt").read_text(encoding="utf-8").split("\n\n")[1:]:
         reason, *entries = paragraph.strip().splitlines()
         found |= {tuple(entry.strip().split(": ", 1)): reason for entry in entries}
     return found

@@ -111,6 +111,6 @@ def test_all_commands_read_standard_input(tmp_path, monkeypatch, capsys):
     one_line = " ".join(WORDS * 20)
     for text, arguments in [(made_up(WORDS), ["pretrain", "--output", str(tmp_path / "run"), *small]),
                             (one_line, ["word2vec", *vectors]), (one_line, ["glove", *vectors])]:
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
         assert cli.main([*arguments, "--corpus", "-"]) == 0, capsys.readouterr().err
         assert "standard input" in capsys.readouterr().out

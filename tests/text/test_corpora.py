@@ -110,10 +110,10 @@ def test_a_corpus_refuses_strings_in_place_of_lists(documents):
 # --- standard input and pipes ---
 
 def test_standard_input(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TWO_DOCUMENTS.encode())))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TWO_DOCUMENTS.encode()), encoding="utf-8"))
     corpus = load_corpus(["-"])
     assert corpus.name == "standard input" and len(corpus.documents) == 2
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff")))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff"), encoding="utf-8"))
     with pytest.raises(CorpusError, match="corpus standard input is not UTF-8: byte 0xff at offset 0"):
         read_files("-")
     monkeypatch.setattr("sys.stdin", None)

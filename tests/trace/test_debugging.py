@@ -528,7 +528,7 @@ def test_after_a_stop_in_a_checked_backward_the_check_goes_on(tmp_path, hook, ty
     """breakpoint() stops in the passes that are not watched, so the first wrong step is still named."""
     (tmp_path / "checked.py").write_text(CHECKED, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "checked.py"], input=typed * 9, capture_output=True, text=True, timeout=60,
+        [sys.executable, "checked.py"], input=typed * 9, capture_output=True, encoding="utf-8", timeout=60,
         env=environment(PYTHONPATH=str(ROOT), PYTHONBREAKPOINT=hook),
         cwd=tmp_path,
     )

@@ -1,6 +1,7 @@
 """Checkpoints: written as a set and flushed before they are seen, found by number, loaded as they were."""
 
 import os
+import pathlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -112,6 +113,15 @@ def test_what_a_killed_run_left_is_removed(training, tmp_path):
     checkpoint.save_checkpoint(tmp_path, 2, training)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000002"]
     assert BertForPreTraining.from_pretrained(tmp_path / "checkpoint-000002")
+
+
+def test_a_folder_that_vanishes_has_no_checkpoints(tmp_path, monkeypatch):
+    def vanish(path, pattern):
+        raise FileNotFoundError(path)
+        yield
+
+    monkeypatch.setattr(pathlib.Path, "glob", vanish)
+    assert checkpoint.checkpoints(tmp_path) == []
 
 
 def test_checkpoints_are_ordered_by_number(tmp_path):
