@@ -144,6 +144,8 @@ def penalty_missing(case):
     rounding = 1e-12 * np.abs(case.numeric).max(initial=0)
     upstream = case.numbers.get("the upstream gradient", 1.0)
     for term, text in ((value * upstream, case.name), (np.sign(value) * upstream, f"sign({case.name})")):
+        if same(np.vdot(case.numeric, term) / np.vdot(term, term) * term, case.numeric):
+            continue  # all of the gradient is a multiple of it: a factor or a sign is wrong
         times = float(np.vdot(difference, term) / np.vdot(term, term))
         is_same = np.abs(difference - times * term).max() <= max(CLOSE * np.abs(difference).max(), rounding)
         if is_same and np.abs(difference).max() > 10 * rounding:
@@ -547,7 +549,9 @@ def known_factors(numbers):
     meanings = {}
     for name, number in numbers.items():
         if number > 0 and number != 1:
-            meanings.setdefault(number, []).append(name)
+            is_size = name.startswith(("axis ", "the size of ", "the count of "))  # named after attributes
+            names = meanings.setdefault(number, [])
+            names.insert(len(names) if is_size else 0, name)
     known = {number: f"{number:.6g} is {' or '.join(names[:2])}" for number, names in meanings.items()}
     sizes = [number for number in known if isinstance(number, int)]
     plain = [

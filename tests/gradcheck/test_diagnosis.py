@@ -130,6 +130,10 @@ PLANTED = [
      "0.2 times tensor, as a penalty"),
     ("penalty missing", GRADIENT, GRADIENT + 1e-8 * np.sign(OTHER), {"values": {"tensor": OTHER}},
      "1e-08 times sign(tensor)"),
+    ("wrong sign", -OTHER, OTHER, {"values": {"tensor": OTHER}}, "wrong sign"),  # a quadratic loss: no penalty
+    ("constant factor", 2 * OTHER, OTHER, {"values": {"tensor": OTHER}}, "2 times too large"),
+    ("constant factor", GRADIENT / 3, GRADIENT,
+     {"numbers": {"axis 1 of x": 3, "axis 0 of z": 3, "num_layers": 3}}, "3 is num_layers or axis 1 of x"),
     *[("softmax", wrong, PRODUCT - PROBS * PRODUCT.sum(-1, keepdims=True),
        {"values": {"probs": PROBS}, "steps": {"d_probs": OTHER}}, words) for wrong, words in [
         (PRODUCT, "the sum is left out"), (PRODUCT * (1 - PROBS), "only the diagonal"),
