@@ -130,7 +130,7 @@ PLANTED = [
      "0.2 times tensor, as a penalty"),
     ("penalty missing", GRADIENT, GRADIENT + 1e-8 * np.sign(OTHER), {"values": {"tensor": OTHER}},
      "1e-08 times sign(tensor)"),
-    ("wrong sign", -OTHER, OTHER, {"values": {"tensor": OTHER}}, "wrong sign"),  # a quadratic loss: no penalty
+    ("wrong sign", -OTHER, OTHER, {"values": {"tensor": OTHER}}, "wrong sign"),  # a quadratic loss
     ("constant factor", 2 * OTHER, OTHER, {"values": {"tensor": OTHER}}, "2 times too large"),
     ("constant factor", GRADIENT / 3, GRADIENT,
      {"numbers": {"axis 1 of x": 3, "axis 0 of z": 3, "num_layers": 3}}, "3 is num_layers or axis 1 of x"),
