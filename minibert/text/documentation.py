@@ -219,13 +219,18 @@ def _paragraphs(lines):
 
 
 def _without_markup(text):
-    text = re.sub(r":[\w:+.-]+:`", "`", text)                       # :func:`sum`      -> `sum`
-    text = re.sub(r"`([^`<]+?)\s*<[^`>]*>`", r"`\1`", text)         # `words <target>` -> `words`
-    text = re.sub(r"`~[\w.]*?(\w+)`", r"`\1`", text)                # `~numpy.sum`     -> `sum`
-    text = re.sub(r"`+[!.]?([^`]*)`+_{0,2}", r"\1", text)           # `words`, ``words``, `words`_ -> words
-    text = re.sub(r"(?<!\w)(\*\*?)(\w[^*]*)\1(?!\w)", r"\2", text)  # *words*, **words** -> words
-    text = re.sub(r"\s*\[[#\d]\w*\]_", "", text)                    # a footnote mark [1]_
-    return re.sub(r"\\([*`_|\\ ])", r"\1", text)                    # \* -> *
+    if "`" in text:  # most texts have no mark at all, and looking for one is fast
+        text = re.sub(r":[\w:+.-]+:`", "`", text)                       # :func:`sum`      -> `sum`
+        text = re.sub(r"`([^`<]+?)\s*<[^`>]*>`", r"`\1`", text)         # `words <target>` -> `words`
+        text = re.sub(r"`~[\w.]*?(\w+)`", r"`\1`", text)                # `~numpy.sum`     -> `sum`
+        text = re.sub(r"`+[!.]?([^`]*)`+_{0,2}", r"\1", text)           # `words`, ``words``, `words`_
+    if "*" in text:
+        text = re.sub(r"(?<!\w)(\*\*?)(\w[^*]*)\1(?!\w)", r"\2", text)  # *words*, **words** -> words
+    if "]_" in text:
+        text = re.sub(r"\s*\[[#\d]\w*\]_", "", text)                    # a footnote mark [1]_
+    if "\\" in text:
+        text = re.sub(r"\\([*`_|\\ ])", r"\1", text)                    # \* -> *
+    return text
 
 
 def is_sentence(text):
