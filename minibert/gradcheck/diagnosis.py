@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.gradcheck import known_layers
-from minibert.gradcheck.evidence import CLOSE, Case, differs, fits_last_axes, same, without_own
+from minibert.gradcheck.evidence import CLOSE, Case, derivatives, differs, fits_last_axes, same, without_own
 
 IGNORE_INDEX = -100
 NOT_RECOGNISED = "not recognised"
@@ -185,13 +185,7 @@ def derivative_missing(case):
     for name, value in case.values.items():
         if value.shape != case.numeric.shape or value.dtype.kind != "f" or not value.ndim:
             continue
-        for factor, text in (
-            (1 - value * value, f"1 - {name}^2, the derivative of tanh"),
-            (value * (1 - value), f"{name} (1 - {name}), the derivative of the sigmoid"),
-            (1 - value, f"1 - {name}"),
-            ((value > 0) * 1.0, f"{name} > 0, the derivative of ReLU"),
-            (value, name),
-        ):
+        for factor, text in (*derivatives(name, value), (value, name)):
             if np.ptp(factor) and same(case.analytic * factor, case.numeric):
                 return f"the factor {text}, is missing.".replace(f"{name}, is", f"{name} is")
 
@@ -512,6 +506,7 @@ PATTERNS = [
     ("passed on", passed_on),
     ("rotated forward", known_layers.rotated_forward),
     ("derivative missing", derivative_missing),
+    ("derivative before a product", known_layers.derivative_before_product),
     ("number for gradient", number_for_gradient),
     ("term exchanged", term_exchanged),
     ("product transposed", product_not_transposed),
@@ -520,6 +515,7 @@ PATTERNS = [
     ("added constant", added_constant),
     ("share missing", lookup_share),
     ("repeated ids", repeated_ids),
+    ("product missing", known_layers.product_missing),
     ("one step only", known_layers.one_step_only),
     ("at the labels", known_layers.at_the_labels),
     ("sum of targets", known_layers.sum_of_targets),

@@ -55,3 +55,11 @@ def without_own(case):
 def fits_last_axes(value, gradient):
     """True for a gain: an array that multiplies the last axes of a tensor, and is no number."""
     return 0 < value.ndim <= gradient.ndim and value.shape == gradient.shape[-value.ndim :] and value.size > 1
+
+
+def derivatives(name, value):
+    """Yield (factor, text) of the derivatives that are computed from a function's value."""
+    yield 1 - value * value, f"1 - {name}^2, the derivative of tanh"
+    yield value * (1 - value), f"{name} (1 - {name}), the derivative of the sigmoid"
+    yield 1 - value, f"1 - {name}"
+    yield (value > 0) * 1.0, f"{name} > 0, the derivative of ReLU"

@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 
-from minibert.gradcheck.evidence import CLOSE, differs, fits_last_axes, same, without_own
+from minibert.gradcheck.evidence import CLOSE, derivatives, differs, fits_last_axes, same, without_own
 
 EPSILONS = (0.0, 1e-12, 1e-8, 1e-6, 1e-5, 1e-3)  # that layers add to a variance
 
@@ -33,6 +33,51 @@ def wrong_axis(case):
                 f"it is the sum of (the gradient of {step}){times} over {_text(wrong[0])}, and should be the "
                 f"sum over {_text(right[0])}."
             )
+
+
+def product_missing(case):
+    """Of a tensor that is used twice, the share of one use is left out, and that share is a product."""
+    difference = case.numeric - case.analytic
+    for step, gradient in case.steps.items():
+        for text, share in _products(step, gradient, case.values):
+            if share.size > 2 and share.any() and same(difference, share):
+                return (
+                    f"a term is missing, {text}: where a tensor is used twice, the gradients of both uses "
+                    "are added."
+                )
+
+
+def derivative_before_product(case):
+    """y = tanh(x W), and backward goes through the product at once: d_x = d_y Wᵀ."""
+    for step, gradient in case.steps.items():
+        for text, whole in _products(step, gradient, case.values):
+            if not same(case.analytic, whole):
+                continue
+            for name, value in case.values.items():
+                if value.shape != gradient.shape or not _is_float(value):
+                    continue
+                for factor, meaning in derivatives(name, value):
+                    right = dict(_products(step, gradient * factor, case.values))
+                    if same(right[text], case.numeric):
+                        return f"it is {text}, and the factor {meaning}, is missing before the product."
+
+
+def _products(step, gradient, values):
+    """Yield (text, the product) of a gradient with each array that it can be multiplied with."""
+    step = step if step.isidentifier() else f"(the gradient of {step})"
+    for name, value in values.items():
+        if not _is_float(value) or not value.ndim or not gradient.ndim:
+            continue
+        if value.ndim == 2 and gradient.shape[-1] == value.shape[1]:
+            yield f"{step} @ {name}.T", gradient @ value.T
+        if value.ndim == 2 and gradient.shape[-1] == value.shape[0]:
+            yield f"{step} @ {name}", gradient @ value
+        if value.ndim >= 2 and value.shape[:-1] == gradient.shape[:-1]:
+            rows, d_rows = (array.reshape(-1, array.shape[-1]) for array in (value, gradient))
+            yield f"{name}.T @ {step}", rows.T @ d_rows
+        if value.ndim == gradient.ndim == 1:
+            yield f"outer({name}, {step})", np.outer(value, gradient)
+            yield f"outer({step}, {name})", np.outer(gradient, value)
 
 
 def one_step_only(case):

@@ -201,11 +201,60 @@ def soft_cross_entropy_backward(dloss, cache):
     return dloss * (p - target) / len(p)
 
 
+def two_projections(states, first, second):
+    a = states @ first
+    b = states @ second
+    y = np.tanh(a) * b
+    return y, (states, first, second, a, b)
+
+
+def two_projections_backward(of_first, of_second):
+    def backward(dy, cache):
+        states, first, second, a, b = cache
+        da = dy * b * (1 - np.tanh(a) ** 2)
+        db = dy * np.tanh(a)
+        return of_first * (da @ first.T) + of_second * (db @ second.T), states.T @ da, states.T @ db
+
+    return backward
+
+
+def pooled(states, w):
+    scores = states @ w
+    exponentials = np.exp(scores)
+    p = exponentials / exponentials.sum()
+    return p @ states, (states, w, p)
+
+
+def pooled_backward(of_scores, of_states):
+    def backward(dy, cache):
+        states, w, p = cache
+        dp = states @ dy
+        dscores = p * (dp - (p * dp).sum())
+        return of_scores * np.outer(dscores, w) + of_states * np.outer(p, dy), states.T @ dscores
+
+    return backward
+
+
+def dense(x, w):
+    y = np.tanh(x @ w)
+    return y, (x, w, y)
+
+
+def dense_backward(has_factor_for_x, has_factor_for_w):
+    def backward(dy, cache):
+        x, w, y = cache
+        da = dy * (1 - y * y)
+        return (da if has_factor_for_x else dy) @ w.T, x.T @ (da if has_factor_for_w else dy)
+
+    return backward
+
+
 LABELS = np.array([0, 3, 1, 4, 4, 2])
 SCORES = normal(6, 5)
 IN_GAMMA = normal(4, 5), RNG.uniform(0.5, 2, 5)
 IN_GAMMA_3 = normal(2, 3, 5), RNG.uniform(0.5, 2, 5)
 SQUARE = normal(5, 5), RNG.uniform(0.5, 2, 5)
+PROJECTED = normal(3, 4), normal(4, 5), normal(4, 5)
 
 # pattern, forward, backward, inputs, keyword inputs, name of the wrong gradient, words of the sentence
 PLANTED = [
@@ -249,6 +298,18 @@ PLANTED = [
      "the 1 of the label is added"),
     ("at the labels", cross_entropy, cross_entropy_backward(-1.0, 0.0), (SCORES, LABELS), {}, "logits",
      "the other classes' entries are left out"),
+    ("product missing", two_projections, two_projections_backward(0, 1), PROJECTED, {}, "states",
+     "a term is missing, da @ first.T"),
+    ("product missing", two_projections, two_projections_backward(1, 0), PROJECTED, {}, "states",
+     "a term is missing, db @ second.T"),
+    ("product missing", pooled, pooled_backward(0, 1), (normal(4, 3), normal(3)), {}, "states",
+     "outer(dscores, w)"),
+    ("product missing", pooled, pooled_backward(1, 0), (normal(4, 3), normal(3)), {}, "states",
+     "the gradient of the output)"),
+    ("derivative before a product", dense, dense_backward(False, True), (normal(5, 4), normal(4, 3)), {},
+     "x", "1 - cache.2^2, the derivative of tanh, is missing before the product"),
+    ("derivative before a product", dense, dense_backward(True, False), (normal(5, 4), normal(4, 3)), {},
+     "w", "it is x.T @ (the gradient of the output)"),
     ("sum of targets", soft_cross_entropy, soft_cross_entropy_backward, (SCORES,),
      {"target": RNG.uniform(0, 1, (6, 5))}, "logits", "p * target.sum(-1) - target"),
 ]
