@@ -30,7 +30,7 @@ from nbclient.exceptions import CellExecutionError
 from minibert.course import exercises
 
 FOLDER = pathlib.Path(__file__).parent
-TIMEOUT = 600  # seconds for one cell: the slowest needs 40 on two idle cores
+TIMEOUT = 600  # seconds for one cell: the slowest needs 15 on two idle cores
 QUOTED = re.compile(
     r"(?P<number>[-−]?\d[\d,]*(?:\.\d+)?(?:[eE][-+−]?\d+)?)\s?%?\**`?"
     r"<!--\s*(?P<expression>.+?)\s*-->"
