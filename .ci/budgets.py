@@ -6,8 +6,8 @@
 A budget holds for the machine it was set on: two cores, both busy. On a machine that is slower, always or
 today, every budget is multiplied by its pace: the time of a fixed piece of work on all cores at once,
 relative to that machine. Measure it before and after the tests: the slowest counts. A faster machine has
-the same budgets. What is over its budget is marked; over 1.5 times its budget, the check fails: runs of one
-test on a shared machine differ by as much.
+the same budgets. What is over its budget is marked; the check fails over TOLERANCE times a budget, since
+runs of one test on a shared machine differ.
 
     model family   all tests about one file of models/ or word_vectors/ with its companions (glove_counts is
                    glove's): those of a file named after it, tests/*/test_FAMILY*.py, and those of
@@ -34,7 +34,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
 SECONDS = {"model family": 8.0, "gradient case": 0.6, "lesson": 35.0}
-TOLERANCE = 1.5  # times a budget
+TOLERANCE = {"model family": 1.25, "gradient case": 1.25, "lesson": 1.5}  # times the budget
 PACE = 0.51  # seconds that `work` takes on each of the two cores of the machine of the budgets
 NUM_SHOWN = 5  # of the gradient cases, of which there are many
 
@@ -145,7 +145,7 @@ def table(seconds, slowness):
         over += [
             f"{kind} {name}: {number:.2f} s of {budget:.2f}"
             for name, number in entries.items()
-            if number > budget * TOLERANCE
+            if number > budget * TOLERANCE[kind]
         ]
         shown = list(entries.items())[: NUM_SHOWN if kind == "gradient case" else None]
         for name, number in shown:
@@ -167,7 +167,7 @@ def check(paces, reports):
         f"this machine takes {slowness:.2f} times as long as the one of the budgets"
     )
     lines = [f"over budget: {line}" for line in over]
-    print("\n".join(lines) or f"nothing is over {TOLERANCE} times its budget")
+    print("\n".join(lines) or "nothing is over its budget by more than the tolerance")
     return 1 if over else 0
 
 

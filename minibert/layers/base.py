@@ -92,7 +92,6 @@ class Layer:
             parameter.grad = np.zeros(parameter.value.shape, parameter.value.dtype)
         return duplicate
 
-
     def __repr__(self):
         """Return the path, once trace.name(model) was called, the class, and the parameters' shapes."""
         try:

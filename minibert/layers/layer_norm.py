@@ -14,7 +14,7 @@ class LayerNormCache(NamedTuple):
 
 
 class LayerNorm(Layer):
-    """y = γ · x̂ + β with x̂ = (x − mean(x)) / sqrt(var(x) + eps), over the last axis (Ba et al. 2016, eq. 4).
+    """y = γ · x̂ + β, x̂ = (x − mean(x)) / sqrt(var(x) + eps), over the last axis (Ba et al. 2016, eq. 4).
 
     Every token is normalised by itself: no statistics are shared between tokens or kept between calls.
 
