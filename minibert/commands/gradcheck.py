@@ -6,6 +6,7 @@ The functions below `run` say what they find, line by line, and return the verdi
 import functools
 import inspect
 import math
+import os
 import runpy
 import time
 from typing import NamedTuple
@@ -205,6 +206,8 @@ def check_file(path, method="complex", intermediates=False, say=print):
     """
     from minibert.gradcheck import GradientCheckError, check_gradients
 
+    if not os.path.isfile(path):
+        raise ValueError(f"{path} does not exist: give a Python file, or a name from minibert gradcheck --list")
     names = runpy.run_path(path, run_name="minibert_gradcheck")
     found, unmade = layers_of(names)
     advice = f"make one in the file, as in layer = {unmade[0]}(...)" if unmade else ""

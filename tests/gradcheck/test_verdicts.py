@@ -465,6 +465,11 @@ def test_a_file_of_ones_own(tmp_path, capfd, factor, forward, code, words):
     assert words in " ".join(output.split()) and output.index("Dense\n") < output.index("square\n")
 
 
+def test_a_file_that_is_not_there(capfd):
+    assert cli.main(["gradcheck", "nowhere/my_layer.py"]) == 2
+    assert "nowhere/my_layer.py does not exist: give a Python file" in capfd.readouterr().err
+
+
 def test_a_class_that_nobody_made_is_named(tmp_path, capfd):
     path = tmp_path / "my_layer.py"
     path.write_text(FILE.format(factor=1, forward="x * x") + SIZED)
