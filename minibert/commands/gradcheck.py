@@ -207,7 +207,7 @@ def check_file(path, method="complex", intermediates=False, say=print):
     from minibert.gradcheck import GradientCheckError, check_gradients
 
     if not os.path.isfile(path):
-        raise ValueError(f"{path} does not exist: give a Python file, or a name from minibert gradcheck --list")
+        raise ValueError(f"{path} does not exist: give a Python file, or a name that --list shows")
     names = runpy.run_path(path, run_name="minibert_gradcheck")
     found, unmade = layers_of(names)
     advice = f"make one in the file, as in layer = {unmade[0]}(...)" if unmade else ""
