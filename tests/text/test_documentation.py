@@ -1,5 +1,7 @@
 """The python-docs corpus: English is kept, code is not, and nothing is imported or executed to read it."""
 
+import gc
+
 import pytest
 
 from minibert.text import documentation, python_docs, split_held_out
@@ -107,6 +109,7 @@ def test_sources_are_parsed_not_executed(tmp_path, monkeypatch):
          "Return how many days there are in all.", "Return an item of this array as a scalar."],
         ["A week of some number of days.", "Return the first day of this week."],  # the third is a repetition
     ]
+    assert gc.isenabled()  # while a file is parsed it is not
 
 
 @pytest.fixture(scope="module")
