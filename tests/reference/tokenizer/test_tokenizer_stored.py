@@ -62,11 +62,15 @@ def words_of(number, result):
 
 
 @pytest.mark.parametrize("column, options", list(enumerate([UNCASED, CASED])), ids=["uncased", "cased"])
-def test_every_code_point(column, options):
+@pytest.mark.parametrize("end, at_least", [
+    pytest.param(0x10000, 55_000, id="basic plane"),
+    pytest.param(0x110000, 280_000, id="all planes", marks=pytest.mark.exhaustive),
+])
+def test_every_code_point(end, at_least, column, options):
     results = stored_results()
     tokenizer = BasicTokenizer(**options)
-    numbers = code_points()
-    assert len(numbers) > 280_000
+    numbers = [number for number in code_points() if number < end]
+    assert len(numbers) > at_least
 
     def expected_words(number):
         return words_of(number, results[number][column]) if number in results else [f"a{chr(number)}b"]
