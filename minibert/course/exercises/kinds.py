@@ -231,6 +231,9 @@ class Function(NamedTuple):
 class Value(NamedTuple):
     """A value: a prediction, or a result read off. A dict is compared key by key.
 
+    A dict earns part of the points: each wrong entry takes back a right one, so that guessing between two
+    answers earns nothing on average. An entry that is left as dots takes nothing back.
+
     Attributes:
         name, points.
         expected:  number, string, tuple, array or dict.
@@ -281,8 +284,11 @@ class Value(NamedTuple):
         if not lines:
             text = "right" if len(self.expected) == 1 else f"all {len(self.expected)} right"
             return Result(self.name, of, of, text)
-        right = f"{len(self.expected) - len(lines)} of {len(self.expected)} right"
-        return Result(self.name, 0, of, "\n".join([right, *lines, self.hint]).rstrip())
+        num_right = len(self.expected) - len(lines)
+        num_wrong = sum(given is not ... and given is not None for given in answer.values()) - num_right
+        points = of * max(0, num_right - num_wrong) // len(self.expected)
+        right = f"{num_right} of {len(self.expected)} right"
+        return Result(self.name, points, of, "\n".join([right, *lines, self.hint]).rstrip())
 
     def _text_of_entry(self, key, given):
         """Return the sentence about one wrong entry of a dict."""

@@ -217,6 +217,15 @@ def test_a_dict_is_compared_key_by_key_and_the_answer_is_not_given_away(answer, 
 
 
 @pytest.mark.parametrize(
+    "num_right, num_wrong, points", [(6, 0, 4), (5, 1, 2), (5, 0, 3), (3, 3, 0), (2, 4, 0)]
+)
+def test_a_wrong_entry_of_a_dict_takes_back_a_right_one(num_right, num_wrong, points):
+    exercise = Value(name="letters", points=4, expected=dict.fromkeys("abcdef", "zero"))
+    given = ["zero"] * num_right + ["not zero"] * num_wrong + [...] * (6 - num_right - num_wrong)
+    assert exercise.grade(dict(zip("abcdef", given))).points == points
+
+
+@pytest.mark.parametrize(
     "expected, right, wrong",
     [
         (0.5, 0.5 + 1e-12, 0.51),
