@@ -85,11 +85,11 @@ def add_vector_options(command, vector_size, window, epochs):
     add_seed(command)
 
 
-def check_folder(path):
-    """Raise ValueError if the folder of an --output file does not exist: better before the training."""
+def check_folder(path, option="--output"):
+    """Raise ValueError if the folder of a file to write does not exist: better before the work."""
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
-        raise ValueError(f"--output {path}: there is no folder {folder}; make it first")
+        raise ValueError(f"{option} {path}: there is no folder {folder}; make it first")
 
 
 def say_where(vectors, path):
