@@ -11,8 +11,8 @@ import minibert.commands
 from minibert import cli
 
 COMMANDS = (
-    "bench embed fill-mask glove gradcheck grade neighbours next-sentence pretrain toy trace word2vec".split()
-)
+    "bench embed fill-mask glove gradcheck grade handout neighbours next-sentence pretrain toy trace word2vec"
+).split()
 
 
 def test_help_of_every_command(capsys):

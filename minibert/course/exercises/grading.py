@@ -32,7 +32,8 @@ class Grading(NamedTuple):
 
     Attributes:
         file:    its path, as it was given.
-        student: who handed it in: the file's name without its ending and without " (1)".
+        student: who handed it in: the id that `exercises.student` was given; without one the file's name,
+                 without its ending and without " (1)".
         lesson:  its number, "05": the lesson that most of the checked exercises belong to.
         results: a Result for every exercise of the lesson, in its order.
         errors:  what stopped a cell or the file, one text each.
@@ -108,12 +109,13 @@ def grade(path, timeout=120):
         given.write_text(json.dumps(cells), encoding="utf-8")
         command = [sys.executable, "-m", "minibert.course.exercises.grading", str(given), str(found)]
         trouble = _run_process(command, path.parent, pathlib.Path(folder, "stderr"), timeout)
-        answer = {"results": [], "errors": [], "cell": path.name}
+        answer = {"student": None, "results": [], "errors": [], "cell": path.name}
         if found.exists():
             answer = json.loads(found.read_text(encoding="utf-8"))
     trouble = trouble or (answer["cell"] and "it ended the process that ran it")
     errors = answer["errors"] + ([f"{answer['cell'] or path.name}: {trouble}"] if trouble else [])
-    return _grading(path, cells, [Result(**result) for result in answer["results"]], errors)
+    grading = _grading(path, cells, [Result(**result) for result in answer["results"]], errors)
+    return grading._replace(student=answer["student"] or grading.student)
 
 
 def _run_process(command, folder, stderr, timeout):
@@ -230,7 +232,8 @@ def _main(given, found):
 def _store(found, cell, errors):
     """Write what is known before a cell is run; whole or not at all."""
     results = [result._asdict() for result in exercises.recorded]
-    write_json(found, {"results": results, "errors": errors, "cell": cell})
+    student = exercises.students[-1] if exercises.students else None
+    write_json(found, {"student": student, "results": results, "errors": errors, "cell": cell})
 
 
 if __name__ == "__main__":

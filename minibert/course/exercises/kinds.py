@@ -70,11 +70,12 @@ class Gradients(NamedTuple):
     Attributes:
         name, points: (for the forward, for the backward).
         inputs:    function of a numpy Generator: the positional arguments of forward, float64 (or integers).
-        values:    the first entries of y for inputs(default_rng(0)), to six digits.
+        values:    the first entries of y for inputs(default_rng(seed)), to six digits.
         shape:     of y, to report a wrong one; None: not compared.
         constants: keyword arguments of forward, or a function of the Generator that returns them.
         mistakes:  Mistakes: functions of (*inputs, **constants) that return a wrong y.
         hint:      printed if the forward is wrong in another way.
+        seed:      of the Generator; `values` belong to it.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Gradients(NamedTuple):
     constants: Any = None
     mistakes: tuple = ()
     hint: str = ""
+    seed: Any = 0
 
     @property
     def of(self):
@@ -130,15 +132,16 @@ class Gradients(NamedTuple):
             parameter.grad = np.zeros(parameter.value.shape)
         return layer, layer.forward, layer.backward
 
-    def _arguments(self):
-        rng = np.random.default_rng(0)
+    def arguments(self):
+        """Return (inputs, constants) of forward, drawn from the seed; new arrays at each call."""
+        rng = np.random.default_rng(self.seed)
         inputs = self.inputs(rng)
         constants = self.constants(rng) if callable(self.constants) else self.constants or {}
         return inputs, constants
 
     def _check_forward(self, forward):
         """Run the forward; return its cache and a random d_y."""
-        inputs, constants = self._arguments()
+        inputs, constants = self.arguments()
         result = _run(forward, *copy.deepcopy(inputs), **copy.deepcopy(constants))
         if not isinstance(result, tuple) or len(result) != 2:
             raise Wrong(f"it should return two things, (y, cache); it returned {_kind(result)}.")
@@ -158,7 +161,7 @@ class Gradients(NamedTuple):
         return cache, np.random.default_rng(2).standard_normal(y.shape)[()]
 
     def _check_backward(self, layer, backward, d_y, cache):
-        inputs, constants = self._arguments()
+        inputs, constants = self.arguments()
         gradients = _run(backward, d_y, cache, empty_is_todo=any(_is_float(item) for item in inputs))
         if isinstance(gradients, tuple) and any(gradient is ... for gradient in gradients):
             raise NotDone(_TODO)
@@ -373,6 +376,12 @@ def _close(found, expected, tolerance):
     """Whether all numbers agree, relative to the largest expected one."""
     scale = max(np.abs(expected).max(initial=0), 1e-3)
     return bool(np.isfinite(found).all() and np.abs(found - expected).max(initial=0) <= tolerance * scale)
+
+
+def differs(found, y, values, tolerance):
+    """Whether a result has another shape than y, or another beginning than these values."""
+    found = np.asarray(found)
+    return found.shape != y.shape or not _close(found.ravel()[: len(values)], values, tolerance)
 
 
 def _is_number(item):

@@ -1,0 +1,108 @@
+"""References of lesson 12, pretraining."""
+
+import math
+
+import numpy as np
+
+from minibert.course.exercises.variants import Reference
+from minibert.layers.cross_entropy import IGNORE_INDEX
+
+
+def warmup_decay(step, num_steps, num_warmup_steps, peak):
+    if step < num_warmup_steps:
+        return peak * (step + 1) / num_warmup_steps
+    return peak * (num_steps - step) / (num_steps - num_warmup_steps)
+
+
+def draw_steps(rng):
+    num_steps, num_warmup_steps = int(rng.integers(40, 90)), int(rng.integers(5, 15))
+    steps = (0, int(rng.integers(1, num_warmup_steps)), int(rng.integers(num_warmup_steps, num_steps)))
+    return [(step, num_steps, num_warmup_steps, 0.003) for step in steps]
+
+
+def adamw_step(value, grad, first, second, step, lr, beta1, beta2, eps, weight_decay):
+    first = beta1 * first + (1 - beta1) * grad
+    second = beta2 * second + (1 - beta2) * grad * grad
+    update = first / (1 - beta1**step) / (np.sqrt(second / (1 - beta2**step)) + eps)
+    decay = weight_decay * value if value.ndim > 1 else 0.0
+    return value - lr * (update + decay), first, second
+
+
+def draw_parameters(rng):
+    cases = []
+    for shape in ((2, 3), (4,)):
+        value, grad, first = rng.standard_normal((3, *shape))
+        second = rng.uniform(0.1, 2.0, shape)
+        cases.append((value, grad, first, second, int(rng.integers(2, 9)), 0.05, 0.7, 0.9, 0.02, 0.3))
+    return cases
+
+
+def clip_global_norm(gradients, max_norm):
+    norm = math.sqrt(sum(float((grad * grad).sum()) for grad in gradients))
+    return [grad * min(1.0, max_norm / max(norm, 1e-300)) for grad in gradients]
+
+
+def draw_gradients(rng):
+    gradients = [rng.standard_normal(shape) for shape in ((2, 3), (4,), (1, 5))]
+    return [(gradients, 1.5), (gradients, 50.0)]
+
+
+def baseline_losses(pieces, is_next, predicted):
+    return {
+        "untrained": math.log(pieces),
+        "untrained_perplexity": float(pieces),
+        "unigram": 1.75 * math.log(2),
+        "unigram_accuracy": 0.5,
+        "half_certain": 0.5 * math.log(2),
+        "always_not_next": 1 - is_next / 100,
+        "averaged_over_all": predicted / 100 * math.log(pieces),
+    }
+
+
+def draw_baselines(rng):
+    return {
+        "pieces": 100 * int(rng.integers(80, 500)),
+        "is_next": int(rng.choice([20, 25, 30, 35, 45])),
+        "predicted": int(rng.choice([10, 12, 20, 25, 30])),
+    }
+
+
+def micro_batches(batches, weight):
+    x = np.concatenate([x for x, _ in batches])
+    labels = np.concatenate([labels for _, labels in batches])
+    counted = labels != IGNORE_INDEX
+    logits = x[counted] @ weight
+    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    onehot = np.eye(weight.shape[1])[labels[counted]]
+    loss = -np.log((probs * onehot).sum(axis=1)).mean()
+    return loss, x[counted].T @ (probs - onehot) / counted.sum()
+
+
+def draw_batches(rng):
+    batches = []
+    for size in (4, 1, 6):
+        labels = rng.integers(0, 5, size)
+        labels[: size // 2] = IGNORE_INDEX
+        batches.append((rng.standard_normal((size, 3)), labels))
+    return [(batches, rng.standard_normal((3, 5)))]
+
+
+def z_loss(logits, labels, z_weight):
+    counted = labels != IGNORE_INDEX
+    rows = logits[counted]
+    log_z = np.log(np.exp(rows).sum(axis=-1))
+    return (log_z - rows[np.arange(len(rows)), labels[counted]] + z_weight * log_z * log_z).mean()
+
+
+REFERENCES = {
+    "warmup_decay": Reference(warmup_decay, draw_steps),
+    "adamw_step": Reference(adamw_step, draw_parameters),
+    "clip_global_norm": Reference(clip_global_norm, draw_gradients),
+    "baseline_losses": Reference(
+        baseline_losses,
+        draw_baselines,
+        "{pieces} pieces; {is_next} % of the pairs are “next”; {predicted} % of the tokens are predicted",
+    ),
+    "micro_batches": Reference(micro_batches, draw_batches),
+    "z_loss": Reference(z_loss),
+}
