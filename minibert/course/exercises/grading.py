@@ -17,6 +17,7 @@ import sys
 import tempfile
 from typing import NamedTuple
 
+import minibert
 from minibert.course import exercises
 from minibert.course.exercises.kinds import Result
 from minibert.files import write_json
@@ -120,8 +121,8 @@ def grade(path, timeout=120):
 
 def _run_process(command, folder, stderr, timeout):
     """Run a command in a folder, nothing to read and nobody to print to; return why it failed."""
-    package = str(pathlib.Path(exercises.__file__).parents[2])
-    python_path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    ours = str(pathlib.Path(minibert.__file__).resolve().parents[1])
+    python_path = os.pathsep.join(filter(None, [ours, os.environ.get("PYTHONPATH")]))
     with open(stderr, "wb") as messages:
         process = subprocess.Popen(
             command,

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import minibert
 from minibert.course import exercises
 from minibert.course.exercises.grading import _grading, grade, student_by_name
 from minibert.course.exercises.kinds import Result
@@ -90,6 +91,13 @@ def test_a_cell_that_stops_does_not_cost_the_others_their_points(notebook):
     names = [error.split(":")[1].strip() for error in grading.errors]
     assert names == ["ZeroDivisionError", "SyntaxError", "EOFError", "SystemExit"]
     assert grading.errors[0].startswith("cell 3") and "problem: cell 3: ZeroDivisionError" in str(grading)
+
+
+def test_the_minibert_that_grades_is_the_one_that_runs(script, tmp_path, monkeypatch):
+    """Also where another one is installed, and PYTHONPATH names a folder that depends on where one is."""
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    grading = grade(script(SOFTMAX + CHECK + "\nimport minibert; raise ValueError(minibert.__file__)"))
+    assert grading.errors == [f"handed_in.py: ValueError: {pathlib.Path(minibert.__file__).resolve()}"]
 
 
 def test_checked_twice_the_last_time_counts(script):
