@@ -33,6 +33,11 @@ def add(commands):
         help="write a table with a line for each file, which Excel opens with names in any language",
     )
     command.add_argument(
+        "--students", type=pathlib.Path, metavar="LIST",
+        help="the list that `minibert handout` was given: the table has its order, also a line for whoever "
+        "handed in nothing, and ids that are not in the list are named",
+    )
+    command.add_argument(
         "--json", action="store_true", help="print a list with an object for each file, for a script"
     )
     command.add_argument(
@@ -45,6 +50,7 @@ def run(options):
     """Run `minibert grade`; return 1 if a file could not be graded, else 0."""
     if options.csv:
         check_folder(options.csv, "--csv")
+    students = read_ids(options.students) if options.students else []
     rows = []
     try:
         for path in expanded(options.files):
@@ -53,11 +59,14 @@ def run(options):
                 say(f"\n{text}" if rows else text)
             rows.append(row)
     finally:  # also after Ctrl-C: the points so far are not lost
-        repeated = mark_repeated(rows)
+        remarks = mark_repeated(rows)
+        if students:
+            rows, others = by_list(rows, students)
+            remarks += others
         if options.json:
             say(json.dumps(rows, indent=1))
-        elif repeated:
-            say("\n" + "\n".join(repeated))
+        elif remarks:
+            say("\n" + "\n".join(remarks))
         if options.csv and rows:
             write_csv(options.csv, rows)
     return 1 if any("error" in row for row in rows) else 0
@@ -122,6 +131,28 @@ def mark_repeated(rows):
     return sentences
 
 
+def read_ids(path):
+    """Return the ids of a list of students."""
+    from minibert.course.exercises.handout import read_students
+
+    return [student.id for student in read_students(path)]
+
+
+def by_list(rows, students):
+    """Return the rows in the order of a list of students, with those who handed in nothing; and remarks."""
+    place = {student: number for number, student in enumerate(students)}
+    remarks = []
+    for row in rows:
+        if row["student"] not in place:
+            remarks.append(f"{row['student']} is not in the list of students: {row['file']}")
+            row.setdefault("errors", []).append("no student of the list has this id")
+    absent = sorted(set(students) - {row["student"] for row in rows}, key=place.get)
+    if absent:
+        remarks.append(f"{len(absent)} of {len(students)} handed in nothing: {', '.join(absent)}")
+    rows = rows + [{"student": student, "errors": ["nothing was handed in"]} for student in absent]
+    return sorted(rows, key=lambda row: place.get(row["student"], len(place))), remarks
+
+
 def write_csv(path, rows):
     """Write the table: UTF-8 with a byte-order mark, by which Excel knows the encoding, and CRLF."""
     from minibert.files import write_atomically
@@ -130,7 +161,7 @@ def write_csv(path, rows):
     lines = []
     for row in rows:
         line = {name: row.get(name, "") for name in columns}
-        line["problem"] = row.get("error") or "; ".join(row["errors"])
+        line["problem"] = "; ".join(filter(None, [row.get("error"), *row.get("errors", ())]))
         line |= {exercise["name"]: exercise["points"] for exercise in row.get("exercises", ())}
         lines.append({name: inert(value) for name, value in line.items()})
     text = io.StringIO(newline="")

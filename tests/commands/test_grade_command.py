@@ -86,6 +86,20 @@ def test_two_files_of_one_student_are_said(handed_in, tmp_path, output_of):
     assert all("has 2 files" in row["problem"] for row in table(tmp_path / "points.csv"))
 
 
+def test_the_list_of_students_gives_the_order_and_names_who_is_missing(handed_in, tmp_path, output_of):
+    (tmp_path / "class.csv").write_text("id\nlee\nkim\nchen\n", encoding="utf-8")
+    files = [handed_in / "=1+1.ipynb", handed_in / "kim.ipynb"]
+    out = tmp_path / "points.csv"
+    printed = output_of("grade", *files, "--students", tmp_path / "class.csv", "--csv", out)
+    assert printed[-2:] == [
+        f"=1+1 is not in the list of students: {files[0]}", "2 of 3 handed in nothing: lee, chen",
+    ]
+    assert [(row["student"], row["points"], row["problem"]) for row in table(out)] == [
+        ("lee", "", "nothing was handed in"), ("kim", "3", ""), ("chen", "", "nothing was handed in"),
+        ("'=1+1", "3", "no student of the list has this id"),
+    ]
+
+
 def test_json_has_the_same_rows(handed_in, capfd):
     missing = str(handed_in / "c*.ipynb")
     files = [str(handed_in / "kim.ipynb"), missing, str(handed_in / "none.py")]
