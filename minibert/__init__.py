@@ -16,7 +16,7 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     ),
     "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),
     "text.tokenizer": ("WordPieceTokenizer",),
-    "training.optimizers": ("AdamW",),
+    "training.optimizers": ("AdamW", "Muon"),
     "word_vectors.glove": ("GloVe",),
     "word_vectors.vectors": ("WordVectors",),
     "word_vectors.word2vec": ("Word2Vec",),

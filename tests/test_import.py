@@ -8,7 +8,7 @@ import pytest
 import minibert
 
 CONTRACT = (  # names that callers outside rely on
-    "AdamW BertConfig BertForPreTraining BertModel GloVe Linear Word2Vec WordPieceTokenizer WordVectors "
+    "AdamW BertConfig BertForPreTraining BertModel GloVe Linear Muon Word2Vec WordPieceTokenizer WordVectors "
     "check_gradients huggingface"
 ).split()
 

@@ -137,6 +137,30 @@ def test_the_trajectory_of_training_in_pytorch():
     assert np.abs(losses - expected).max() <= 1e-10
 
 
+def test_muon_is_that_of_pytorch():
+    """PyTorch orthogonalises in bfloat16, in which a number has eight bits."""
+    shapes = {"square": (128, 128), "wide": (96, 192), "tall": (192, 96)}  # (in, out); PyTorch: (out, in)
+    rng = np.random.default_rng(5)
+    ours = {name: minibert.Parameter(rng.standard_normal(shape)) for name, shape in shapes.items()}
+    theirs = {
+        name: torch.nn.Parameter(torch.from_numpy(parameter.value.T.copy()))
+        for name, parameter in ours.items()
+    }
+    optimizer = minibert.Muon(ours, lr=0.02, momentum=0.95, weight_decay=0.1)
+    their_optimizer = torch.optim.Muon(theirs.values(), lr=0.02, momentum=0.95, weight_decay=0.1)
+    for _ in range(4):
+        before = {name: parameter.value.copy() for name, parameter in ours.items()}
+        for name, parameter in ours.items():
+            parameter.grad[...] = rng.standard_normal(shapes[name])
+            theirs[name].grad = torch.from_numpy(parameter.grad.T.copy())
+            theirs[name].data = torch.from_numpy(parameter.value.T.copy())
+        optimizer.step()
+        their_optimizer.step()
+        for name, parameter in ours.items():
+            assert np.abs(parameter.value - before[name]).max() > 5e-3
+            assert np.abs(parameter.value - theirs[name].detach().numpy().T).max() <= 5e-4, name
+
+
 def test_the_stored_files_are_what_the_script_makes(tmp_path):
     make_reference.main(tmp_path)
     stored = sorted(path.relative_to(HERE) for path in HERE.rglob("*.safetensors"))
