@@ -7,8 +7,9 @@ from minibert.commands.common import quoted, say
 from minibert.objectives import OBJECTIVES
 
 SETTINGS = (  # the options that are fields of the recipe, under the same name
-    "corpus", "preset", "seed", "threads", "batch_size", "seq_length", "vocab_size", "learning_rate",
-    "whole_word", "lines", "cased", "strip_accents", "alphabet",
+    "corpus", "preset", "seed", "threads", "batch_size", "seq_length", "vocab_size", "optimizer",
+    "learning_rate", "muon_learning_rate", "embedding_start", "whole_word", "lines",
+    "cased", "strip_accents", "alphabet",
 )
 
 
@@ -65,7 +66,19 @@ def add(commands):
         help="drop accents and other combining marks, as BERT's uncased models do",
     )
     command.add_argument(
+        "--optimizer", choices=("adamw", "muon"),
+        help="adamw, or muon for the hidden matrices and adamw for the rest (default: as in the recipe)",
+    )
+    command.add_argument(
         "--learning-rate", type=positive(float), metavar="R", help="peak of the learning rate"
+    )
+    command.add_argument(
+        "--muon-learning-rate", type=positive(float), metavar="R",
+        help="peak of the learning rate of the hidden matrices, with muon",
+    )
+    command.add_argument(
+        "--embedding-start", choices=("random", "word2vec"),
+        help="token embeddings that are random at first, or from Word2Vec (default: as in the recipe)",
     )
     command.add_argument(
         "--whole-word", action="store_true", default=None, help="mask whole words, not single pieces"

@@ -8,6 +8,7 @@ An objective is a class that offers
     description()                       "600 steps of 32 sequences of up to 64 tokens"
 
     make_model()                        a new model, its weights drawn from recipe.seed
+    hidden_matrices(model)              {name: Parameter} of those that Muon steps, if the recipe asks for it
     batch(step)                         the arguments of model.forward, a NamedTuple of arrays, batch first
     starts_stream(step)                 whether the state that the model passes on is dropped before this step
     num_tokens(batch)                   for the log

@@ -1,6 +1,7 @@
 """BERT's objective: masked words, and whether one sentence follows the other (Devlin et al. 2018)."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from minibert.files import read_tensors, write_tensors
 from minibert.models.bert import BertConfig, BertForPreTraining
 from minibert.objectives.corpora import PYTHON_DOCS, TOY
 from minibert.objectives.sentence_pairs import TextPairs, ToyPairs
+from minibert.objectives.word2vec_start import word2vec_rows
 from minibert.training.parallel import check_loss
 from minibert.training.recipe import Recipe
 
@@ -73,6 +75,8 @@ class MaskedLMRecipe(Recipe):
             4 hidden_size.
         seq_length: tokens.  dropout: all probabilities.
         initializer_range: standard deviation of the initial weights.
+        embedding_start: "random", or "word2vec": the token embeddings start from our own Word2Vec of the
+            training text's pieces.
         mlm_probability: share of the tokens to be predicted in training (evaluation: 0.15).
         whole_word: mask whole words.
         next_sentence_probability: share of the pairs whose B follows A, where there is a B (evaluation: 0.5).
@@ -94,6 +98,7 @@ class MaskedLMRecipe(Recipe):
     seq_length: int = 64
     dropout: float = 0.0
     initializer_range: float = 0.05
+    embedding_start: str = "random"
     mlm_probability: float = 0.3
     whole_word: bool = False
     next_sentence_probability: float = 0.5
@@ -105,6 +110,10 @@ class MaskedLMRecipe(Recipe):
                 f"corpus must be a list of names or paths, got {self.corpus!r}: write [{str(self.corpus)!r}]"
             )
         object.__setattr__(self, "corpus", tuple(map(str, self.corpus)))
+        if self.embedding_start not in ("random", "word2vec"):
+            raise ValueError(
+                f"there is no embedding_start {self.embedding_start!r}: choose random or word2vec"
+            )
 
     @classmethod
     def of(cls, corpus=(PYTHON_DOCS,), preset="tiny", **changes):
@@ -183,7 +192,7 @@ class MaskedLM:
     Recipe = MaskedLMRecipe
 
     def __init__(self, recipe, checkpoint=None, say=print):
-        self.recipe = recipe
+        self.recipe, self.is_new, self.say = recipe, checkpoint is None, say
         self.is_toy = recipe.corpus == (TOY,)
         self.pairs = (ToyPairs if self.is_toy else TextPairs)(recipe, checkpoint, say)
         self.tokenizer, self.fingerprint = self.pairs.tokenizer, self.pairs.fingerprint
@@ -212,7 +221,8 @@ class MaskedLM:
         """Return a new BertForPreTraining.
 
         The decoder's bias starts at the log frequency of each word piece: the first prediction is then the
-        unigram model's, and no step is spent on learning which words are frequent.
+        unigram model's, and no step is spent on learning which words are frequent. The token embeddings may
+        start from Word2Vec; not where a checkpoint's weights will replace them.
         """
         recipe = self.recipe
         config = BertConfig(
@@ -228,7 +238,25 @@ class MaskedLM:
         )
         model = BertForPreTraining(config, seed=recipe.seed)
         model.mlm_head.decoder.bias.value[:] = self.pairs.unigram
+        if recipe.embedding_start == "word2vec" and self.is_new:
+            rows, vectors = self.word2vec_rows
+            model.bert.embeddings.token.weight.value[rows] = recipe.initializer_range * vectors
         return model
+
+    @functools.cached_property
+    def word2vec_rows(self):
+        """The rows of the token embeddings that Word2Vec has a vector for, and the vectors: learned once."""
+        self.say("word2vec    learning the vectors that the token embeddings start from")
+        recipe = self.recipe
+        return word2vec_rows(self.tokenizer, self.pairs.sentences(), recipe.hidden_size, recipe.seed)
+
+    def hidden_matrices(self, model):
+        """Return {name: Parameter} of all matrices but the embeddings and the answer to the pair."""
+        return {
+            name: parameter
+            for name, parameter in model.parameters().items()
+            if parameter.value.ndim == 2 and not name.startswith(("bert.embeddings.", "nsp_head."))
+        }
 
     def batch(self, step):
         """Return the PairBatch of a training step."""

@@ -1,8 +1,8 @@
 """Sentence pairs to learn from and to be judged on: from a text, or from the toy language.
 
-Both kinds offer the same: tokenizer, batch(step, recipe), held_out, unigram, pieces_per_word, fingerprint;
-the toy language also knows which phenomenon decides each masked token, and the scores of the best possible
-model.
+Both kinds offer the same: tokenizer, examples, settled_examples, held_out, sentences(), unigram,
+pieces_per_word, fingerprint; the toy language also knows which phenomenon decides each masked token, and the
+scores of the best possible model.
 """
 
 import warnings
@@ -15,6 +15,7 @@ from minibert.text.examples import SentencePairs, TokenizedCorpus, unigram_log_p
 from minibert.text.tokenizer import WordPieceTokenizer
 
 MUCH_UNKNOWN = 0.01  # share of [UNK] in the training text that is worth a warning
+NUM_DOCUMENTS = 4000  # of the toy language, that Word2Vec reads
 FEW_TO_CHOOSE = 0.5  # share of the words' pieces that whole-word masking can reach, below which it warns
 
 
@@ -74,6 +75,13 @@ class TextPairs:
         self.held_out = held_out_examples.held_out(batch_size=16)
         self.unigram = unigram_log_probs(training_tokens, self.tokenizer.vocab_size)
         self.pieces_per_word = len(held_out_tokens.ids) / held_out_tokens.num_words
+
+    def sentences(self):
+        """Yield the sentences of the training text as lists of word pieces."""
+        tokenized, token_of = self.examples.tokenized, self.tokenizer.id_to_token
+        starts = tokenized.sentence_starts.tolist()
+        pieces = [token_of[index] for index in tokenized.ids.tolist()]
+        return (pieces[start:end] for start, end in zip(starts, starts[1:]))
 
 
 def _learned_tokenizer(sentences, recipe):
@@ -136,7 +144,8 @@ class ToyPairs:
                 "the toy language has a vocabulary and sentences of its own: leave out --cased, "
                 "--strip-accents, --alphabet and --lines"
             )
-        language = toy.TOY
+        language = self.language = toy.TOY
+        self.seed = recipe.seed
         self.fingerprint = toy.fingerprint()
         self.tokenizer = language.tokenizer()
         self.examples = ToyExamples(
@@ -157,3 +166,8 @@ class ToyPairs:
         probs = limits.baselines(pairs)["unigram"][0]
         self.unigram = np.log((1 - 1e-4) * probs + 1e-4 / len(probs))  # special tokens are never predicted
         self.num_words, self.num_pairs = len(language.words), len(pairs.tags)
+
+    def sentences(self):
+        """Yield the sentences of documents of the language as lists of words."""
+        documents = self.language.documents(NUM_DOCUMENTS, self.seed)
+        return (list(sentence.words) for document in documents for sentence in document)

@@ -16,15 +16,19 @@ class Recipe:
         num_steps: optimizer steps; 0 lets the run choose, from the minutes that it is given.
         threads: shares that a batch is cut into.
         batch_size: sequences.
-        learning_rate: its peak.  warmup: share of the steps in which it rises.
-        beta2, weight_decay: of AdamW.  max_gradient_norm: for clipping.
+        optimizer: "adamw", or "muon": Muon for the hidden matrices and AdamW for the rest.
+        learning_rate: its peak.  muon_learning_rate: Muon's, which rises and falls alike.
+        warmup: share of the steps in which it rises.
+        beta2: of AdamW.  weight_decay: of matrices.  max_gradient_norm: for clipping.
     """
 
     seed: int = 0
     num_steps: int = 0
     threads: int = 1
     batch_size: int = 32
+    optimizer: str = "adamw"
     learning_rate: float = 3e-3
+    muon_learning_rate: float = 0.02
     warmup: float = 0.1
     beta2: float = 0.98
     weight_decay: float = 0.01

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minibert.training.optimizers import AdamW, clip_gradients
+from minibert.training.optimizers import AdamW, Muon, Together, clip_gradients
 from minibert.training.parallel import DataParallel
 
 
@@ -21,9 +21,7 @@ class Training:
     def __init__(self, objective):
         self.objective, self.recipe = objective, objective.recipe
         self.model = objective.make_model()
-        self.optimizer = AdamW(
-            self.model.parameters(), betas=(0.9, self.recipe.beta2), weight_decay=self.recipe.weight_decay
-        )
+        self.optimizer = make_optimizer(objective, self.model)
         self.workers = DataParallel(self.model, self.recipe.threads)
         self.state = None
 
@@ -79,3 +77,22 @@ class Training:
         for name, parameter in self.optimizer.parameters.items():
             if not np.isfinite(parameter.value).all():
                 raise FloatingPointError(f"the values of {name} are not finite")
+
+
+def make_optimizer(objective, model):
+    """Return the optimizer that the objective's recipe names, for all parameters of its model: AdamW, or Muon
+    for the hidden matrices and AdamW for the others.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    recipe = objective.recipe
+    if recipe.optimizer not in ("adamw", "muon"):
+        raise ValueError(f"there is no optimizer {recipe.optimizer!r}: choose adamw or muon")
+    matrices = objective.hidden_matrices(model) if recipe.optimizer == "muon" else {}
+    others = {name: parameter for name, parameter in model.parameters().items() if name not in matrices}
+    decay = recipe.weight_decay
+    adamw = AdamW(others, recipe.learning_rate, betas=(0.9, recipe.beta2), weight_decay=decay)
+    if recipe.optimizer == "adamw":
+        return adamw
+    return Together(adamw, Muon(matrices, recipe.muon_learning_rate, weight_decay=decay))

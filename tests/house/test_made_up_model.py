@@ -75,6 +75,16 @@ def test_two_threads_pass_the_same_state_on_as_one():
         np.testing.assert_allclose(state, states[0], rtol=1e-5, atol=1e-6)
 
 
+def test_muon_steps_the_matrices_that_the_objective_names():
+    training = Training(Counting(MadeUpRecipe(num_steps=9, optimizer="muon", weight_decay=0.0)))
+    before = training.model.output.weight.value.copy()
+    rate = training.step(0)["learning_rate"]
+    change = before - training.model.output.weight.value  # (5, 11)
+    lengths = np.linalg.svd(change, compute_uv=False)
+    expected = rate / 0.05 * 0.02 * np.sqrt(11 / 5)  # the rate of AdamW rises to 0.05, that of Muon to 0.02
+    assert ((0.6 * expected < lengths) & (lengths < 1.2 * expected)).all()
+
+
 def test_held_out_streams_carry_their_state():
     training = Training(Counting(MadeUpRecipe()))
     expected = []

@@ -12,6 +12,7 @@ from minibert.objectives import masked_lm
 from minibert.text.corpora import load_corpus, split_held_out
 from minibert.text.examples import PairBatch
 from minibert.text.tokenizer import BasicTokenizer
+from minibert.word_vectors.word2vec import Word2Vec
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +94,54 @@ def test_training_learns_more_than_the_baseline(tiny_recipe, tmp_path):
 def test_the_unigram_model_lies_beside_the_model(finished_run, run, tmp_path):
     assert np.array_equal(masked_lm.load_unigram(finished_run), run.objective.pairs.unigram)
     assert masked_lm.load_unigram(tmp_path) is None
+
+
+# --- what the weights start from, and what steps them ---
+
+
+def test_the_token_embeddings_start_from_word2vec_by_name_not_by_place(tiny_recipe):
+    started = training_of(tiny_recipe(embedding_start="word2vec", initializer_range=0.07))
+    table, random = (
+        each.model.bert.embeddings.token.weight.value for each in (started, training_of(tiny_recipe()))
+    )
+    rows, vectors = started.objective.word2vec_rows
+    np.testing.assert_allclose(table[rows], 0.07 * vectors, rtol=1e-6)
+    np.testing.assert_allclose(table[rows].mean(axis=0), 0, atol=1e-6)
+    assert table[rows].std() == pytest.approx(0.07, rel=1e-6)
+    tokenizer, sentences = started.objective.tokenizer, list(started.objective.pairs.sentences())
+    learned = Word2Vec(sentences, vector_size=12, min_count=1, window=5, epochs=5, seed=0)
+    before = learned.vectors - learned.vectors.mean(axis=0)
+    for token in ("the", ".", "dog"):
+        cosine = table[tokenizer.vocab[token]] @ before[learned.index[token]]
+        assert cosine == pytest.approx(
+            np.linalg.norm(table[tokenizer.vocab[token]]) * np.linalg.norm(before[learned.index[token]])
+        )
+    special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.mask_token_id]
+    assert not set(special) & set(rows)
+    np.testing.assert_allclose(table[special], 7 / 5 * random[special], rtol=1e-6)
+
+
+def test_word2vec_reads_the_training_text_alone(run):
+    tokenized = run.objective.pairs.examples.tokenized
+    sentences = list(run.objective.pairs.sentences())
+    ids = [run.objective.tokenizer.vocab[piece] for sentence in sentences for piece in sentence]
+    assert ids == tokenized.ids.tolist() and len(sentences) == len(tokenized.sentence_starts) - 1
+
+
+def test_muon_steps_the_hidden_matrices_and_adamw_the_rest(tiny_recipe):
+    adamw, muon = training_of(tiny_recipe(optimizer="muon")).optimizer.optimizers
+    assert all(parameter.value.ndim == 2 for parameter in muon.parameters.values())
+    assert {name.split(".")[0] for name in muon.parameters} == {"bert", "mlm_head"}
+    assert len(muon.parameters) == 2 * 6 + 2  # a pooler and a head beside two layers
+    matrices = [name for name, parameter in adamw.parameters.items() if parameter.value.ndim == 2]
+    assert matrices == [
+        "bert.embeddings.token.weight", "bert.embeddings.position.weight", "bert.embeddings.segment.weight",
+        "nsp_head.weight",
+    ]
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "sgd"}, {"embedding_start": "glove"}])
+def test_an_optimizer_or_a_start_that_there_is_not(tiny_recipe, changes):
+    [(name, value)] = changes.items()
+    with pytest.raises(ValueError, match=f"there is no {name} '{value}': choose "):
+        training_of(tiny_recipe(**changes))

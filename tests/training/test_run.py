@@ -174,6 +174,8 @@ def test_a_run_of_an_earlier_version_goes_on(tiny_recipe, finished_run, tmp_path
         begin(tmp_path, tiny_recipe())
     monkeypatch.undo()
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    for name in ("optimizer", "muon_learning_rate", "embedding_start"):
+        del record["recipe"][name]  # there was AdamW, from random weights
     older = {**record["recipe"], "fingerprint": record["fingerprint"], "versions": record["versions"]}
     (tmp_path / "run.json").write_text(json.dumps(older), encoding="utf-8")
     path = tmp_path / "checkpoint-000012" / "optimizer.safetensors"
@@ -186,6 +188,21 @@ def test_a_run_of_an_earlier_version_goes_on(tiny_recipe, finished_run, tmp_path
     resume(tmp_path)
     ours, whole = contents(tmp_path), contents(finished_run)
     assert {name for name in whole if ours[name] != whole[name]} == {"run.json"}
+
+
+def test_muon_and_word2vec_are_resumed_bit_for_bit(tiny_recipe, tmp_path, kill_at_step, monkeypatch):
+    """The momentum of Muon is in the checkpoint; Word2Vec is part of the start, and not of a resumed run."""
+    recipe = tiny_recipe(optimizer="muon", embedding_start="word2vec", threads=2)
+    begin(tmp_path / "whole", recipe)
+    kill_at_step(7)
+    with pytest.raises(Killed):
+        begin(tmp_path / "killed", recipe)
+    monkeypatch.undo()
+    monkeypatch.setattr("minibert.objectives.masked_lm.word2vec_rows", None)
+    resume(tmp_path / "killed")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    record = json.loads((tmp_path / "killed" / "run.json").read_text(encoding="utf-8"))["recipe"]
+    assert (record["optimizer"], record["embedding_start"]) == ("muon", "word2vec")
 
 
 def test_resuming_a_finished_run_changes_nothing(finished_run, tmp_path, copy_of):

@@ -50,6 +50,9 @@ class Counting:
     def make_model(self):
         return MadeUpModel(MadeUpConfig(11, self.recipe.hidden_size), self.recipe.seed)
 
+    def hidden_matrices(self, model):
+        return {"output.weight": model.output.weight}
+
     def _batch(self, seed, index, batch_size, num_tokens=6):
         rng = np.random.default_rng(seed)
         start, stride = rng.integers(11, size=(2, batch_size, 1))
