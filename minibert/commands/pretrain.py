@@ -7,7 +7,7 @@ from minibert.commands.common import quoted, say
 from minibert.objectives import OBJECTIVES
 
 SETTINGS = (  # the options that are fields of the recipe, under the same name
-    "corpus", "preset", "seed", "threads", "batch_size", "seq_length", "vocab_size", "optimizer",
+    "corpus", "preset", "recipe", "seed", "threads", "batch_size", "seq_length", "vocab_size", "optimizer",
     "learning_rate", "muon_learning_rate", "embedding_start", "whole_word", "lines",
     "cased", "strip_accents", "alphabet",
 )
@@ -32,6 +32,10 @@ def add(commands):
     command.add_argument("--model", choices=OBJECTIVES, help="model to train (default: bert)")
     command.add_argument(
         "--preset", choices=("tiny", "mini", "small"), help="size of the model (default: tiny)"
+    )
+    command.add_argument(
+        "--recipe", metavar="NAME",
+        help="bert: AdamW from random weights; fast: what learns most in the same time (default: bert)",
     )
     length = command.add_mutually_exclusive_group()
     length.add_argument(

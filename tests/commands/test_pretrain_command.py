@@ -30,7 +30,7 @@ def test_pretrain_prints_both_baselines_and_what_to_do_next(corpus, tmp_path, ou
     assert {name: recipe[name] for name in given} == given
 
 
-def test_defaults_are_those_of_the_recipe(monkeypatch):
+def test_defaults_are_those_of_the_recipe(monkeypatch, capfd):
     """What is not given on the command line is left to the preset and to Recipe."""
     seen = []
 
@@ -52,6 +52,15 @@ def test_defaults_are_those_of_the_recipe(monkeypatch):
     assert (recipe, minutes) == (MaskedLMRecipe(**{**PRESETS["mini"], **changes}), 2.5)
     assert cli.main(["pretrain", "--corpus", "toy"]) == 2
     assert seen[-1][2] == 2.0
+    given = ["--recipe", "fast", "--embedding-start", "random", "--muon-learning-rate", "0.01"]
+    assert cli.main(["pretrain", *given]) == 2
+    _, recipe, _ = seen[-1]
+    assert recipe == MaskedLMRecipe.of(
+        recipe="fast", embedding_start="random", muon_learning_rate=0.01, threads=recipe.threads
+    )
+    assert (recipe.recipe, recipe.optimizer) == ("fast", "muon")
+    assert cli.main(["pretrain", "--recipe", "slow"]) == 2
+    assert "there is no recipe 'slow': choose one of bert, fast" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("content, message", [

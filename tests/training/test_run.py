@@ -174,7 +174,7 @@ def test_a_run_of_an_earlier_version_goes_on(tiny_recipe, finished_run, tmp_path
         begin(tmp_path, tiny_recipe())
     monkeypatch.undo()
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
-    for name in ("optimizer", "muon_learning_rate", "embedding_start"):
+    for name in ("recipe", "optimizer", "muon_learning_rate", "embedding_start"):
         del record["recipe"][name]  # there was AdamW, from random weights
     older = {**record["recipe"], "fingerprint": record["fingerprint"], "versions": record["versions"]}
     (tmp_path / "run.json").write_text(json.dumps(older), encoding="utf-8")
