@@ -170,7 +170,7 @@ def orthogonalized(matrix):
 
     X Xᵀ = U Σ² Uᵀ, so a polynomial in X Xᵀ times X changes the singular values and nothing else:
 
-        X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X    =    U (a Σ + b Σ³ + c Σ⁵) Vᵀ
+        X ← (a I + b X Xᵀ + c (X Xᵀ)²) X    =    U (a Σ + b Σ³ + c Σ⁵) Vᵀ
 
     From X = matrix / ‖matrix‖_F, whose singular values are in [0, 1], five iterations of σ ← aσ + bσ³ + cσ⁵
     lead every σ above 0.006 into 0.68 … 1.14. The slope a at 0 is chosen so steep that small ones come up
@@ -187,10 +187,10 @@ def orthogonalized(matrix):
     is_tall = len(matrix) > matrix.shape[1]
     x = matrix.T if is_tall else matrix         # (m, k), m ≤ k: the smaller of both squares is X Xᵀ
     x = x / (np.linalg.norm(x) + 1e-7)
+    identity = np.eye(len(x), dtype=x.dtype)
     for _ in range(NUM_ITERATIONS):
-        square = x @ x.T                        # (m, m)
-        factor = b * square + c * (square @ square)
-        x = a * x + factor @ x
+        square = x @ x.T                        # (m, m), symmetric
+        x = (a * identity + b * square + c * (square @ square.T)) @ x
     return x.T if is_tall else x
 
 
