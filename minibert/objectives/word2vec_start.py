@@ -2,6 +2,8 @@
 
 import warnings
 
+import numpy as np
+
 from minibert.word_vectors.word2vec import Word2Vec
 
 OPTIONS = {"window": 5, "negative": 5, "sample": 1e-3, "epochs": 5}
@@ -21,10 +23,14 @@ def word2vec_rows(tokenizer, sentences, size, seed):
 
     Returns:
         rows: a list of R integers.
-        vectors: (R, H) float32, centred, with standard deviation 1.
+        vectors: (R, H) float32, centred, with standard deviation 1. None of both where no token has a
+            neighbour to learn from.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a text too small for good vectors
-        learned = Word2Vec(sentences, vector_size=size, min_count=1, seed=seed, **OPTIONS)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a text too small for good vectors
+            learned = Word2Vec(sentences, vector_size=size, min_count=1, seed=seed, **OPTIONS)
+    except ValueError:
+        return [], np.zeros((0, size), np.float32)
     centred = learned.vectors - learned.vectors.mean(axis=0)                # (R, H)
     return [tokenizer.vocab[token] for token in learned.words], centred / centred.std()

@@ -9,6 +9,7 @@ import pytest
 from runs import begin, training_of
 
 from minibert.objectives import masked_lm
+from minibert.objectives.word2vec_start import word2vec_rows
 from minibert.text.corpora import load_corpus, split_held_out
 from minibert.text.examples import PairBatch
 from minibert.text.tokenizer import BasicTokenizer
@@ -126,6 +127,12 @@ def test_word2vec_reads_the_training_text_alone(run):
     sentences = list(run.objective.pairs.sentences())
     ids = [run.objective.tokenizer.vocab[piece] for sentence in sentences for piece in sentence]
     assert ids == tokenized.ids.tolist() and len(sentences) == len(tokenized.sentence_starts) - 1
+
+
+def test_a_text_whose_sentences_are_single_tokens_starts_at_random():
+    tokenizer = SimpleNamespace(vocab={"a": 0, "b": 1})
+    rows, vectors = word2vec_rows(tokenizer, [["a"], ["b"]], size=6, seed=0)
+    assert rows == [] and vectors.shape == (0, 6)
 
 
 def test_muon_steps_the_hidden_matrices_and_adamw_the_rest(tiny_recipe):
