@@ -63,6 +63,9 @@ def _print_documents(documents, options):
 
 
 def _print_limits(language):
+    import numpy as np
+
+    from minibert.text.toy.documents import Documents
     from minibert.text.toy.limits import Limits, losses_and_hits
     from minibert.text.toy.pairs import ToyExamples
 
@@ -86,3 +89,8 @@ def _print_limits(language):
     losses, hits = limits.next_token(few)
     is_token = few.batch.attention_mask[:, 1:] == 1
     row("next token, best possible model", losses[:, 1:][is_token], hits[:, 1:][is_token])
+    rng = np.random.default_rng(0)
+    words = language.sample_words(language.sample_documents(NUM_PAIRS // 64, rng)[0], rng)
+    losses, hits = Documents(limits).next_token(words)
+    is_token = np.pad(words >= 0, ((0, 0), (0, 0), (1, 0)), constant_values=True)  # a [SEP] after the words
+    row("next token, all of a document read", losses[is_token], hits[is_token])

@@ -38,8 +38,9 @@ def test_limits(output_of, monkeypatch):
     assert best < bigram < unigram
     for name in toy.TOY.phenomena:
         assert re.search(rf"^  {name} +\d\.\d\d\d +[01]\.\d\d\d$", output, re.M)
-    for name in ("next sentence", "next token"):
-        assert re.search(rf"^{name}, best possible model +\d\.\d\d\d +0\.\d\d\d$", output, re.M)
+    for name in ("next sentence, best possible model", "next token, best possible model",
+                 "next token, all of a document read"):
+        assert re.search(rf"^{name} +\d\.\d\d\d +0\.\d\d\d$", output, re.M)
 
 
 @pytest.mark.parametrize("option", ["--tags", "--limits"])

@@ -15,6 +15,9 @@ since words are independent, given the plan. (Who conditions on the clean text i
 too low: no model sees clean text.) Nothing is approximated; tests compare with the enumeration of all texts
 of a tiny language.
 
+`given` asks another question: some words of a clean row are visible, and nothing is known of the others. That
+is the limit of every order of prediction: left to right, right to left, permutations, several words at once.
+
 Source: Rabiner 1989, "A Tutorial on Hidden Markov Models", section III (forward-backward); the corruption is
 BERT's, Devlin et al. 2018, appendix A.1.
 """
@@ -37,6 +40,13 @@ class Scores(NamedTuple):
     pair_right: np.ndarray  # (N,) bool
 
 
+class Together(NamedTuple):
+    """What the hidden words of N rows cost the best model; the mean difference is their total correlation."""
+
+    joint: np.ndarray  # (N,), nats: -log P(all hidden words | visible)
+    independent: np.ndarray  # (N,), nats: -Σ log P(one hidden word | visible)
+
+
 class Limits:
     """Exact inference in a language.
 
@@ -54,10 +64,17 @@ class Limits:
         words = slice(NUM_SPECIAL, NUM_SPECIAL + len(language.words))
         self.emission = np.zeros((len(language.word_probs) + 1, self.vocab_size))  # (R + 1, V), e(w | row)
         self.emission[:-1, words] = language.word_probs
-        self.emission[-1, tokenizer.sep_token_id] = 1  # row -1: after the end of a sentence
+        self.sep = tokenizer.sep_token_id
+        self.emission[-1, self.sep] = 1  # row -1: after the end of a sentence
         self.is_mask = np.arange(self.vocab_size) == tokenizer.mask_token_id
         self.seen = self._corrupt(self.emission)  # (R + 1, V), Σ_w e(w | row) C(y | w)
+        anything = np.ones((len(self.emission), 1))
+        self.shown = np.hstack([self.emission, anything])  # (R + 1, V + 1); the id V is a word nobody shows
         self._compile_keys()
+
+    def word_ids(self, words):
+        """Return the token ids of words, int of any shape, numbers of `language.words`; -1 becomes [SEP]."""
+        return np.where(words < 0, self.sep, words + NUM_SPECIAL)
 
     def _corrupt(self, probs):
         """Return Σ_w p(w) C(y | w) for distributions p in the last axis."""
@@ -106,7 +123,7 @@ class Limits:
         Returns:
             (M, V), in the order of the labels, and (N,).
         """
-        parts = [self._posteriors(some) for some in _cut(batch, rows_at_once)]
+        parts = [self._posteriors(some) for _, some in _slices(batch, rows_at_once)]
         token_probs, not_next = zip(*parts)
         return np.concatenate(token_probs), np.concatenate(not_next)
 
@@ -114,22 +131,37 @@ class Limits:
         is_masked = batch.labels != IGNORE_INDEX
         number = np.cumsum(is_masked).reshape(is_masked.shape) - 1  # of each masked token
         token_probs = np.zeros((int(is_masked.sum()), self.vocab_size))
-        sides = [self._likelihoods(*side) for side in _sides(batch, batch.input_ids)]
+        by_length, evidence = self._plan_posteriors(batch, batch.input_ids, self.seen)
+        for plans, here, columns, posterior in by_length:
+            for place, rows in enumerate(self.language.rows[plans, :columns.shape[1]].T):
+                masked = is_masked[here, columns[:, place]]
+                which = here[masked], columns[masked, place]
+                token_probs[number[which]] = self._answer(posterior[masked], rows, batch.input_ids[which])
+        return token_probs, evidence[1] / (evidence[0] + evidence[1])
+
+    def _plan_posteriors(self, batch, tokens, table):
+        """Return what the tokens tell of the plans, by forward-backward over the two sentences.
+
+        Args:
+            batch: a PairBatch, for where its sentences are.
+            tokens: (n, T), what is seen there.
+            table: (R + 1, tokens), P(what is seen | row).
+
+        Returns:
+            a list of (plans, rows of the batch, columns of the words, P(p, y) (n, P)), an entry for each
+            sentence and length; and P(y, label) for label 0 and label 1, (n,) each.
+        """
+        sides = [self._likelihoods(*side, table) for side in _sides(batch, tokens)]
         of_keys = [self._by_key(side) for side in sides]  # P(y₁ | k₁) and P(y₂ | k₂), (n, K) each
         # Σ_k₂ P(k₁, k₂, label) P(y₂ | k₂), for label 0 and label 1
         from_b = of_keys[1] @ self.follows.T / 2, of_keys[1] @ self.apart.T / 2
         evidence = [(of_keys[0] * message).sum(axis=1) for message in from_b]
         messages = from_b[0] + from_b[1], of_keys[0] @ (self.follows + self.apart) / 2
-        for side, message in zip(sides, messages):
-            for plans, here, columns, likelihood in side:
-                posterior = likelihood * message[np.ix_(here, self.key[plans])]  # (n, P), not normalised
-                for place, rows in enumerate(self.language.rows[plans, :columns.shape[1]].T):
-                    masked = is_masked[here, columns[:, place]]
-                    which = here[masked], columns[masked, place]
-                    token_probs[number[which]] = self._answer(posterior[masked], rows, batch.input_ids[which])
-        return token_probs, evidence[1] / (evidence[0] + evidence[1])
+        return [(plans, here, columns, likelihood * message[np.ix_(here, self.key[plans])])
+                for side, message in zip(sides, messages)
+                for plans, here, columns, likelihood in side], evidence
 
-    def _likelihoods(self, starts, lengths, tokens):
+    def _likelihoods(self, starts, lengths, tokens, table):
         """Return a list of (plans, rows of the batch, columns of the words, P(y | p) P(p | key) (n, P)).
 
         There is one entry for each length of a sentence.
@@ -141,7 +173,7 @@ class Limits:
             likelihood = np.tile(self.language.weight[plans], (len(here), 1))
             for place, rows in enumerate(self.language.rows[plans, :length].T):
                 distinct, inverse = np.unique(rows, return_inverse=True)
-                likelihood *= self.seen[np.ix_(distinct, tokens[here, columns[:, place]])].T[:, inverse]
+                likelihood *= table[np.ix_(distinct, tokens[here, columns[:, place]])].T[:, inverse]
             parts.append((plans, here, columns, likelihood))
         return parts
 
@@ -178,6 +210,70 @@ class Limits:
         pair_losses, pair_right = losses_and_hits(pair_probs, batch.next_sentence_label)
         return Scores(token_losses, token_right, pair_losses, pair_right)
 
+    # --- any set of visible words ---
+
+    def given(self, pairs, visible, rows_at_once=512):
+        """Return P(x_i | visible words) of each hidden word, and log P(visible words) of each row.
+
+        The words are clean. The lengths of both sentences are known; whether B follows A is not. Differences
+        of the second value are the log-probabilities of words given others, in any order.
+
+        Args:
+            pairs: Pairs.
+            visible: bool (N, T); special tokens are always visible.
+
+        Returns:
+            (M, V), in the order of the hidden words, and (N,) in nats.
+        """
+        hidden = (pairs.tags >= 0) & ~visible
+        parts = [self._given(batch, pairs.clean_ids[rows], hidden[rows])
+                 for rows, batch in _slices(pairs.batch, rows_at_once)]
+        token_probs, evidence = zip(*parts)
+        return np.concatenate(token_probs), np.concatenate(evidence)
+
+    def _given(self, batch, clean_ids, hidden):
+        number = np.cumsum(hidden).reshape(hidden.shape) - 1
+        token_probs = np.zeros((int(hidden.sum()), self.vocab_size))
+        tokens = np.where(hidden, self.vocab_size, clean_ids)
+        by_length, evidence = self._plan_posteriors(batch, tokens, self.shown)
+        for plans, here, columns, posterior in by_length:
+            for place, rows in enumerate(self.language.rows[plans, :columns.shape[1]].T):
+                asked = hidden[here, columns[:, place]]
+                distinct, inverse = np.unique(rows, return_inverse=True)
+                of_rows = posterior[asked] @ (inverse[:, np.newaxis] == np.arange(len(distinct)))
+                probs = of_rows @ self.emission[distinct]                       # (m, V)
+                probs /= probs.sum(axis=1, keepdims=True)
+                token_probs[number[here[asked], columns[asked, place]]] = probs
+        return token_probs, np.log(evidence[0] + evidence[1])
+
+    def together(self, pairs, hidden):
+        """Return the Together of the hidden words, bool (N, T): guessed with each other, and one by one."""
+        token_probs, of_visible = self.given(pairs, ~hidden)
+        losses, _ = losses_and_hits(token_probs, pairs.clean_ids[hidden])
+        _, of_all = self.given(pairs, np.ones_like(hidden))
+        independent = np.bincount(np.nonzero(hidden)[0], losses, len(hidden))
+        return Together(of_visible - of_all, independent)
+
+    def left_and_right(self, pairs, places):
+        """Return {name: P(x_i | ...), (N, V)} of the word at places (N,) of each row, for four models.
+
+        left, right: see the words on one side.
+        product: joins both by the product rule, left · right / prior, as if they were independent given x_i.
+        both: sees all other words.
+        """
+        columns = np.arange(pairs.clean_ids.shape[1])
+        place = places[:, np.newaxis]
+        rows, hidden = np.arange(len(places)), (pairs.tags >= 0)
+        views = {"prior": np.zeros_like(hidden), "left": columns < place, "right": columns > place,
+                 "both": columns != place}
+        found = {}
+        for name, visible in views.items():
+            number = np.cumsum(hidden & ~visible).reshape(hidden.shape) - 1
+            found[name] = self.given(pairs, visible)[0][number[rows, places]]
+        prior = found.pop("prior")
+        product = np.divide(found["left"] * found["right"], prior, out=np.zeros_like(prior), where=prior > 0)
+        return {**found, "product": product / product.sum(axis=1, keepdims=True)}
+
     # --- the next token ---
 
     def next_token(self, pairs, rows_at_once=256):
@@ -194,19 +290,19 @@ class Limits:
         of_a = joint @ self.share  # (K,), P(k₁ | a template that fits)
         given_a = joint / of_a[:, np.newaxis]
         is_key = self.key[:, np.newaxis] == np.arange(len(self.share))  # (P, K)
-        starts = range(0, len(losses), rows_at_once)
-        for start, batch in zip(starts, _cut(pairs.batch, rows_at_once)):
-            rows = slice(start, start + rows_at_once)
+        for rows, batch in _slices(pairs.batch, rows_at_once):
             of_plans = np.tile(self.language.weight * of_a[self.key], (len(batch.input_ids), 1))  # (n, P)
             for side in _sides(batch, pairs.clean_ids[rows]):
-                self._read(of_plans, side, losses[rows], right[rows])
+                self.read(of_plans, side, losses[rows], right[rows])
                 of_plans = (of_plans @ is_key @ given_a)[:, self.key] * self.language.weight  # of B, given A
         return losses, right
 
-    def _read(self, of_plans, side, losses, right):
+    def read(self, of_plans, side, losses, right):
         """Predict a sentence word by word: fill in losses and right (n, T), and update of_plans (n, P).
 
-        `of_plans` is the probability of a plan and of the words that were read.
+        Args:
+            of_plans: the probability of a plan and of the words that were read.
+            side: (first column, number of words, (n,) each; tokens, (n, T)); [SEP] follows the words.
         """
         starts, lengths, tokens = side
         longest = self.language.rows.shape[1]
@@ -261,9 +357,8 @@ class Limits:
         Where `is_start` (M,) holds, the token is [CLS] or [SEP], and the word the first of its sentence.
         """
         joint = self._neighbour_counts(of_plans)  # (V, V), of the left word and the word; a start is [SEP]
-        sep = self.emission[-1].argmax()
-        first = joint[sep].copy()
-        joint[sep] = 0  # a start is never masked
+        first = joint[self.sep].copy()
+        joint[self.sep] = 0  # a start is never masked
         shown = self._corrupt(joint.T).T  # Σ_left P(left, w) C(y_left | left)
         return np.where(is_start[:, np.newaxis], first, shown[tokens])
 
@@ -281,10 +376,11 @@ class Limits:
         return self.emission.T @ counts @ self.emission
 
 
-def _cut(batch, rows_at_once):
-    """Yield a PairBatch in parts of `rows_at_once` rows."""
+def _slices(batch, rows_at_once):
+    """Yield (slice, these rows of a PairBatch), `rows_at_once` rows at a time."""
     for start in range(0, len(batch.input_ids), rows_at_once):
-        yield PairBatch(*(array[start:start + rows_at_once] for array in batch))
+        rows = slice(start, start + rows_at_once)
+        yield rows, PairBatch(*(array[rows] for array in batch))
 
 
 def _sides(batch, tokens):

@@ -104,6 +104,100 @@ def test_baselines_equal_enumeration(tiny):
     assert len(np.unique(answers["topic"], axis=0)) == 2
 
 
+# --- any set of visible words ---
+
+def placed(pairs, probs, tokenizer, row):
+    """Return (places of the words, texts of this shape (texts, words), their probabilities) of a row."""
+    seps = np.flatnonzero(pairs.clean_ids[row] == tokenizer.sep_token_id)
+    places = [*range(1, seps[0]), *range(seps[0] + 1, seps[1])]
+    lengths = seps[0] - 1, seps[1] - seps[0] - 1
+    fitting = [((*a, *b), p) for (a, b, _), p in probs.items() if (len(a), len(b)) == lengths]
+    texts, of_texts = zip(*fitting)
+    return places, np.array(texts), np.array(of_texts)
+
+
+@pytest.fixture(scope="module")
+def clean(tiny):
+    """(Pairs, Limits) of the tiny language."""
+    language, tokenizer, _ = tiny
+    pairs = ToyExamples(language, tokenizer).pairs(30, np.random.default_rng(4))
+    return pairs, Limits(language, tokenizer)
+
+
+def test_any_visible_words_equal_enumeration(tiny, clean):
+    _, tokenizer, probs = tiny
+    pairs, limits = clean
+    visible = np.random.default_rng(5).random(pairs.tags.shape) < 0.5
+    token_probs, of_visible = limits.given(pairs, visible)
+    answers = iter(token_probs)
+    for row, ids in enumerate(pairs.clean_ids):
+        places, texts, of_texts = placed(pairs, probs, tokenizer, row)
+        shown = visible[row, places]
+        fits = of_texts * (texts[:, shown] == ids[places][shown]).all(axis=1)
+        assert of_visible[row] == pytest.approx(np.log(fits.sum()), abs=1e-12)
+        for index in np.flatnonzero(~shown):
+            expected = np.bincount(texts[:, index], fits, tokenizer.vocab_size) / fits.sum()
+            np.testing.assert_allclose(next(answers), expected, rtol=0, atol=1e-12)
+    assert next(answers, None) is None and len(token_probs) > 40
+
+
+def test_every_order_gives_a_row_the_same_probability(clean):
+    pairs, limits = clean
+    hidden = (pairs.tags >= 0)
+    everything = -limits.together(pairs, hidden).joint
+    for seed in range(3):
+        rank = np.where(hidden, np.random.default_rng(seed).random(hidden.shape), 2.0)
+        order, total = np.argsort(rank, axis=1), 0.0
+        rows, visible = np.arange(len(rank)), ~hidden
+        for column in order[:, :hidden.sum(axis=1).max()].T:
+            asked = hidden[rows, column]
+            before = visible.copy()
+            visible[rows, column] = True
+            step = limits.given(pairs, visible)[1] - limits.given(pairs, before)[1]
+            assert (step[~asked] == 0).all()
+            total = total + step
+        np.testing.assert_allclose(total, everything, atol=1e-12)
+
+
+def test_hidden_words_together_and_one_by_one_equal_enumeration(tiny, clean):
+    _, tokenizer, probs = tiny
+    pairs, limits = clean
+    hidden = (pairs.tags >= 0) & (np.random.default_rng(6).random(pairs.tags.shape) < 0.6)
+    joint, independent = limits.together(pairs, hidden)
+    for row, ids in enumerate(pairs.clean_ids):
+        places, texts, of_texts = placed(pairs, probs, tokenizer, row)
+        asked, words = hidden[row, places], ids[places]
+        fits = of_texts * (texts[:, ~asked] == words[~asked]).all(axis=1)
+        both = fits * (texts == words).all(axis=1)
+        assert joint[row] == pytest.approx(-np.log(both.sum() / fits.sum()), abs=1e-12)
+        alone = [fits[texts[:, index] == words[index]].sum() / fits.sum() for index in np.flatnonzero(asked)]
+        assert independent[row] == pytest.approx(-np.log(alone).sum(), abs=1e-12)
+    assert (independent - joint).mean() > 0.05
+
+
+def test_left_right_and_their_product_equal_enumeration(tiny, clean):
+    _, tokenizer, probs = tiny
+    pairs, limits = clean
+    chosen = np.array([np.random.default_rng(row).choice(np.flatnonzero(tags >= 0))
+                       for row, tags in enumerate(pairs.tags)])
+    answers = limits.left_and_right(pairs, chosen)
+    for row, ids in enumerate(pairs.clean_ids):
+        places, texts, of_texts = placed(pairs, probs, tokenizer, row)
+        index = places.index(chosen[row])
+        same = texts == ids[places]
+        others = np.arange(len(places)) != index
+        views = {"left": same[:, :index].all(axis=1), "right": same[:, index + 1:].all(axis=1),
+                 "both": same[:, others].all(axis=1), "prior": np.ones(len(texts), bool)}
+        expected = {name: np.bincount(texts[:, index], of_texts * fits, tokenizer.vocab_size)
+                    for name, fits in views.items()}
+        expected = {name: counts / counts.sum() for name, counts in expected.items()}
+        for name in ("left", "right", "both"):
+            np.testing.assert_allclose(answers[name][row], expected[name], rtol=0, atol=1e-12)
+        prior = np.maximum(expected["prior"], 1e-300)
+        product = expected["left"] * expected["right"] / prior
+        np.testing.assert_allclose(answers["product"][row], product / product.sum(), rtol=0, atol=1e-12)
+
+
 # --- models and the limit ---
 
 def train(language, tokenizer, seed):
