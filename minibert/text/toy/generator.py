@@ -83,6 +83,7 @@ class Language:
             state.
         codes: {document variable: (P,)}.  members: {document variable: (codes, values)}, 1 where a code
             allows a value.
+        state_probs: (S,), the probability that a sentence of a document has this state.
         next_states: (S, S), the probability that two neighbouring sentences of a document have these states.
     """
 
@@ -150,6 +151,7 @@ class Language:
         for _ in range(grammar.document_length - 1):
             total += probs
             probs = probs @ self.transitions
+        self.state_probs = (total + probs) / grammar.document_length
         self.next_states = total[:, np.newaxis] / (grammar.document_length - 1) * self.transitions
 
     def _compile_plans(self):
