@@ -15,7 +15,7 @@ def add(commands):
         help="print documents of the toy language, or the limits that no model of it can beat",
         description="Print documents of the toy language: sentences that are drawn from a distribution "
         "known exactly. With --limits, the loss and accuracy of the best possible model, beside models "
-        "that look at less.",
+        "that look at less; with --tasks, the same for labelled tasks.",
         epilog="example: minibert toy --sample 5 --seed 1",
     )
     command.set_defaults(run=run)
@@ -38,6 +38,11 @@ def add(commands):
     how.add_argument(
         "--limits", action="store_true", help="the best possible loss and accuracy, by phenomenon"
     )
+    how.add_argument(
+        "--tasks", action="store_true",
+        help="the best possible accuracy on each labelled task: without looking, from one word, from a bag "
+        "of words, and from all",
+    )
 
 
 def run(options):
@@ -46,6 +51,8 @@ def run(options):
 
     if options.limits:
         _print_limits(TOY)
+    elif options.tasks:
+        _print_tasks(TOY)
     else:
         _print_documents(TOY.documents(options.sample, options.seed), options)
 
@@ -60,6 +67,16 @@ def _print_documents(documents, options):
                 tagged = [f"{word}/{tag}" for word, tag in zip(sentence.words, sentence.phenomena)]
                 say(f"    {' '.join(tagged)}")
                 say(f"    {' '.join(sentence.rewritten)}")
+
+
+def _print_tasks(language):
+    from minibert.text.toy.tasks import TASKS, accuracies
+
+    say(f"{'best possible accuracy':<24}{'majority':>9}{'one word':>10}{'bag of words':>14}{'limit':>8}")
+    for task in TASKS:
+        found = accuracies(language, task)
+        word = "" if found.word is None else f"{found.word:.3f}"
+        say(f"{task:<24}{found.majority:>9.3f}{word:>10}{found.bag:>14.3f}{found.limit:>8.3f}")
 
 
 def _print_limits(language):

@@ -3,10 +3,12 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from minibert import cli
 from minibert.text import toy
+from minibert.text.toy import tasks
 
 
 def test_documents(output_of):
@@ -43,7 +45,17 @@ def test_limits(output_of, monkeypatch):
         assert re.search(rf"^{name} +\d\.\d\d\d +0\.\d\d\d$", output, re.M)
 
 
-@pytest.mark.parametrize("option", ["--tags", "--limits"])
+def test_tasks(output_of):
+    heading, *lines = output_of("toy", "--tasks")
+    assert heading.split() == "best possible accuracy majority one word bag of words limit".split()
+    assert [line[:20].strip() for line in lines] == list(tasks.TASKS)
+    for task, line in zip(tasks.TASKS, lines):
+        values = [value for value in tasks.accuracies(toy.TOY, task) if value is not None]
+        assert [float(value) for value in line[24:].split()] == [round(float(value), 3) for value in values]
+        assert (np.diff(values) > -1e-9).all()  # who sees more is not worse
+
+
+@pytest.mark.parametrize("option", ["--tags", "--limits", "--tasks"])
 def test_one_way_to_print(option, capsys):
     with pytest.raises(SystemExit):
         cli.main(["toy", "--json", option])

@@ -38,6 +38,7 @@ class Sentence(NamedTuple):
         entities: "PER", "LOC" or "O" for each word.
         kind: of sentence.  topic: its name, or None where the sentence does not show it.
         sentiment: "positive", "negative" or None.
+        sense: the topic whose meaning a homograph has, or None.
         rewritten: the same said in another way, a tuple of words.
     """
 
@@ -47,6 +48,7 @@ class Sentence(NamedTuple):
     kind: str
     topic: str
     sentiment: str
+    sense: str
     rewritten: tuple
 
     def __str__(self):
@@ -271,19 +273,38 @@ class Language:
         classes, rewritten = self.templates[self.template[plan]]
         words = tuple(self.words[word_id] for word_id in ids[:len(classes)])
         by_class = dict(zip(classes, words))
-        topic = self.codes["topic"][plan]
         return Sentence(
             words=words,
             phenomena=tuple(self.phenomena[tag] for tag in self.tags[plan, :len(classes)]),
-            entities=tuple(ENTITIES.get(name, "O") for name in classes),
-            kind=self.states[self.state[plan]][0],
-            topic=TOPICS[topic] if topic < len(TOPICS) else None,
-            sentiment=self._sentiment(plan, classes),
+            entities=self.entities_of(plan),
+            kind=self.kind_of(plan),
+            topic=self.topic_of(plan),
+            sentiment=self.sentiment_of(plan),
+            sense=self.sense_of(plan),
             rewritten=tuple(by_class.get(name, name) for name in rewritten))
 
-    def _sentiment(self, plan, classes):
+    # --- labels of a plan ---
+
+    def kind_of(self, plan):
+        """Return the kind of sentence."""
+        return self.states[self.state[plan]][0]
+
+    def entities_of(self, plan):
+        """Return "PER", "LOC" or "O" for each word."""
+        return tuple(ENTITIES.get(slot, "O") for slot in self.templates[self.template[plan]][0])
+
+    def topic_of(self, plan):
+        """Return the name of the topic, or None where the plan does not fix it."""
+        topic = self.codes["topic"][plan]
+        return TOPICS[topic] if topic < self._num_values("topic") else None
+
+    def sense_of(self, plan):
+        """Return the topic whose meaning the homograph has, or None where there is no homograph."""
+        return self.topic_of(plan) if "{homograph}" in self.templates[self.template[plan]][0] else None
+
+    def sentiment_of(self, plan):
         """Return "positive" or "negative" where the plan has a {quality}, else None."""
-        if "{quality}" not in classes:
+        if "{quality}" not in self.templates[self.template[plan]][0]:
             return None
         positive, _ = self._row_of["{quality}"][1]
         return "positive" if positive in self.rows[plan] else "negative"
@@ -300,7 +321,12 @@ class Language:
         pairs = []
         for sentence in sentences[:number]:
             acceptable = bool(rng.random() < 0.5)
-            pairs.append((sentence.words if acceptable else _spoil(sentence, rng), acceptable))
+            if acceptable:
+                pairs.append((sentence.words, True))
+            else:
+                agrees = [phenomenon == "agreement" for phenomenon in sentence.phenomena]
+                spoiled = spoilings(sentence.words, agrees, OTHER_NUMBER)
+                pairs.append((spoiled[int(rng.integers(len(spoiled)))], False))
         return pairs
 
     def tokenizer(self):
@@ -313,17 +339,21 @@ for _line in (line.split() for topic in LEMMAS for line in topic):
     OTHER_NUMBER |= {_line[2]: _line[3], _line[3]: _line[2]}
 
 
-def _spoil(sentence, rng):
-    """Return the words of a sentence with its verb in the other number, or with two neighbours exchanged."""
-    words = list(sentence.words)
-    verbs = [place for place, word in enumerate(words)
-             if word in OTHER_NUMBER and sentence.phenomena[place] == "agreement"]
+def spoilings(words, agrees, other_number):
+    """Return the sentences, equally likely, into which a sentence is spoiled.
+
+    The first verb that must agree takes the other number. Where there is none, two neighbours are exchanged,
+    but never the first word or the last.
+
+    Args:
+        words: a tuple.  agrees: for each word, whether "agreement" decides it.
+        other_number: {verb: the same in the other number}.
+    """
+    verbs = [place for place, word in enumerate(words) if agrees[place] and word in other_number]
     if verbs:
-        words[verbs[0]] = OTHER_NUMBER[words[verbs[0]]]
-    else:
-        place = int(rng.integers(1, len(words) - 2))
-        words[place], words[place + 1] = words[place + 1], words[place]
-    return tuple(words)
+        return [(*words[:verbs[0]], other_number[words[verbs[0]]], *words[verbs[0] + 1:])]
+    return [(*words[:place], words[place + 1], words[place], *words[place + 2:])
+            for place in range(1, len(words) - 2)]
 
 
 def _draw(probs, rows, rng):
