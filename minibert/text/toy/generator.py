@@ -200,6 +200,14 @@ class Language:
                 variables, rows, self.tags[plans, place] = self._row_of[slot]
                 self.rows[plans, place] = rows[tuple(self._value(name, values) for name in variables)]
 
+    def variables_of(self, slot):
+        """Return the names of the variables on which the words of a slot depend, "{verb}" or a fixed word."""
+        return self._row_of[slot][0]
+
+    def root(self, name):
+        """Return the document variable that a variable is derived from, or the variable itself."""
+        return self.grammar.derived.get(name, (name,))[0]
+
     def _num_values(self, name):
         if name in self.grammar.derived:
             return int(self.grammar.derived[name][1].max()) + 1
