@@ -12,7 +12,7 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "gradcheck": ("GradientCheckError", "assert_gradients", "check_directions", "check_gradients"),
     "layers": (
         "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
-        "Linear", "MultiHeadAttention", "Parameter", "TanhGELU", "TiedDecoder",
+        "Linear", "MultiHeadAttention", "Parameter", "ReLU", "SiLU", "TanhGELU", "TiedDecoder",
     ),
     "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),
     "text.tokenizer": ("WordPieceTokenizer",),

@@ -30,16 +30,9 @@ from minibert.files import (
     write_json,
     write_tensors,
 )
+from minibert.huggingface.others import what_is_there
 
 FLOATS = ("F64", "F32", "F16", "BF16")
-
-UNPICKLING = (  # clone: tied weights may not share memory in a safetensors file
-    'python -c "import glob, torch, safetensors.torch as s; s.save_file({{name: tensor.contiguous().clone() '
-    "for file in glob.glob('{}') for name, tensor in "
-    "torch.load(file, map_location='cpu', weights_only=True).items()}}, 'model.safetensors', "
-    "{{'format': 'pt'}})\""
-)
-
 
 class CheckpointWarning(UserWarning):
     """A checkpoint lacks some parts of the model, or holds tensors that the model has no place for."""
@@ -68,10 +61,17 @@ def table_of(model_class):
 def _rows(table, model_class, config):
     """Yield (our name, Hugging Face's name, transposed, shape) of each tensor, the body's with its prefix."""
     parts = table.MODELS[model_class.__name__]
-    for ours, theirs, transposed, letters in table.NAMES:
+    untied = () if _shares_decoder(config) else table.UNTIED
+    replaced = [row[0] for row in untied]
+    rows = [row for row in table.NAMES if row[0] not in replaced]
+    for ours, theirs, transposed, letters in (*rows, *untied):
         if ours.startswith(parts):
             for layer in range(config.num_hidden_layers if "{}" in ours else 1):
                 yield ours.format(layer), theirs.format(layer), transposed, letters
+
+
+def _shares_decoder(config):
+    return getattr(config, "tie_word_embeddings", True)
 
 
 def _own(table, model_class, name):
@@ -102,8 +102,8 @@ def state_dict(model, grads=False):
         for name, parameter in torch_model.named_parameters():
             abs(arrays[name] - parameter.grad.numpy()).max()
 
-    One gradient differs by design: PyTorch's `Embedding(padding_idx=...)` drops what the row of [PAD]
-        receives as an input.
+    One gradient differs by design: PyTorch's `Embedding(padding_idx=...)` drops what the row of [PAD], the
+    config's pad_token_id, receives as an input.
     """
     parameters = model.parameters()
     arrays = {}
@@ -201,8 +201,8 @@ def checkpoint_tensors(table, directory):
     elif index.is_file():
         path, stored = index, _sharded(index)
     else:
-        _refuse_pickles(directory)
-        raise CheckpointError(f"{path} does not exist: the checkpoint is incomplete")
+        found = what_is_there(directory)
+        raise CheckpointError(f"{path} does not exist: the checkpoint is incomplete{found and '; '}{found}")
     tensors = {}
     for name, tensor in stored.items():
         for old, new in table.OLD_NAMES:
@@ -237,18 +237,6 @@ def _sharded(index):
     return {name: headers[file][name] for name, file in weight_map.items()}
 
 
-def _refuse_pickles(directory):
-    for pattern in ("pytorch_model*.bin", "*.bin", "*.pt", "*.pth"):
-        pickles = sorted(path.name for path in directory.glob(pattern))
-        if pickles:
-            raise CheckpointError(
-                f"{directory} holds its weights as a pickle ({listed(pickles)}), and to read a pickle is to "
-                "run whatever program it contains; minibert reads model.safetensors only. With PyTorch and "
-                "safetensors installed, this line, in that folder, writes it, taking the tensors and running "
-                f"nothing: {UNPICKLING.format(pattern)}"
-            )
-
-
 def _match(table, model_class, path, tensors, config):
     """Hold what is stored against what the model needs, before anything is built.
 
@@ -257,17 +245,18 @@ def _match(table, model_class, path, tensors, config):
     """
     sizes = {letter: getattr(config, size) for letter, size in table.SIZES.items()}
     rows = _rows(table, model_class, config)
-    is_tied = table.MODELS[model_class.__name__] != (table.BODY,)
+    is_body = table.MODELS[model_class.__name__] == (table.BODY,)
     unused = {name: tensor for name, tensor in tensors.items() if name not in table.IGNORED}
     for copy, original in table.TIED_COPIES:
-        if copy in unused:
+        if copy in unused and (is_body or _shares_decoder(config)):
             copied = unused.pop(copy)
             kept = unused.setdefault(original, copied)  # some files hold the copy alone
-            if is_tied and not copied.equals(kept):
+            if not is_body and not copied.equals(kept):
                 raise CheckpointError(
-                    f"{path}: {copied.name!r} differs from {kept.name!r}, and in minibert they are one and "
-                    f"the same (tied) weight; {table.BODY_CLASS}.from_pretrained reads the encoder of such a "
-                    "checkpoint"
+                    f"{path}: {copied.name!r} differs from {kept.name!r}, and by config.json they are one "
+                    "and the same (tied) weight; if the decoder has weights of its own, set "
+                    "tie_word_embeddings to false there; "
+                    f"{table.BODY_CLASS}.from_pretrained reads the encoder alone"
                 )
     stored_parts = {_part(table, theirs) for theirs in unused}
     found, missing = {}, []
@@ -328,9 +317,10 @@ def read_config(model_class, directory):
     """
     path = pathlib.Path(directory) / "config.json"
     if not path.is_file():
+        found = what_is_there(directory)
         raise CheckpointError(
             f"{path} does not exist: {directory} is no checkpoint directory (minibert downloads nothing: "
-            "give a folder)"
+            f"give a folder){found and '; '}{found}"
         )
     content, table, config_class = read_json(path), table_of(model_class), model_class.config_class
     model_type = content.get("model_type", table.MODEL_TYPE)

@@ -14,9 +14,11 @@ from minibert.layers.feed_forward import FeedForward
 from minibert.layers.gelu import GELU, TanhGELU
 from minibert.layers.layer_norm import LayerNorm
 from minibert.layers.linear import Linear
+from minibert.layers.relu import ReLU
+from minibert.layers.silu import SiLU
 from minibert.layers.tied_decoder import TiedDecoder
 
 __all__ = [
     "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
-    "Linear", "MultiHeadAttention", "Parameter", "TanhGELU", "TiedDecoder",
+    "Linear", "MultiHeadAttention", "Parameter", "ReLU", "SiLU", "TanhGELU", "TiedDecoder",
 ]

@@ -7,13 +7,23 @@ import numpy as np
 from minibert.layers.base import Layer, describe_cache
 from minibert.layers.gelu import GELU, GELUCache, TanhGELU, TanhGELUCache
 from minibert.layers.linear import Linear, LinearCache
+from minibert.layers.relu import ReLU, ReLUCache
+from minibert.layers.silu import SiLU, SiLUCache
 
-ACTIVATIONS = {"gelu": GELU, "gelu_new": TanhGELU}
+# By Hugging Face's names, of which some mean the same.
+ACTIVATIONS = {
+    "gelu": GELU, "gelu_python": GELU,
+    "gelu_new": TanhGELU, "gelu_fast": TanhGELU, "gelu_accurate": TanhGELU, "gelu_pytorch_tanh": TanhGELU,
+    "gelu_python_tanh": TanhGELU,
+    "relu": ReLU,
+    "silu": SiLU, "swish": SiLU,
+}
+ActivationCache = GELUCache | TanhGELUCache | ReLUCache | SiLUCache
 
 
 class FeedForwardCache(NamedTuple):
     intermediate: LinearCache
-    activation: GELUCache | TanhGELUCache
+    activation: ActivationCache
     output: LinearCache
     __repr__ = describe_cache
 
@@ -25,7 +35,7 @@ class FeedForward(Layer):
 
     Args:
         hidden_size: H.  intermediate_size: F, usually 4 H.
-        hidden_act: "gelu" (exact) or "gelu_new" (tanh form).
+        hidden_act: "gelu" (exact), "gelu_new" (tanh form), "relu", "silu", or another name in ACTIVATIONS.
         rng, initializer_range, dtype: as in Linear.
 
     Derivation: a chain of three functions, so backward runs their backwards in the opposite order.

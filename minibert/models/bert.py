@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert import huggingface
-from minibert.layers.base import Layer, describe_cache
+from minibert.layers.base import Layer, Parameter, describe_cache
 from minibert.layers.cross_entropy import IGNORE_INDEX, CrossEntropy, CrossEntropyCache
 from minibert.layers.dropout import Dropout, DropoutCache
 from minibert.layers.embedding import Embedding, EmbeddingCache
 from minibert.layers.encoder_layer import EncoderLayer
-from minibert.layers.feed_forward import ACTIVATIONS
-from minibert.layers.gelu import GELUCache, TanhGELUCache
+from minibert.layers.feed_forward import ACTIVATIONS, ActivationCache
+from minibert.layers.initializers import truncated_normal
 from minibert.layers.layer_norm import LayerNorm, LayerNormCache
 from minibert.layers.linear import Linear, LinearCache
 from minibert.layers.tied_decoder import TiedDecoder, TiedDecoderCache
@@ -24,10 +24,14 @@ class BertConfig:
 
     Attributes:
         vocab_size: V.  hidden_size: H.  num_hidden_layers.  num_attention_heads: A.  intermediate_size: F.
-        hidden_act: "gelu" (exact, by erf) or "gelu_new" (tanh form).
+        hidden_act: "gelu" (exact, by erf), "gelu_new" (tanh form), "relu", "silu", or another of Hugging
+            Face's names for these.
         hidden_dropout_prob, attention_probs_dropout_prob: dropout probabilities.
         max_position_embeddings: the longest sequence.  type_vocab_size: segments.
         initializer_range: standard deviation of the initial weights.  layer_norm_eps: eps in LayerNorm.
+        pad_token_id: id of [PAD], None for none. Kept for PyTorch, which gives its row no gradient as an
+            input; here it changes nothing.
+        tie_word_embeddings: the MLM head's decoder shares the token embeddings; False gives it its own.
 
     Raises:
         ValueError: a size is not a positive integer, hidden_size is not divisible by num_attention_heads, a
@@ -46,6 +50,8 @@ class BertConfig:
     type_vocab_size: int = 2
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
+    pad_token_id: int | None = 0
+    tie_word_embeddings: bool = True
 
     def __post_init__(self):
         for name in (
@@ -70,6 +76,14 @@ class BertConfig:
             raise ValueError(
                 f"hidden_act {self.hidden_act!r} is not supported: choose one of {sorted(ACTIVATIONS)}"
             )
+        rows = range(-self.vocab_size, self.vocab_size)
+        if self.pad_token_id is not None and self.pad_token_id not in rows:
+            raise ValueError(
+                f"pad_token_id must be None or an id below vocab_size {self.vocab_size}, got "
+                f"{self.pad_token_id!r}"
+            )
+        if not isinstance(self.tie_word_embeddings, bool):
+            raise ValueError(f"tie_word_embeddings must be True or False, got {self.tie_word_embeddings!r}")
 
 
 class BertEmbeddingsCache(NamedTuple):
@@ -85,7 +99,8 @@ class BertEmbeddings(Layer):
     """dropout(LayerNorm(token + position + segment embedding)) (Devlin et al. 2018, figure 2).
 
     Derivation: a sum passes its gradient unchanged to each term. All sequences of the batch share the
-    position embedding, so its gradient is summed over them.
+    position embedding, so its gradient is summed over them; where each has positions of its own (padding on
+    the left), the table adds up what its rows receive.
     """
 
     def __init__(self, config, rng, dtype=np.float32):
@@ -96,10 +111,11 @@ class BertEmbeddings(Layer):
         self.norm = LayerNorm(config.hidden_size, eps=config.layer_norm_eps, dtype=dtype)
         self.dropout = Dropout(config.hidden_dropout_prob)
 
-    def forward(self, input_ids, token_type_ids, rng=None):
-        """input_ids, token_type_ids (B, T) → (B, T, H), cache."""
+    def forward(self, input_ids, token_type_ids, rng=None, positions=None):
+        """input_ids, token_type_ids (B, T), positions (T,) or (B, T) → (B, T, H), cache."""
+        positions = np.arange(input_ids.shape[1]) if positions is None else positions
         token, token_cache = self.token.forward(input_ids)                              # (B, T, H)
-        position, position_cache = self.position.forward(np.arange(input_ids.shape[1])) # (T, H)
+        position, position_cache = self.position.forward(positions)             # (T, H) or (B, T, H)
         segment, segment_cache = self.segment.forward(token_type_ids)                   # (B, T, H)
         embeddings = token + position + segment                                         # (B, T, H)
         normalized, norm_cache = self.norm.forward(embeddings)                          # (B, T, H)
@@ -115,7 +131,8 @@ class BertEmbeddings(Layer):
         d_normalized = self.dropout.backward(d_y, cache.dropout)                        # (B, T, H)
         d_embeddings = self.norm.backward(d_normalized, cache.norm)                     # (B, T, H)
         self.token.backward(d_embeddings, cache.token)
-        d_position = d_embeddings.sum(axis=0)                                           # (T, H)
+        is_shared = cache.position.ids.ndim == 1
+        d_position = d_embeddings.sum(axis=0) if is_shared else d_embeddings    # (T, H) or (B, T, H)
         self.position.backward(d_position, cache.position)
         self.segment.backward(d_embeddings, cache.segment)
         return d_embeddings
@@ -158,21 +175,28 @@ class Pooler(Layer):
 
 class MLMHeadCache(NamedTuple):
     dense: LinearCache
-    activation: GELUCache | TanhGELUCache
+    activation: ActivationCache
     norm: LayerNormCache
     decoder: TiedDecoderCache
     __repr__ = describe_cache
 
 
 class MLMHead(Layer):
-    """logits = decoder(LayerNorm(act(x W + b))); the decoder's weight is the token embedding table."""
+    """logits = decoder(LayerNorm(act(x W + b))); the decoder's weight is the token embedding table.
+
+    It has a table of its own where config.tie_word_embeddings is False.
+    """
 
     def __init__(self, config, token_embedding, rng, dtype=np.float32):
         size = config.hidden_size
         self.dense = Linear(size, size, rng=rng, initializer_range=config.initializer_range, dtype=dtype)
         self.activation = ACTIVATIONS[config.hidden_act]()
         self.norm = LayerNorm(size, eps=config.layer_norm_eps, dtype=dtype)
-        self.decoder = TiedDecoder(token_embedding)
+        own = (config.vocab_size, size)
+        self.decoder = TiedDecoder(
+            token_embedding if config.tie_word_embeddings
+            else Parameter(truncated_normal(rng, own, config.initializer_range, dtype))
+        )
 
     def forward(self, x):
         """x (..., H) → logits (..., V), cache."""
@@ -229,14 +253,17 @@ class BertModel(Layer):
         ]
         self.pooler = Pooler(config, rng, dtype)
 
-    def forward(self, input_ids, token_type_ids=None, attention_mask=None, rng=None):
+    def forward(self, input_ids, token_type_ids=None, attention_mask=None, rng=None, position_ids=None):
         """Encode a batch of sequences.
 
         Args:
             input_ids: (B, T) integers below vocab_size.
             token_type_ids: (B, T) integers, 0 for the first segment and 1 for the second; None means all 0.
-            attention_mask: (B, T), 1 for tokens and 0 for padding; None means no padding.
+            attention_mask: (B, T), 1 for tokens and 0 for padding; None means no padding. (B, T, T) or
+                (B, A or 1, T, T): 1 where a query, a row, may look at a key, a column; in four axes floats
+                are added to the scores, as in transformers: 0, and -10,000 or less where it may not look.
             rng: for dropout; None means no dropout.
+            position_ids: (B, T) integers below max_position_embeddings; None means 0, 1, 2, ... in each row.
 
         Returns:
             BertModelOutput(last_hidden_state (B, T, H), pooler_output (B, H)), cache.
@@ -245,7 +272,8 @@ class BertModel(Layer):
             ValueError: a shape is wrong, an id has no embedding, or T is above max_position_embeddings.
         """
         input_ids, token_type_ids, mask = check_inputs(self.config, input_ids, token_type_ids, attention_mask)
-        embedded, embeddings_cache = self.embeddings.forward(input_ids, token_type_ids, rng)    # (B, T, H)
+        positions = check_positions(self.config, input_ids, position_ids)               # (T,) or (B, T)
+        embedded, embeddings_cache = self.embeddings.forward(input_ids, token_type_ids, rng, positions)
         hidden_states, encoder_caches = [embedded], []
         for layer in self.encoder:
             hidden, layer_cache = layer.forward(hidden_states[-1], mask, rng)           # (B, T, H)
@@ -317,17 +345,18 @@ class BertForPreTraining(Layer):
 
     def forward(
         self, input_ids, token_type_ids=None, attention_mask=None, labels=None, next_sentence_label=None,
-        rng=None,
+        rng=None, position_ids=None,
     ):
         """Run the model → BertForPreTrainingOutput, cache. A loss is None if there are no labels for it.
 
         Args:
-            input_ids, token_type_ids, attention_mask, rng: as in BertModel.
+            input_ids, token_type_ids, attention_mask, rng, position_ids: as in BertModel.
             labels: (B, T), the original token where one is to be predicted and -100 elsewhere.
             next_sentence_label: (B,), 0 = the second segment follows the first, 1 = it does not.
         """
         labels, next_sentence_label = check_labels(input_ids, labels, next_sentence_label)
-        encoded, bert_cache = self.bert.forward(input_ids, token_type_ids, attention_mask, rng)
+        encoded, bert_cache = self.bert.forward(
+            input_ids, token_type_ids, attention_mask, rng, position_ids)
         states, pooled = encoded                                                        # (B, T, H), (B, H)
         predicted = None if labels is None else np.flatnonzero(labels != IGNORE_INDEX)  # (M,)
         state_rows = states.reshape(-1, states.shape[-1])                               # (B·T, H)
@@ -392,10 +421,10 @@ class BertForPreTraining(Layer):
 
 
 def check_inputs(config, input_ids, token_type_ids, attention_mask):
-    """Return input_ids, token_type_ids (B, T) and the keys' mask (B, 1, 1, T), None without padding.
+    """Return input_ids, token_type_ids (B, T), and who may look where, (B, 1, 1, T) for padding, or None.
 
     Raises:
-        ValueError: a wrong shape or dtype, too many tokens, or a mask of other numbers than 0 and 1.
+        ValueError: a wrong shape or dtype, too many tokens, an unknown segment, or a mask of other numbers.
     """
     input_ids = _integers("input_ids", input_ids)
     if input_ids.shape[1] > config.max_position_embeddings:
@@ -407,19 +436,64 @@ def check_inputs(config, input_ids, token_type_ids, attention_mask):
     if token_type_ids is None:
         token_type_ids = np.zeros(input_ids.shape, input_ids.dtype)
     token_type_ids = _integers("token_type_ids", token_type_ids, input_ids.shape)
+    _check_range("token_type_ids", token_type_ids, "type_vocab_size", config.type_vocab_size)
     if attention_mask is None:
         return input_ids, token_type_ids, None
-    attention_mask = np.asarray(attention_mask)
-    if attention_mask.shape != input_ids.shape:
+    mask = _may_look(np.asarray(attention_mask), *input_ids.shape, config.num_attention_heads)
+    return input_ids, token_type_ids, None if mask.all() else mask
+
+
+def _may_look(attention_mask, batch_size, num_tokens, num_heads):
+    """Return an attention mask as booleans that broadcast to (B, A, T, T), or say what is wrong with it."""
+    shape = attention_mask.shape
+    sizes = (batch_size, num_tokens)
+    fits = len(shape) == 4 and all(
+        size in (1, full) for size, full in zip(shape, (batch_size, num_heads, num_tokens)))
+    if shape not in (sizes, (*sizes, num_tokens)) and not (fits and shape[3] == num_tokens):
         raise ValueError(
-            f"attention_mask {attention_mask.shape} must have the shape of input_ids {input_ids.shape}"
+            f"attention_mask {shape} must have the shape of input_ids {sizes}, or {(*sizes, num_tokens)} or "
+            f"{(batch_size, 1, num_tokens, num_tokens)}: a row for each query, a column for each key"
         )
+    if len(shape) == 4 and attention_mask.dtype.kind == "f":
+        may_look = attention_mask == 0
+        if not (may_look | (attention_mask <= -10_000)).all():
+            raise ValueError(
+                "attention_mask of floats in four axes is added to the scores, as in transformers: give 0 "
+                "where a query may look and a large negative number such as -10000 where not, or booleans"
+            )
+        return may_look
     if not ((attention_mask == 0) | (attention_mask == 1)).all():
         raise ValueError("attention_mask must hold 1 for tokens and 0 for padding and nothing else")
-    if attention_mask.all():
-        return input_ids, token_type_ids, None
-    mask = attention_mask.astype(bool)[:, np.newaxis, np.newaxis, :]        # (B, 1, 1, T): columns are keys
-    return input_ids, token_type_ids, mask
+    may_look = attention_mask.astype(bool)
+    if len(shape) == 2:
+        return may_look[:, np.newaxis, np.newaxis, :]                       # (B, 1, 1, T): columns are keys
+    return may_look if len(shape) == 4 else may_look[:, np.newaxis]         # (B, 1, T, T)
+
+
+def check_positions(config, input_ids, position_ids):
+    """Return the positions of the tokens: (T,) for all sequences, or (B, T) as given.
+
+    Raises:
+        ValueError: a wrong shape or dtype, or a position that the model has no embedding for.
+    """
+    if position_ids is None:
+        return np.arange(input_ids.shape[1])
+    if np.shape(position_ids) == (1, input_ids.shape[1]):  # as transformers has them
+        position_ids = np.broadcast_to(position_ids, input_ids.shape)
+    position_ids = _integers("position_ids", position_ids, input_ids.shape)
+    _check_range("position_ids", position_ids, "max_position_embeddings", config.max_position_embeddings)
+    return position_ids
+
+
+def _check_range(name, ids, size_name, size):
+    outside = np.argwhere((ids < 0) | (ids >= size))
+    if outside.size:
+        place = tuple(outside[0].tolist())
+        hint = ": the model reads one text, no pair" if (name, size) == ("token_type_ids", 1) else ""
+        raise ValueError(
+            f"{name}: id {ids[place]} at {place} is outside the table of {size} rows (0 to {size - 1}); "
+            f"config.json says {size_name} {size}{hint}"
+        )
 
 
 def check_labels(input_ids, labels, next_sentence_label):

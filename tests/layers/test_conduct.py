@@ -18,6 +18,8 @@ from minibert.layers import (
     LayerNorm,
     Linear,
     MultiHeadAttention,
+    ReLU,
+    SiLU,
     TanhGELU,
 )
 from minibert.trace import tensors
@@ -30,6 +32,8 @@ LAYERS = {
     "Embedding": (Embedding(V, H), [INPUT_IDS], {}),
     "LayerNorm": (LayerNorm(H), [random(B, T, H)], {}),
     "GELU": (GELU(), [random(B, T, F)], {}),
+    "ReLU": (ReLU(), [random(B, T, F)], {}),
+    "SiLU": (SiLU(), [random(B, T, F)], {}),
     "TanhGELU": (TanhGELU(), [random(B, T, F)], {}),
     "Dropout": (Dropout(0.4), [random(B, T, H)], {"rng": 5}),
     "Dropout off": (Dropout(0.4), [random(B, T, H)], {}),

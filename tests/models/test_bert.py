@@ -128,7 +128,7 @@ def test_config_defaults():
         ({"hidden_dropout_prob": math.nan}, "hidden_dropout_prob must be at least 0 and below 1, got nan"),
         ({"initializer_range": 0.0}, "initializer_range must be above 0, got 0.0"),
         ({"layer_norm_eps": -1e-12}, "layer_norm_eps must be above 0, got -1e-12"),
-        ({"hidden_act": "relu"}, "hidden_act 'relu' is not supported: choose one of ['gelu', 'gelu_new']"),
+        ({"hidden_act": "mish"}, "hidden_act 'mish' is not supported: choose one of ['gelu', "),
     ],
 )
 def test_config_says_what_is_wrong(changes, message):
@@ -409,6 +409,21 @@ def test_arguments_are_left_alone():
             {"attention_mask": ATTENTION_MASK[:, None]},
             "attention_mask (4, 1, 5) must have the shape of input_ids (4, 5)",
         ),
+        (
+            {"attention_mask": np.ones((4, 2, 5, 4))},
+            "attention_mask (4, 2, 5, 4) must have the shape of input_ids (4, 5), or (4, 5, 5) or (4, 1",
+        ),
+        (
+            {"attention_mask": np.ones((4, 1, 1, 5))},
+            "attention_mask of floats in four axes is added to the scores, as in transformers: give 0 where",
+        ),
+        ({"attention_mask": np.full((4, 5, 5), 2)}, "must hold 1 for tokens and 0 for padding and nothing"),
+        ({"position_ids": TOKEN_TYPES[:3]}, "position_ids has shape (3, 5), expected (4, 5)"),
+        (
+            {"position_ids": TOKEN_TYPES * 9},
+            "position_ids: id 9 at (0, 3) is outside the table of 9 rows (0 to 8); config.json says "
+            "max_position_embeddings 9",
+        ),
         ({"labels": LABELS[0]}, "labels has shape (5,), expected (4, 5)"),
         ({"labels": LABELS.astype(np.float32)}, "labels must be integers, got float32"),
         ({"labels": np.where(LABELS == 7, 11, LABELS)}, "label 11 is not a class (0 to 10) nor -100"),
@@ -425,6 +440,60 @@ def test_wrong_inputs(changes, message):
         batch = changes
     with pytest.raises(ValueError, match=re.escape(message)):
         pretraining_model().forward(**batch)
+
+
+def test_a_model_of_one_segment_says_so():
+    model = BertModel(BertConfig(**SIZES, type_vocab_size=1))
+    message = "token_type_ids: id 1 at (0, 3) .*config.json says type_vocab_size 1: the model reads one text"
+    with pytest.raises(ValueError, match=message.replace("(0, 3)", r"\(0, 3\)")):
+        model.forward(INPUT_IDS, TOKEN_TYPES)
+
+
+# --- masks and positions ---
+
+
+@pytest.mark.parametrize("mask", [
+    ATTENTION_MASK[:, None].repeat(T, axis=1),                              # (B, T, T)
+    ATTENTION_MASK[:, None, None].astype(bool),                             # (B, 1, 1, T)
+    ATTENTION_MASK[:, None, None].repeat(A, axis=1),                        # (B, A, 1, T)
+    np.where(ATTENTION_MASK[:, None, None].repeat(T, axis=2), 0.0, -1e4),   # (B, 1, T, T), added
+])
+def test_a_mask_of_more_axes_that_says_the_same(mask):
+    model = pretraining_model()
+    expected, _ = model.forward(**BATCH)
+    output, _ = model.forward(**{**BATCH, "attention_mask": mask})
+    assert_same(output, expected)
+
+
+def test_a_mask_that_hides_nothing_is_none():
+    model = pretraining_model()
+    expected, _ = model.forward(INPUT_IDS)
+    for mask in (np.ones((B, T, T), int), np.zeros((B, 1, T, T))):  # the zeros are added
+        assert_same(model.forward(INPUT_IDS, attention_mask=mask)[0], expected)
+
+
+def test_padding_on_the_left_is_padding_on_the_right():
+    """With positions counted from the first token, every token has the same output on either side."""
+    model = pretraining_model()
+    lengths = ATTENTION_MASK.sum(axis=1)
+    right, _ = model.bert.forward(INPUT_IDS, TOKEN_TYPES, ATTENTION_MASK)
+    moved = [
+        np.stack([np.roll(row, T - n) for row, n in zip(array, lengths)])
+        for array in (INPUT_IDS, TOKEN_TYPES, ATTENTION_MASK)
+    ]
+    positions = np.maximum(moved[2].cumsum(axis=1) - 1, 0)
+    left, _ = model.bert.forward(*moved, position_ids=positions)
+    for row, n in enumerate(lengths):
+        np.testing.assert_allclose(
+            left.last_hidden_state[row, T - n :], right.last_hidden_state[row, :n], atol=1e-12
+        )
+
+
+def test_positions_given_as_they_are_change_nothing():
+    model = pretraining_model()
+    expected = gradients_of(model, **BATCH)
+    for positions in (np.arange(T)[None], np.arange(T)[None].repeat(B, axis=0)):
+        assert_all_close(gradients_of(model, **BATCH, position_ids=positions), expected)
 
 
 def test_the_longest_sequence_is_allowed():

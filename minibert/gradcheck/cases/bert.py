@@ -3,6 +3,7 @@
 import numpy as np
 
 from minibert.gradcheck.cases.common import (
+    CAUSAL,
     INPUT_IDS,
     LABELS,
     NOTHING,
@@ -23,6 +24,8 @@ from minibert.layers import Embedding
 from minibert.models.bert import BertConfig, BertEmbeddings, BertForPreTraining, BertModel, MLMHead, Pooler
 
 NEXT = np.array([0, 1, 1, 0])  # (B,)
+# (B, T): tokens counted from the first that is no padding, which is on the left; 0 and 1 occur several times.
+POSITIONS = np.array([[0, 1, 2, 3, 4], [0, 0, 0, 1, 2], [0, 0, 0, 0, 1], [0, 0, 1, 2, 3]])
 SIZES = {
     "vocab_size": V,
     "hidden_size": H,
@@ -78,6 +81,9 @@ def labels_of_one(token):
 CASES = {
     "BertEmbeddings": lambda: Case(embeddings(), [INPUT_IDS, TOKEN_TYPES]),
     "BertEmbeddings dropout": lambda: Case(embeddings(), [INPUT_IDS, TOKEN_TYPES], {"rng": generator()}),
+    "BertEmbeddings positions": lambda: Case(
+        embeddings(), [INPUT_IDS, TOKEN_TYPES], {"positions": POSITIONS}
+    ),
     "Pooler": lambda: Case(scrambled(Pooler(config(), generator())), [random(B, T, H)]),
     "MLMHead": lambda: Case(mlm_head(), [random(B, T, H)]),
     "MLMHead predicted rows": lambda: Case(mlm_head(), [random(8, H)]),
@@ -86,6 +92,17 @@ CASES = {
     "BertForPreTraining": lambda: Case(model(), [INPUT_IDS], batch()),
     "BertForPreTraining dropout": lambda: Case(model(), [INPUT_IDS], batch(rng=generator())),
     "BertForPreTraining tanh": lambda: Case(model(hidden_act="gelu_new"), [INPUT_IDS], batch()),
+    "BertForPreTraining relu": lambda: Case(model(hidden_act="relu"), [INPUT_IDS], batch()),
+    "BertForPreTraining silu": lambda: Case(model(hidden_act="silu"), [INPUT_IDS], batch()),
+    "BertForPreTraining untied": lambda: Case(model(tie_word_embeddings=False), [INPUT_IDS], batch()),
+    "BertForPreTraining padding on the left": lambda: Case(
+        model(),
+        [INPUT_IDS[:, ::-1]],
+        batch(attention_mask=PADDING[:, ::-1], labels=LABELS[:, ::-1], position_ids=POSITIONS),
+    ),
+    "BertForPreTraining a mask for each query": lambda: Case(
+        model(), [INPUT_IDS], batch(attention_mask=PADDING[:, np.newaxis] * CAUSAL)
+    ),
     "BertForPreTraining one head": lambda: Case(model(num_attention_heads=1), [INPUT_IDS], batch()),
     "BertForPreTraining no padding": lambda: Case(
         model(), [INPUT_IDS], batch(attention_mask=None, token_type_ids=None)

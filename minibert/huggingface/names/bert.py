@@ -54,20 +54,23 @@ TIED_COPIES = (
     ("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
     ("cls.predictions.decoder.bias", "cls.predictions.bias"),
 )
+# A decoder that shares nothing (tie_word_embeddings false): its rows, in the place of those of NAMES.
+UNTIED = (
+    ("mlm_head.decoder.weight", "cls.predictions.decoder.weight", False, "VH"),
+    ("mlm_head.decoder.bias", "cls.predictions.decoder.bias", False, "V"),
+)
 IGNORED = ("bert.embeddings.position_ids",)  # 0, 1, 2, ...: a buffer that older versions stored
 
 # What Hugging Face assumes where config.json does not say: the sizes of BERT-base. Our BertConfig is smaller.
 CONFIG_DEFAULTS = {
-    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
-    "max_position_embeddings": 512,
+    "vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+    "intermediate_size": 3072, "max_position_embeddings": 512,
 }
 # Our names of earlier versions, in the optimizer states of their runs.
 RENAMED = {"mlm_head.decoder_bias": "mlm_head.decoder.bias"}
 
 CONFIG = {}  # our name of a size: theirs, where they differ
-WRITTEN = {  # beside the sizes
-    "pad_token_id": 0, "position_embedding_type": "absolute", "tie_word_embeddings": True,
-}
+WRITTEN = {"position_embedding_type": "absolute"}  # beside the sizes
 SUPPORTED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
 # The letters of the shapes above.
