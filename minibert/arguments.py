@@ -1,6 +1,7 @@
-"""Arguments that commands and benchmarks share, with one wording for wrong numbers. Needs argparse alone."""
+"""Arguments that commands and benchmarks share, with one wording for wrong ones. Needs argparse alone."""
 
 import argparse
+import os
 
 NAMES = {int: "a whole number", float: "a number"}
 
@@ -26,6 +27,19 @@ def _number(kind, is_allowed, range_name):
         return number
 
     return convert
+
+
+def path(text):
+    """Return the path of a file or folder; a type for argparse.
+
+    An empty one, as of a variable that is not set, would mean the current folder and is refused. One that
+    begins with a dash becomes ./-dash, so that it is no option in a command that is printed.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError(
+            f"expected a path, got {text!r}: for the current folder give {os.curdir}"
+        )
+    return os.path.join(os.curdir, text) if text.startswith("-") else text
 
 
 def add_corpus(command, default=("python-docs",)):

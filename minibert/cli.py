@@ -2,34 +2,34 @@
 
 import argparse
 import importlib
-import os
 import pkgutil
-import sys
+import signal
 
 import minibert
 from minibert import commands
+from minibert.commands.common import complain, usable_streams
 
 
 def main(arguments=None):
-    """Run a command; return its exit code: 0, 1 if a check failed, 2 after an error, 130 after Ctrl-C."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows ? for what it cannot
-    options = make_parser().parse_args(arguments)
-    try:
-        return options.run(options) or 0
-    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")
-        return 0
-    except (ValueError, OSError, FloatingPointError) as error:
-        print(f"minibert {options.command}: error: {error}", file=sys.stderr)
-        return 2
-    except MemoryError as error:
-        print(f"minibert {options.command}: error: not enough memory: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as interrupt:
-        print(f"\nminibert {options.command}: {str(interrupt) or 'interrupted'}", file=sys.stderr)
-        return 130
+    """Run a command; return its exit code.
+
+    0, 1 if a check failed, 2 after an error, 128 and the signal's number if it was stopped: 130 by Ctrl-C.
+    """
+    with usable_streams():
+        options = make_parser().parse_args(arguments)
+        try:
+            return options.run(options) or 0
+        except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+            return 0
+        except (ValueError, OSError, FloatingPointError) as error:
+            complain(f"minibert {options.command}: error: {error}")
+            return 2
+        except MemoryError as error:
+            complain(f"minibert {options.command}: error: not enough memory: {error}")
+            return 2
+        except KeyboardInterrupt as interrupt:
+            complain(f"\nminibert {options.command}: {str(interrupt) or 'interrupted'}")
+            return 128 + getattr(interrupt, "signal_number", signal.SIGINT)
 
 
 def make_parser():

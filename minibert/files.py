@@ -5,6 +5,7 @@ before memory is taken or a number is read, so that a broken or hostile file end
 """
 
 import bz2
+import errno
 import gzip
 import json
 import lzma
@@ -34,6 +35,8 @@ DTYPES = {
 }
 # Bytes; the header of BERT-large takes 50,000. Parsing a longer one could fill the memory.
 MAX_JSON = 1 << 22
+# What fsync says where there is nothing to flush to, or no way to.
+CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)
 
 
 class CheckpointError(ValueError):
@@ -63,20 +66,25 @@ def write_atomically(path, content):
 
     A symbolic link is followed. A device or a pipe, such as /dev/stdout, is no file to be replaced: the bytes
     are written to it.
+
+    Raises:
+        OSError: it cannot be written, with the name of the file; what it held before is still there.
     """
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
     path = path.resolve()
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f".{path.name}.minibert")  # a name that nobody else has
     try:
         with open(temporary, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno:  # a full disk has no name of its own
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 
@@ -105,19 +113,36 @@ def flush(path):
     """Flush a file, or a folder's list of names, to disk (folders only on POSIX systems, which alone can)."""
     if path.is_file() or os.name == "posix":
         handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            sync(handle)
+        finally:
+            os.close(handle)
+
+
+def sync(handle):
+    """Flush an open file or folder to disk, where its file system can.
+
+    Some cannot flush folders (those of VirtualBox, SMB, FUSE) and say so. That is no reason not to write.
+    """
+    try:
         os.fsync(handle)
-        os.close(handle)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNC:
+            raise
 
 
 # --- reading ---
 
 
 def read_json(path):
-    """Return the object (a dict) that a JSON file of at most MAX_JSON bytes holds."""
+    """Return the object (a dict) that a JSON file of at most MAX_JSON bytes holds.
+
+    UTF-8, or UTF-16 as Windows' tools write it; with a byte-order mark or without.
+    """
     try:
         if path.stat().st_size > MAX_JSON:
             raise ValueError(f"{path.stat().st_size:,} bytes, and at most {MAX_JSON:,} are read")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(content, dict):

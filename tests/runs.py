@@ -13,9 +13,9 @@ def begin(output, recipe, **options):
     return run.begin(output, MaskedLM, recipe, **{"say": quiet, **options})
 
 
-def resume(output, say=quiet):
+def resume(output, say=quiet, changes=None, **options):
     """Go on with a run."""
-    return run.resume(output, objectives.find, say)
+    return run.resume(output, objectives.find, say, changes, **options)
 
 
 def training_of(recipe):

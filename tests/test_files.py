@@ -152,10 +152,10 @@ def test_a_link_is_followed_and_a_failure_leaves_what_was_there(tmp_path, monkey
     assert (tmp_path / "link").is_symlink() and (tmp_path / "kept").read_bytes() == b"new"
 
     def full(handle):
-        raise OSError("no space left on device")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OSError, match="No space left on device: '.*kept'"):
         files.write_atomically(tmp_path / "kept", b"newer")
     assert (tmp_path / "kept").read_bytes() == b"new"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "link"]

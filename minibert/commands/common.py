@@ -1,11 +1,12 @@
 """The parts that commands share: printing, loading a model, and the options of `word2vec` and `glove`."""
 
+import contextlib
 import os
+import re
 import shlex
-import subprocess
 import sys
 
-from minibert.arguments import add_corpus, add_seed, positive
+from minibert.arguments import add_corpus, add_seed, path, positive
 
 
 def say(line=""):
@@ -13,9 +14,44 @@ def say(line=""):
     print(line, flush=True)
 
 
+def complain(message):
+    """Print an error or a note, if anybody can read it."""
+    with contextlib.suppress(OSError, ValueError):
+        print(message, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def usable_streams():
+    """See to it that standard output and error can be written to while a command runs."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # it was closed before the start, as for a daemon
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows ? for what it cannot
+    try:
+        yield
+    finally:
+        for name in ("stdout", "stderr"):
+            try:
+                getattr(sys, name).flush()
+            except (OSError, ValueError):  # nobody reads it any more: Python would complain at its end
+                setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+
+
 def quoted(text):
-    """Return a path or a word as it is typed in a shell, so that a printed command can be copied."""
-    return subprocess.list2cmdline([str(text)]) if os.name == "nt" else shlex.quote(str(text))
+    """Return a path or a word as it is typed in a shell, so that a printed command can be copied.
+
+    On Windows it is in double quotes unless it is plain, as cmd and PowerShell both take it.
+    """
+    text = str(text)
+    if os.name != "nt":
+        return shlex.quote(text)
+    if re.fullmatch(r"[\w.:\\/+=,@~-]+", text):
+        return text
+    text = re.sub(r'(\\*)"', r'\1\1\\"', text)  # a backslash counts only before a quote
+    text = re.sub(r"(\\+)$", r"\1\1", text)
+    return f'"{text}"'
 
 
 def load_corpus(names, lines=None):
@@ -52,14 +88,25 @@ def load_model(directory, needed=()):
         raise ValueError(f"{folder} holds no {absent[0]}: it was saved without the head of this command")
     if info.missing_keys:
         missing = ", ".join(info.missing_keys)
-        print(f"note: {folder} holds no {missing}: random weights are used", file=sys.stderr)
+        complain(f"note: {folder} holds no {missing}: random weights are used")
     tokenizer = WordPieceTokenizer.from_pretrained(folder)
-    if tokenizer.vocab_size != model.config.vocab_size:
+    if tokenizer.vocab_size > model.config.vocab_size:  # fewer: some models have rows to spare
         raise ValueError(
             f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, but config.json says "
             f"{model.config.vocab_size}"
         )
     return model, tokenizer, folder
+
+
+def encoded(model, tokenizer, text, pair=None):
+    """Return the Encoding of a text or a pair, cut to what the model reads; say so where it is."""
+    whole, most = tokenizer.encode(text, pair), model.config.max_position_embeddings
+    num_tokens = len(whole.input_ids)
+    if num_tokens <= most:
+        return whole
+    what = "the text has" if pair is None else "the texts have"
+    complain(f"note: {what} {num_tokens:,} tokens; the model reads {most}, and the end is cut off")
+    return tokenizer.encode(text, pair, max_length=most)
 
 
 # --- word vectors ---
@@ -69,7 +116,8 @@ def add_vector_options(command, vector_size, window, epochs):
     """Add the options of `word2vec` and `glove`, with the defaults of each."""
     add_corpus(command)
     command.add_argument(
-        "--output", default="vectors.txt", metavar="FILE", help="file to write (default: %(default)s)"
+        "--output", type=path, default="vectors.txt", metavar="FILE",
+        help="file to write (default: %(default)s)",
     )
     command.add_argument("--binary", action="store_true", help="write the binary format, a third as large")
     for flag, metavar, default, text in (

@@ -1,8 +1,13 @@
 """`minibert embed`: sentences as vectors, and how similar they are."""
 
+import io
+import pathlib
+
 import numpy as np
 
+from minibert.arguments import path
 from minibert.commands.common import say
+from minibert.files import write_atomically
 
 NUM_SHOWN = 5     # numbers of each vector that are printed
 MAX_SHOWN = 50    # characters of each sentence
@@ -20,10 +25,11 @@ def add(commands):
         epilog='example: minibert embed all-MiniLM-L6-v2 "A man eats." "Someone has a meal." "Hello?"',
     )
     command.set_defaults(run=run)
-    command.add_argument("model", metavar="DIR", help="directory of a model or of a run")
+    command.add_argument("model", type=path, metavar="DIR", help="directory of a model or of a run")
     command.add_argument("sentences", metavar="SENTENCE", nargs="+", help="one text or more")
     command.add_argument(
-        "--output", metavar="FILE.npy", help="write the vectors to this file, (sentences, H) float32"
+        "--output", type=path, metavar="FILE.npy",
+        help="write the vectors to this file, (sentences, H) float32",
     )
 
 
@@ -43,7 +49,9 @@ def run(options):
         rows.append(sentence_vectors(model, tokenizer.encode_batch([sentence], max_length)))
     vectors = np.concatenate(rows)                                          # (sentences, H)
     if options.output:
-        np.save(options.output, vectors)
+        content = io.BytesIO()
+        np.save(content, vectors)
+        write_atomically(pathlib.Path(options.output), content.getvalue())
     _print_vectors(options.sentences, vectors)
     say()
     _print_similarity(vectors @ vectors.T)

@@ -2,7 +2,7 @@
 
 import os
 
-from minibert.arguments import add_corpus, add_lines, add_seed, positive
+from minibert.arguments import add_corpus, add_lines, add_seed, path, positive
 from minibert.commands.common import quoted, say
 from minibert.objectives import OBJECTIVES
 
@@ -19,15 +19,16 @@ def add(commands):
         "pretrain",
         help="train a BERT on text: masked language model and next sentence prediction",
         description="Train a BERT on the documentation of this Python installation, or on text of yours, "
-        "without a network. Leaves the model, its log and its loss curves in the output directory. Ctrl-C "
-        "writes a checkpoint first.",
+        "without a network. Leaves the model, its log and its loss curves in the output directory. Ctrl-C, "
+        "kill and a closed terminal write a checkpoint first.",
         epilog="example: minibert pretrain --corpus my-texts/ --output my-bert --minutes 10",
     )
     command.set_defaults(run=run)
     add_corpus(command, default=None)
     add_lines(command)
     command.add_argument(
-        "--output", default="bert-run", metavar="DIR", help="directory to write to (default: %(default)s)"
+        "--output", type=path, default="bert-run", metavar="DIR",
+        help="directory to write to (default: %(default)s)",
     )
     command.add_argument("--model", choices=OBJECTIVES, help="model to train (default: bert)")
     command.add_argument(
@@ -47,7 +48,9 @@ def add(commands):
     )
     add_seed(command, default=None)
     command.add_argument(
-        "--resume", action="store_true", help="go on with the run in the output directory, as it was begun"
+        "--resume", action="store_true",
+        help="go on with the run in the output directory, as it was begun; --steps, --threads and --corpus "
+        "(the same text elsewhere) may change",
     )
     command.add_argument(
         "--threads", type=positive(int), metavar="N", help="cores to use (default: all, at most 4)"
@@ -93,12 +96,14 @@ def run(options):
     """Run `minibert pretrain`."""
     from minibert import objectives
     from minibert.training import run as runs
+    from minibert.training.saying import safely
 
+    tell = safely(say)
     given = _settings(options)
     try:
         if options.resume:
-            _refuse_settings([*given, *(name for name in ("model", "minutes") if getattr(options, name))])
-            evaluation, training = runs.resume(options.output, objectives.find, say)
+            _refuse_settings([name for name in ("model", "minutes") if getattr(options, name)])
+            evaluation, training = _resumed(options.output, given)
         else:
             objective = objectives.find(options.model or "bert")
             recipe = objective.Recipe.of(**{"threads": min(4, _available_cores()), **given})
@@ -106,14 +111,25 @@ def run(options):
             evaluation, training = runs.begin(options.output, objective, recipe, minutes, say)
     except KeyboardInterrupt as interrupt:
         raise _interrupted(options.output, interrupt) from None
-    say()
-    for line in training.objective.table(evaluation):
-        say(line)
-    say()
-    files = ["model", "log.jsonl", *training.objective.pictures]
-    say(f"{', '.join(files[:-1])} and {files[-1]} are in {options.output}. Try:")
+    for line in ("", *training.objective.table(evaluation), ""):
+        tell(line)
+    pictures = [name for name in training.objective.pictures if os.path.isfile(f"{options.output}/{name}")]
+    files = ["model", "log.jsonl", *pictures]
+    tell(f"{', '.join(files[:-1])} and {files[-1]} are in {options.output}. Try:")
     for command, *arguments in training.objective.suggestions(options.output):
-        say(f"  minibert {command} {' '.join(map(quoted, arguments))}")
+        tell(f"  minibert {command} {' '.join(map(quoted, arguments))}")
+
+
+def _resumed(output, given):
+    """Go on with a run; return what it returns."""
+    from minibert import objectives
+    from minibert.text.corpora import CorpusError
+    from minibert.training import run as runs
+
+    try:
+        return runs.resume(output, objectives.find, say, given)
+    except CorpusError as error:
+        raise ValueError(f"{error}; if the text was moved, add its new place to --resume: --corpus") from None
 
 
 def _settings(options):
@@ -142,13 +158,18 @@ def _available_cores():
 
 
 def _interrupted(output, interrupt):
-    """Return the KeyboardInterrupt that says what Ctrl-C left behind."""
-    from minibert.training.checkpoint import checkpoints
+    """Return the interrupt that says what Ctrl-C, or another signal, left behind."""
+    import signal
 
-    saved = checkpoints(output)
-    if not saved:
-        return KeyboardInterrupt("interrupted before the first step: nothing was lost")
-    return KeyboardInterrupt(
-        f"{str(interrupt) or 'stopped at once'}; the last checkpoint is {saved[-1][1]}. "
-        f"Go on with: minibert pretrain --output {quoted(output)} --resume"
+    from minibert.training.checkpoint import checkpoints
+    from minibert.training.interrupts import Stopped
+
+    number, saved = getattr(interrupt, "signal_number", signal.SIGINT), checkpoints(output)
+    if not os.path.isfile(os.path.join(output, "run.json")) or not saved:
+        return Stopped("interrupted before the first step: nothing was lost", number)
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    return Stopped(
+        f"{str(interrupt) or 'stopped at once'}{by}; the last checkpoint is {saved[-1][1]}. "
+        f"Go on with: minibert pretrain --output {quoted(output)} --resume",
+        number,
     )

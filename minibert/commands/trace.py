@@ -2,6 +2,7 @@
 
 import textwrap
 
+from minibert.arguments import path
 from minibert.commands.common import load_model, say
 
 
@@ -20,7 +21,8 @@ def add(commands):
     )
     command.set_defaults(run=run)
     command.add_argument(
-        "model", nargs="?", metavar="DIR", help="directory of a model or of a run (default: the tiny model)"
+        "model", nargs="?", type=path, metavar="DIR",
+        help="directory of a model or of a run (default: the tiny model)",
     )
     command.add_argument(
         "text", nargs="?", metavar="TEXT", help="text; without a [MASK] in it, some words are masked"

@@ -20,6 +20,7 @@ An objective is a class that offers
     line(evaluation), table(evaluation) as text: a line, and the lines at the end of a run
 
     save(directory)                     writes what a user needs beside the weights
+    files                               the names of what it writes
     pictures, draw(directory, log, is_finished)     their names; writes those that are due
     picture_seconds                     that pictures take at each evaluation
     suggestions(directory)              commands to try on the finished model

@@ -13,6 +13,7 @@ from minibert.models.bert import BertConfig, BertForPreTraining
 from minibert.objectives.corpora import PYTHON_DOCS, TOY
 from minibert.objectives.sentence_pairs import TextPairs, ToyPairs
 from minibert.objectives.word2vec_start import word2vec_rows
+from minibert.text.tokenizer_files import WRITTEN as TOKENIZER_FILES
 from minibert.training.parallel import check_loss
 from minibert.training.recipe import Recipe
 
@@ -212,6 +213,7 @@ class MaskedLM:
         self.held_out = self.pairs.held_out
         self.baselines = baselines(self.pairs)
         self.limits = self.evaluation(self.pairs.best_scores) if self.is_toy else None
+        self.files = [*TOKENIZER_FILES, UNIGRAM_FILE]
         self.pictures = ["loss.png", "phenomena.png"] if self.is_toy else ["loss.png"]
         self.picture_seconds = 0.6 if self.is_toy else 0.0  # plots.phenomena, at each evaluation
         if self.is_toy:

@@ -34,11 +34,18 @@ def save(plot, path, *inputs, size=None, **options):
 
     Args:
         plot: a function of this package, such as loss_curves.
-        path: of the file.
+        path: of the file; it holds the whole picture or what it held before, also on a full disk.
         *inputs, **options: handed to plot.
         size: width and height in inches, at 120 dots per inch; None is the size that the plot chooses.
     """
-    _draw(plot, inputs, size, options).savefig(path, dpi=120)
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.name}.minibert")
+    try:
+        _draw(plot, inputs, size, options).savefig(temporary, format="png", dpi=120)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def show(plot, *inputs, size=None, **options):

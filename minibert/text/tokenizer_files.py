@@ -18,6 +18,7 @@ from pathlib import Path
 from minibert.files import write_atomically, write_json
 from minibert.text.basic_tokenizer import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, AddedToken
 
+WRITTEN = ("vocab.txt", "tokenizer_config.json", "special_tokens_map.json")  # by write_files
 ROLES = {"pad_token": PAD, "unk_token": UNK, "cls_token": CLS, "sep_token": SEP, "mask_token": MASK}
 OPTIONS = {  # their names in tokenizer_config.json, and in the normalizer of tokenizer.json
     "do_lower_case": "lowercase",
@@ -54,9 +55,10 @@ def write_files(directory, tokens, options, extra_special_tokens=(), model_max_l
             for index, token in added.items()}
     if model_max_length is not None:
         config["model_max_length"] = model_max_length
-    write_atomically(directory / "vocab.txt", "".join(token + "\n" for token in tokens).encode())
-    write_json(directory / "tokenizer_config.json", config)
-    write_json(directory / "special_tokens_map.json", ROLES)
+    vocabulary, options_file, names = (directory / name for name in WRITTEN)
+    write_atomically(vocabulary, "".join(token + "\n" for token in tokens).encode())
+    write_json(options_file, config)
+    write_json(names, ROLES)
 
 
 def read_files(directory):

@@ -2,14 +2,19 @@
 
 A run's directory holds
 
-    run.json             the recipe: written once, before the first step
+    run.json             the recipe: written first; --resume records in it what it changes
     log.jsonl            one line a step and one an evaluation
     checkpoint-000400/   model, optimizer moments, what the objective keeps beside them (a vocabulary ...): a
-                         set, and a Hugging Face model directory
+                         set, and a Hugging Face model directory; checkpoint.json says which run wrote it
     config.json, model.safetensors, vocab.txt, ...   the finished model
     loss.png             its loss curves
+    run.lock             while a process trains there
+
+A folder that is called like a checkpoint and was written by somebody else, such as the checkpoint-500 of
+another program, is neither read nor removed.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -17,36 +22,65 @@ import re
 
 import numpy as np
 
-from minibert.files import CheckpointError, flush, read_tensors, remove, write_tensors
+from minibert.files import (
+    CheckpointError,
+    flush,
+    read_json,
+    read_tensors,
+    remove,
+    write_json,
+    write_tensors,
+)
 from minibert.huggingface import renamed_parameters
+from minibert.huggingface.others import what_is_there
+
+RECORD = "checkpoint.json"
 
 
-def save_checkpoint(directory, step, training):
-    """Write DIRECTORY/checkpoint-STEP as a set, then remove the older ones.
+def save_checkpoint(directory, step, training, run=None):
+    """Write DIRECTORY/checkpoint-STEP as a set, then remove the older ones of the same run.
 
     Everything is written and flushed to disk under a temporary name, and the folder is renamed at the end:
-    whoever looks sees the whole checkpoint or none of it.
+    whoever looks sees the whole checkpoint or none of it. What cannot be written leaves nothing behind.
 
     Args:
         directory: of the run.  step: the number of steps done.  training: a Training.
+        run: what tells this run from others, as run.json says it.
+
+    Raises:
+        CheckpointError: a folder of that name is there, and another program wrote it.
+        OSError: it cannot be written, as on a full disk.
     """
     directory = pathlib.Path(directory)
     final = directory / f"checkpoint-{step:06d}"
-    temporary = directory / f".{final.name}.tmp"
-    for killed in directory.glob(".checkpoint-*.tmp"):  # what a killed run was writing
+    temporary = _hidden(final)
+    for killed in directory.glob(".checkpoint-*.tmp"):  # what a killed run was writing or removing
         remove(killed)
-    save_model(temporary, training)
-    write_tensors(temporary / "optimizer.safetensors", training.optimizer.state_dict())
-    if training.state is not None:
-        write_tensors(temporary / "state.safetensors", flat_state(training.state))
-    for path in (*temporary.iterdir(), temporary):
-        flush(path)
-    remove(final)  # it is there only if a start was killed before it wrote run.json
-    os.rename(temporary, final)
+    if final.exists() and not _is_of(run, final):
+        raise CheckpointError(f"{final} is in the way, and this run did not write it: move it away")
+    try:
+        save_model(temporary, training)
+        write_tensors(temporary / "optimizer.safetensors", training.optimizer.state_dict())
+        if training.state is not None:
+            write_tensors(temporary / "state.safetensors", flat_state(training.state))
+        write_json(temporary / RECORD, {"run": run, "step": step})
+        for path in (*temporary.iterdir(), temporary):
+            flush(path)
+        remove(final)  # a start that was killed wrote it
+        os.rename(temporary, final)
+    except BaseException:
+        remove(temporary)
+        raise
     flush(directory)
     for older, path in checkpoints(directory):
         if older != step:
-            remove(path)
+            with contextlib.suppress(OSError):  # in use, on Windows: the next checkpoint tries again
+                os.rename(path, _hidden(path))  # a kill leaves no half checkpoint that looks like one
+                remove(_hidden(path))
+
+
+def _hidden(path):
+    return path.with_name(f".{path.name}.tmp")
 
 
 def save_model(directory, training):
@@ -118,14 +152,39 @@ def nested_state(arrays, name="state"):
 
 
 def checkpoints(directory):
-    """Return [(step, path)] of the checkpoints in a run's directory, oldest first; [] if it is not there."""
+    """Return [(step, path)] of the checkpoints that the run in a directory wrote, oldest first."""
+    directory = pathlib.Path(directory)
+    run = run_of(directory)
+    return [
+        (step, path)
+        for step, path in _numbered(directory)
+        if path.name == f"checkpoint-{step:06d}" and _is_of(run, path)
+    ]
+
+
+def run_of(directory):
+    """Return what tells the run in a directory from others; None for a run of an earlier version."""
+    path = pathlib.Path(directory) / "run.json"
+    return read_json(path).get("run") if path.is_file() else None
+
+
+def _is_of(run, checkpoint):
+    """Whether that run wrote a checkpoint."""
+    if (checkpoint / RECORD).is_file():
+        return read_json(checkpoint / RECORD).get("run") == run
+    # Earlier versions wrote no record. The Trainer of transformers writes its state into its own.
+    return run is None and not (checkpoint / "trainer_state.json").exists()
+
+
+def _numbered(directory):
+    """Return [(number, path)] of all folders called checkpoint-NUMBER, whoever wrote them, by number."""
     try:
-        paths = list(pathlib.Path(directory).glob("checkpoint-*"))
-    except FileNotFoundError:  # a run that begins makes its folder, and removes it again, to see that it can
+        paths = list(directory.glob("checkpoint-*"))
+    except FileNotFoundError:  # the folder of a run that fails at its start is removed again
         paths = []
     found = []
     for path in paths:
-        match = re.fullmatch(r"checkpoint-(\d+)", path.name)
+        match = re.fullmatch(r"checkpoint-([0-9]+)", path.name)
         if match and path.is_dir():
             found.append((int(match[1]), path))
     return sorted(found)
@@ -140,10 +199,16 @@ def find_model(directory):
     directory = pathlib.Path(directory)
     if (directory / "config.json").is_file():
         return directory
-    found = checkpoints(directory)
+    found = checkpoints(directory) or [
+        (step, path) for step, path in _numbered(directory) if (path / "config.json").is_file()
+    ]
     if not found:
+        if directory.is_file():
+            raise CheckpointError(f"{directory} is a file: give the folder that holds it")
+        found = what_is_there(directory)
         raise CheckpointError(
             f"{directory} holds no model: expected config.json, model.safetensors and vocab.txt, "
             "as `minibert pretrain --output` or Hugging Face's save_pretrained write them"
+            f"{found and '; '}{found}"
         )
     return found[-1][1]

@@ -7,13 +7,15 @@ from minibert.files import write_atomically
 
 
 def read_log(path):
-    """Return the lines of a log.jsonl as dictionaries; a last line that a kill cut off is left out."""
+    """Return the lines of a log.jsonl as dictionaries; a line that a kill cut off is left out."""
     lines = []
-    for text in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
+    for text in pathlib.Path(path).read_text(encoding="utf-8-sig", errors="replace").splitlines():
         try:
-            lines.append(json.loads(text))
+            line = json.loads(text)
         except ValueError:
-            break
+            continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append(line)
     return lines
 
 

@@ -52,6 +52,11 @@ def one_token_less(path):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
+def one_token_more(path):
+    with open(path, "a", encoding="utf-8", newline="\n") as file:
+        file.write("another\n")
+
+
 def config(**changes):
     return lambda path: change_json(path, **changes)
 
@@ -82,14 +87,15 @@ def missing(path):
      r"config.json: vocab_size must be a positive integer, got 'many'"),
     ("config.json", config(model_type="gpt2"), r"describes a 'gpt2' model"),
     ("config.json", config(position_embedding_type="relative_key"), r"'relative_key' is not supported"),
-    ("config.json", config(hidden_act="swish"),
-     r"hidden_act 'swish' is not supported: choose one of \['gelu', 'gelu_new'"),
+    ("config.json", config(hidden_act="mish"),
+     r"hidden_act 'mish' is not supported: choose one of \['gelu', .*'gelu_new'.*'relu', 'silu'"),
     ("config.json", truncate, r"config.json is not valid JSON"),
     ("config.json", content(b'{"vocab_size": "\xff"}'), r"config.json is not valid JSON"),
     ("config.json", content(b"[1]"), r"config.json must hold a JSON object, got a list"),
-    ("config.json", content(b"{}"), r"config.json: .*vocab_size"),
+    ("config.json", content(b"{}"), r"by config.json it must be \(30522, 768\)"),
     ("vocab.txt", missing, r"holds no vocab.txt"),
-    ("vocab.txt", one_token_less, r"the tokenizer has \d+ tokens, but config.json says \d+"),
+    ("vocab.txt", one_token_more, r"the tokenizer has 151 tokens, but config.json says 150"),
+    ("vocab.txt", one_token_less, r"unigram model has 150 tokens, the model 150 and the tokenizer 149"),
     ("vocab.txt", content(b"[PAD]\n\xff\n"), r"vocab.txt is not UTF-8"),
     ("tokenizer_config.json", truncate, r"tokenizer_config.json is not JSON"),
     ("unigram.safetensors", content(b""), r"unigram.safetensors cannot be read"),
@@ -138,7 +144,11 @@ def test_a_path_as_it_is_typed(monkeypatch):
     for text in ("my runs/bert", "it's", "a$HOME", "(new)", 'say "hi"', "*.txt", "A value is a [MASK].", ""):
         assert shlex.split(f"minibert x {common.quoted(text)} y") == ["minibert", "x", text, "y"]
     monkeypatch.setattr(common, "os", types.SimpleNamespace(name="nt"))
-    assert common.quoted("my runs") == '"my runs"' and common.quoted("it's") == "it's"
+    typed = {
+        "runs\\bert": "runs\\bert", "my runs": '"my runs"', "it's": '"it\'s"', "a&b": '"a&b"',
+        "do$lar": '"do$lar"', "x;y": '"x;y"', "a b\\": '"a b\\\\"', 'say "hi"': '"say \\"hi\\""', "": '""',
+    }
+    assert {text: common.quoted(text) for text in typed} == typed
 
 
 def test_the_word_to_try_is_no_mere_the(capsys):

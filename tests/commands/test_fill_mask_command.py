@@ -1,11 +1,13 @@
 """`minibert fill-mask`."""
 
+import json
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 import minibert
+from minibert import cli
 from minibert.layers.softmax import softmax
 from minibert.objectives.masked_lm import load_unigram
 
@@ -79,5 +81,42 @@ def test_a_unigram_model_of_another_vocabulary(failing, model_copy):
 
 def test_texts_that_do_not_fit(failing, finished_run):
     assert "has no [MASK]: write [MASK] where" in failing("fill-mask", finished_run, "The mask dog.")
-    error = failing("fill-mask", finished_run, "[MASK] " + "the " * 20)
-    assert "sequence of 23 tokens is longer than max_position_embeddings 16" in error
+    error = failing("fill-mask", finished_run, "the " * 20 + "[MASK]")
+    assert "the [MASK] is behind the 16 tokens that the model reads: give a shorter text" in error
+
+
+def test_a_long_text_is_cut_with_a_note(finished_run, capfd):
+    answers = []
+    for text in ("[MASK] " + "the " * 20, "[MASK] " + "the " * 13):
+        assert cli.main(["fill-mask", str(finished_run), text]) == 0
+        answers.append(capfd.readouterr())
+    assert answers[0].out == answers[1].out
+    assert answers[0].err == "note: the text has 23 tokens; the model reads 16, and the end is cut off\n"
+
+
+def test_rows_of_a_padded_vocabulary_have_no_token(finished_run, model_copy, output_of):
+    """As of NVIDIA's models, and of resize_token_embeddings(pad_to_multiple_of=64)."""
+    pad_vocabulary(model_copy, 192)
+    text = "The [MASK] dog."
+    lines = output_of("fill-mask", model_copy, text, "--top", 200)
+    model = minibert.BertForPreTraining.from_pretrained(model_copy)
+    encoding = minibert.WordPieceTokenizer.from_pretrained(model_copy).encode(text)
+    logits = model.forward(encoding.input_ids[np.newaxis])[0].prediction_logits[0, 2]
+    assert len(logits) == 192 and len(lines) == 151  # a line for each token, and the first
+    likeliest = float(lines[1].split()[2].rstrip("%"))
+    assert likeliest == pytest.approx(100 * softmax(logits)[:150].max(), abs=0.051)
+    (model_copy / "unigram.safetensors").unlink()  # and beside an untrained model
+    assert len(output_of("fill-mask", model_copy, text, "--top", 200)) == 151
+    assert len(output_of("next-sentence", model_copy, "The dog.", "The cat.")) == 2
+    assert output_of("embed", model_copy, "The dog.") == output_of("embed", finished_run, "The dog.")
+
+
+def pad_vocabulary(folder, vocab_size):
+    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
+    for name, fill in (("bert.embeddings.word_embeddings.weight", 1.0), ("cls.predictions.bias", 9.0)):
+        missing = vocab_size - len(tensors[name])
+        rows = np.full((missing, *tensors[name].shape[1:]), fill, np.float32)
+        tensors[name] = np.concatenate([tensors[name], rows])
+    safetensors.numpy.save_file(tensors, folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"vocab_size": vocab_size}), encoding="utf-8")

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shlex
+import shutil
 
 import pytest
 
@@ -97,11 +99,13 @@ def test_an_output_directory_that_is_taken(failing, finished_run, model_copy, co
         assert str(output) in error and "choose another --output" in error
 
 
-def test_resuming_goes_with_no_other_option(failing, finished_run, tmp_path):
+def test_resuming_goes_with_few_other_options(failing, finished_run, tmp_path):
     resume = ["pretrain", "--output", finished_run, "--resume"]
-    error = failing(*resume, "--steps", 3, "--batch-size", 4, "--whole-word")
-    assert "a resumed run goes on as it was begun" in error
-    assert error.endswith(": leave out --batch-size, --whole-word, --steps")
+    error = failing(*resume, "--steps", 30, "--batch-size", 4, "--whole-word")
+    assert "goes on as it was begun, with batch_size 5: leave out --batch-size, --whole-word (" in error
+    assert "this run has done 20 steps: --steps 3 is less; give more" in failing(*resume, "--steps", 3)
+    error = failing(*resume, "--corpus", tmp_path / "none.txt")
+    assert error.endswith("if the text was moved, add its new place to --resume: --corpus")
     assert failing(*resume, "--minutes", 3).endswith("leave out --minutes")
     assert "no run to resume" in failing("pretrain", "--output", tmp_path / "none", "--resume")
 
@@ -113,6 +117,27 @@ def test_a_learning_rate_that_is_far_too_high(failing, corpus, tmp_path, finishe
     expected = r"step \d+: .*not finite.*The last good checkpoint is .*checkpoint-0000.*lower --learning-rate"
     assert re.search(expected, error)
     assert cli.main(["fill-mask", str(tmp_path / "run"), "The [MASK]."]) == 0  # with the last good checkpoint
+
+
+@pytest.mark.parametrize("output", ["", " "])
+def test_an_output_without_a_name_is_refused(output, tmp_path, monkeypatch, capfd):
+    """Such as "$RUN" where RUN is not set; it would be the current folder."""
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["pretrain", "--output", output], ["fill-mask", output, "A [MASK]."]):
+        with pytest.raises(SystemExit):
+            cli.main(arguments)
+        assert f"expected a path, got {output!r}: for the current folder give ." in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_looks_like_an_option(finished_run, tmp_path, monkeypatch, capfd):
+    shutil.copytree(finished_run, tmp_path / "-dash")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["pretrain", "--output=-dash", "--resume"]) == 0
+    *_, suggested = capfd.readouterr().out.splitlines()
+    program, *arguments = shlex.split(suggested)
+    assert program == "minibert" and arguments[1] == os.path.join(".", "-dash")
+    assert cli.main(arguments) == 0
 
 
 @pytest.mark.parametrize("when, message", [

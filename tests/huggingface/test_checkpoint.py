@@ -13,6 +13,7 @@ from helpers import assert_same, memory_below, safetensors_bytes, values
 import minibert
 from minibert import files, huggingface
 from minibert.huggingface import CheckpointError, CheckpointWarning, checkpoint
+from minibert.training.checkpoint import find_model
 
 CONFIG = minibert.BertConfig(
     vocab_size=11,
@@ -243,7 +244,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch,
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def fsync(handle, original=files.os.fsync):
-        if (tmp_path / f"{broken}.tmp").exists():
+        if (tmp_path / f".{broken}.minibert").exists():
             raise OSError(28, "No space left on device")
         original(handle)
 
@@ -535,6 +536,109 @@ def test_an_index_that_does_not_fit(sharded):
         minibert.BertForPreTraining.from_pretrained(directory)
 
 
+# --- what config.json says ---
+
+
+@pytest.mark.parametrize("pad_token_id", [3, 0, -1, None])
+def test_pad_token_id_comes_back(pad_token_id, tmp_path):
+    make_model(minibert.BertModel).save_pretrained(tmp_path)
+    change_config(tmp_path, pad_token_id=pad_token_id)
+    minibert.BertModel.from_pretrained(tmp_path).save_pretrained(tmp_path / "again")
+    config = json.loads((tmp_path / "again" / "config.json").read_text(encoding="utf-8"))
+    assert config["pad_token_id"] == pad_token_id
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"pad_token_id": 11}, "pad_token_id must be None or an id below vocab_size 11, got 11"),
+    ({"pad_token_id": "[PAD]"}, "pad_token_id must be None or an id"),
+    ({"tie_word_embeddings": 1}, "tie_word_embeddings must be True or False, got 1"),
+])
+def test_settings_that_are_wrong(changes, message, tmp_path):
+    make_model(minibert.BertModel).save_pretrained(tmp_path)
+    change_config(tmp_path, **changes)
+    with pytest.raises(CheckpointError, match=message):
+        minibert.BertModel.from_pretrained(tmp_path)
+
+
+def test_a_decoder_of_its_own(tmp_path):
+    config = minibert.BertConfig(11, 6, 1, 3, 10, tie_word_embeddings=False)
+    model = minibert.BertForPreTraining(config, seed=4)
+    names = model.parameters().keys() - minibert.BertForPreTraining(CONFIG).parameters().keys()
+    assert names == {"mlm_head.decoder.weight"}
+    model.save_pretrained(tmp_path)
+    stored = safetensors.numpy.load_file(tmp_path / "model.safetensors")
+    assert stored["cls.predictions.decoder.weight"].shape == (11, 6)
+    assert "cls.predictions.decoder.bias" in stored
+    again = minibert.BertForPreTraining.from_pretrained(tmp_path)
+    assert_same(values(again), values(model))
+    with pytest.warns(CheckpointWarning, match="decoder"):
+        encoder = minibert.BertModel.from_pretrained(tmp_path)
+    assert_same(values(encoder), values(model.bert))
+    change_config(tmp_path, tie_word_embeddings=True)
+    with pytest.raises(CheckpointError, match="differs from .*set tie_word_embeddings to false there"):
+        minibert.BertForPreTraining.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_byte_order_marks(encoding, tmp_path):
+    model = make_model(minibert.BertModel)
+    model.save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
+    assert minibert.BertModel.from_pretrained(tmp_path).config == model.config
+
+
+def test_a_config_without_vocab_size_means_that_of_bert(tmp_path):
+    make_model(minibert.BertModel).save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    del config["vocab_size"]
+    path.write_text(json.dumps(config), encoding="utf-8")
+    assert checkpoint.read_config(minibert.BertModel, tmp_path).vocab_size == 30522
+
+
+# --- folders of other programs ---
+
+
+@pytest.mark.parametrize("files, message", [
+    (["training_args.bin", "optimizer.pt", "rng_state_0.pth"], "the checkpoint is incomplete$"),
+    (["training_args.bin", "checkpoint-500/config.json"], "models in its folders: give .*point-500$"),
+    (["tf_model.h5"], r"holds tf_model.h5, of TensorFlow; transformers 4 .*from_tf=True\)"),
+    (["flax_model.msgpack"], r"of Flax; .*from_flax=True\)"),
+    (["bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001"], "of TensorFlow 1.*transformers-cli"),
+    (["last.ckpt"], "holds last.ckpt, a checkpoint of TensorFlow or a pickle of PyTorch Lightning"),
+    (["model.onnx"], "made from a model, and leads to no weights"),
+    (["onnx/model.onnx"], r"holds onnx, a program \(ONNX\)"),
+    (["openvino_model.bin", "openvino_model.xml"], "of OpenVINO"),
+    (["model.fp16.safetensors"], "under another name: if this is the model, copy it to model.safetensors"),
+    (["model-00001-of-00002.safetensors"], "without model.safetensors.index.json"),
+    (["adapter_model.safetensors"], r"an adapter \(LoRA\)"),
+    (["pytorch_model.bin", "training_args.bin"], r"as a pickle \(pytorch_model.bin\), and"),
+    (["weights.pt", "scaler.pt"], r"as a pickle \(weights.pt\), and.*for file in \['weights.pt'\]"),
+])
+def test_what_is_there_instead(files, message, tmp_path):
+    make_model(minibert.BertModel).save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(b"{}")
+    with pytest.raises(CheckpointError, match=message):
+        minibert.BertModel.from_pretrained(tmp_path)
+
+
+def test_the_folder_that_bert_was_published_in(tmp_path):
+    for name in ("bert_config.json", "vocab.txt", "bert_model.ckpt.index"):
+        (tmp_path / name).write_bytes(b"{}")
+    for find in (find_model, minibert.BertModel.from_pretrained):
+        with pytest.raises(CheckpointError, match="it holds bert_model.ckpt.index, of TensorFlow 1"):
+            find(tmp_path)
+    (tmp_path / "bert_model.ckpt.index").unlink()
+    with pytest.raises(CheckpointError, match="it holds bert_config.json: copy it to config.json"):
+        find_model(tmp_path)
+    with pytest.raises(CheckpointError, match="vocab.txt is a file: give the folder that holds it"):
+        find_model(tmp_path / "vocab.txt")
+
+
 # --- pickles ---
 
 
@@ -570,7 +674,7 @@ def test_pickles_are_refused_with_the_way_to_convert_them(file, tmp_path):
         ),
         ({"hidden_size": 3 * 2**70}, r"shape \(11, 6\), but by config.json it must be"),
         ({"num_hidden_layers": 10**15}, "has no tensor 'encoder.layer.2.attention.self.query.weight'"),
-        ({"hidden_act": "relu"}, "hidden_act 'relu' is not supported: choose one of"),
+        ({"hidden_act": "mish"}, "hidden_act 'mish' is not supported: choose one of"),
         ({"hidden_act": ["gelu"]}, "hidden_act must be a name, got"),
         (
             {"position_embedding_type": "relative_key_query"},

@@ -129,7 +129,7 @@ def test_a_kill_before_the_old_checkpoint_is_removed_is_survived(
     tiny_recipe, finished_run, tmp_path, monkeypatch
 ):
     def remove(folder, original=checkpoint.remove):
-        if folder.name == "checkpoint-000008" and folder.exists():
+        if folder.name == ".checkpoint-000008.tmp" and folder.exists():
             (folder / "model.safetensors").unlink()  # half removed
             raise Killed
         original(folder)
@@ -138,7 +138,8 @@ def test_a_kill_before_the_old_checkpoint_is_removed_is_survived(
     with pytest.raises(Killed):
         begin(tmp_path, tiny_recipe())
     monkeypatch.undo()
-    assert [step for step, _ in checkpoint.checkpoints(tmp_path)] == [8, 10]
+    assert [step for step, _ in checkpoint.checkpoints(tmp_path)] == [10]
+    assert (tmp_path / ".checkpoint-000008.tmp").is_dir()
     resume(tmp_path)
     assert contents(tmp_path) == contents(finished_run)
 
@@ -178,6 +179,7 @@ def test_a_run_of_an_earlier_version_goes_on(tiny_recipe, finished_run, tmp_path
         del record["recipe"][name]  # there was AdamW, from random weights
     older = {**record["recipe"], "fingerprint": record["fingerprint"], "versions": record["versions"]}
     (tmp_path / "run.json").write_text(json.dumps(older), encoding="utf-8")
+    (tmp_path / "checkpoint-000012" / "checkpoint.json").unlink()
     path = tmp_path / "checkpoint-000012" / "optimizer.safetensors"
     moments = {
         name.replace("mlm_head.decoder.bias", "mlm_head.decoder_bias"): array
@@ -187,7 +189,9 @@ def test_a_run_of_an_earlier_version_goes_on(tiny_recipe, finished_run, tmp_path
     write_tensors(path, moments)
     resume(tmp_path)
     ours, whole = contents(tmp_path), contents(finished_run)
-    assert {name for name in whole if ours[name] != whole[name]} == {"run.json"}
+    assert {name for name in whole if ours[name] != whole[name]} == {
+        "run.json", "checkpoint-000020/checkpoint.json",
+    }
 
 
 def test_muon_and_word2vec_are_resumed_bit_for_bit(tiny_recipe, tmp_path, kill_at_step, monkeypatch):
@@ -280,7 +284,7 @@ def test_what_a_finished_run_leaves(finished_run):
 def test_the_log_is_on_disk_before_its_checkpoint(tiny_recipe, tmp_path, monkeypatch):
     flushed, seen = [], []
 
-    def save_checkpoint(directory, step, training):
+    def save_checkpoint(directory, step, training, run):
         log = directory / "log.jsonl"
         assert read_log(log)[-1]["step"] == step
         assert step == 0 or flushed[-1] == log.stat().st_ino
@@ -463,11 +467,12 @@ def test_a_directory_with_a_run_or_a_model_is_left_alone(tiny_recipe, finished_r
         begin(copy, tiny_recipe())
     (copy / "run.json").unlink()
     (copy / "model.safetensors").unlink()
-    with pytest.raises(RunError, match="holds checkpoints of a run without its run.json"):
+    (copy / "log.jsonl").unlink()
+    with pytest.raises(RunError, match="holds checkpoint-000020, which a run would write or remove: choose"):
         begin(copy, tiny_recipe())
     after = contents(copy)
     assert after == {name: before[name] for name in after}
-    assert before.keys() - after.keys() == {"run.json", "config.json", "model.safetensors"}
+    assert {name for name in before if name.startswith("checkpoint-")} == after.keys()
 
 
 def test_an_output_that_cannot_be_written(tiny_recipe, tmp_path):

@@ -36,7 +36,7 @@ class Counting:
     """Rows count upwards, modulo 11, each by a step of its own."""
 
     name, Recipe = "made-up", MadeUpRecipe
-    fingerprint, pictures, picture_seconds = "counting", [], 0.0
+    fingerprint, files, pictures, picture_seconds = "counting", ["made_up.json"], [], 0.0
 
     def __init__(self, recipe, checkpoint=None, say=print):
         self.recipe = recipe
