@@ -7,7 +7,7 @@ import re
 import pytest
 
 FOLDER = pathlib.Path(__file__).parents[2] / "notebooks"
-LESSONS = ["00_gradients", "06_encoder_block", "10_bert_forward"]  # the others follow
+LESSONS = ["00_gradients", "06_encoder_block", "09_text_to_batches", "10_bert_forward"]  # the others follow
 DRAWS = re.compile(r"\bplt\.(show|subplots|figure)\(|\baxes\.\w+\(")
 PREDICTS = re.compile(r"\*\*Predict|\bPredict |\*\*?Ask")
 EXERCISES = re.compile(r"^## Exercises$", re.MULTILINE)
