@@ -7,7 +7,8 @@ from minibert.commands.common import quoted, say
 from minibert.objectives import OBJECTIVES
 
 SETTINGS = (  # the options that are fields of the recipe, under the same name
-    "corpus", "preset", "recipe", "seed", "threads", "batch_size", "seq_length", "vocab_size", "optimizer",
+    "corpus", "preset", "recipe", "start",
+    "seed", "threads", "batch_size", "seq_length", "vocab_size", "optimizer",
     "learning_rate", "muon_learning_rate", "embedding_start", "whole_word", "lines",
     "cased", "strip_accents", "alphabet",
 )
@@ -37,6 +38,10 @@ def add(commands):
     command.add_argument(
         "--recipe", metavar="NAME",
         help="bert: AdamW from random weights; fast: what learns most in the same time (default: bert)",
+    )
+    command.add_argument(
+        "--from", dest="start", type=path, metavar="DIR",
+        help="go on from this BERT, of minibert or Hugging Face, with its vocabulary and sizes",
     )
     length = command.add_mutually_exclusive_group()
     length.add_argument(
@@ -141,6 +146,8 @@ def _settings(options):
     if options.corpus:  # paths in full, so that the run can be resumed from any folder
         named = (PYTHON_DOCS, TOY, STANDARD_INPUT)
         given["corpus"] = [name if name in named else os.path.abspath(name) for name in options.corpus]
+    if options.start:
+        given["start"] = os.path.abspath(options.start)
     if options.steps:
         given["num_steps"] = options.steps
     return given

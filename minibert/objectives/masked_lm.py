@@ -10,10 +10,12 @@ import numpy as np
 
 from minibert.files import read_tensors, write_tensors
 from minibert.models.bert import BertConfig, BertForPreTraining
+from minibert.objectives import continued
 from minibert.objectives.corpora import PYTHON_DOCS, TOY
 from minibert.objectives.sentence_pairs import TextPairs, ToyPairs
 from minibert.objectives.word2vec_start import word2vec_rows
 from minibert.text.tokenizer_files import WRITTEN as TOKENIZER_FILES
+from minibert.training.checkpoint import find_model
 from minibert.training.parallel import check_loss
 from minibert.training.recipe import Recipe
 
@@ -89,6 +91,7 @@ class MaskedLMRecipe(Recipe):
         settle: share of the steps, the last ones, that train on what evaluation needs (15 %, half of the
             pairs). On the toy language more masks and more true pairs teach faster; the last steps then
             learn how often each occurs.
+        start: folder of a BERT checkpoint to go on from, with its tokenizer and sizes; "" for a new model.
     """
 
     corpus: tuple = (PYTHON_DOCS,)
@@ -110,6 +113,7 @@ class MaskedLMRecipe(Recipe):
     whole_word: bool = False
     next_sentence_probability: float = 0.5
     settle: float = 0.0
+    start: str = ""
 
     def __post_init__(self):
         if isinstance(self.corpus, (str, os.PathLike)):
@@ -135,6 +139,12 @@ class MaskedLMRecipe(Recipe):
             raise ValueError(f"there is no recipe {recipe!r}: choose one of {', '.join(RECIPES)}")
         toy = TOY_RECIPE if tuple(corpus) == (TOY,) else {}
         named = {"corpus": corpus, "preset": preset, "recipe": recipe}
+        if changes.get("start"):
+            if preset != "tiny":
+                raise ValueError(f"a run --from a checkpoint has its sizes: leave out --preset {preset}")
+            brought = continued.settings(changes["start"], changes)
+            way = {name: value for name, value in RECIPES[recipe].items() if name not in continued.ITS_OWN}
+            return super().of(**{**way, **brought, **named, **changes})
         return super().of(**{**toy, **RECIPES[recipe], **PRESETS[preset], **named, **changes})
 
     @property
@@ -161,14 +171,14 @@ class Evaluation(NamedTuple):
 
     Attributes:
         mlm_loss: nats per masked word piece.  mlm_accuracy: of the guesses.
-        nsp_loss: nats per pair.  nsp_accuracy: of the answers.
+        nsp_loss: nats per pair.  nsp_accuracy: of the answers.  None where there are no pairs.
         phenomena: {name: [loss, accuracy] of the tokens that it decides}; empty where that is not known.
     """
 
     mlm_loss: float
     mlm_accuracy: float
-    nsp_loss: float
-    nsp_accuracy: float
+    nsp_loss: float | None
+    nsp_accuracy: float | None
     phenomena: dict = {}
 
 
@@ -177,12 +187,12 @@ class Baselines(NamedTuple):
 
     Attributes:
         unigram_loss: nats per masked piece of always answering with the training text's frequencies.
-        majority_accuracy: of always giving the more frequent pair label.
+        majority_accuracy: of always giving the more frequent pair label; None where there are no pairs.
         pieces_per_word: of the held-out text: nats per piece times this are nats per word.
     """
 
     unigram_loss: float
-    majority_accuracy: float
+    majority_accuracy: float | None
     pieces_per_word: float
 
 
@@ -207,6 +217,8 @@ class MaskedLM:
 
     def __init__(self, recipe, checkpoint=None, say=print):
         self.recipe, self.is_new, self.say = recipe, checkpoint is None, say
+        self.is_said = False
+        self.start = recipe.start and (checkpoint or find_model(recipe.start))
         self.is_toy = recipe.corpus == (TOY,)
         self.pairs = (ToyPairs if self.is_toy else TextPairs)(recipe, checkpoint, say)
         self.tokenizer, self.fingerprint = self.pairs.tokenizer, self.pairs.fingerprint
@@ -240,6 +252,13 @@ class MaskedLM:
         start from Word2Vec; not where a checkpoint's weights will replace them.
         """
         recipe = self.recipe
+        if recipe.start:
+            model, new = continued.load(self.start, self.pairs.unigram)
+            if self.is_new and not self.is_said:  # make_model is called again after the trial steps
+                self.is_said = True
+                parts = f"; with random weights: {', '.join(new)}" if new else ""
+                self.say(f"start       {self.start}{parts}")
+            return model
         config = BertConfig(
             vocab_size=self.tokenizer.vocab_size,
             hidden_size=recipe.hidden_size,
@@ -270,7 +289,8 @@ class MaskedLM:
         return {
             name: parameter
             for name, parameter in model.parameters().items()
-            if parameter.value.ndim == 2 and not name.startswith(("bert.embeddings.", "nsp_head."))
+            if parameter.value.ndim == 2
+            and not name.startswith(("bert.embeddings.", "nsp_head.", "mlm_head.decoder."))
         }
 
     def batch(self, step):
@@ -301,7 +321,10 @@ class MaskedLM:
         for tag, name in enumerate(self.pairs.phenomena):
             here = self.pairs.tags == tag
             phenomena[name] = [float(token_losses[here].mean()), float(token_right[here].mean())]
-        means = (float(values.mean()) for values in (token_losses, token_right, pair_losses, pair_right))
+        means = (
+            float(values.mean()) if values.size else None
+            for values in (token_losses, token_right, pair_losses, pair_right)
+        )
         return Evaluation(*means, phenomena)
 
     def references(self):
@@ -312,9 +335,11 @@ class MaskedLM:
     def line(self, evaluation):
         """Return an evaluation beside its baselines, or beside the limits where they are known, in a line."""
         if self.limits is None:
+            words = f"MLM loss {evaluation.mlm_loss:.3f} (unigram {self.baselines.unigram_loss:.3f})"
+            if evaluation.nsp_accuracy is None:
+                return f"held-out {words}"
             return (
-                f"held-out MLM loss {evaluation.mlm_loss:.3f} (unigram {self.baselines.unigram_loss:.3f}), "
-                f"NSP accuracy {evaluation.nsp_accuracy:.3f} "
+                f"held-out {words}, NSP accuracy {evaluation.nsp_accuracy:.3f} "
                 f"(majority {self.baselines.majority_accuracy:.3f})"
             )
         gaps = {
@@ -375,9 +400,13 @@ def score_pairs(model, batch):
     output, cache = model.forward(**batch._asdict())
     check_loss(model, output, cache)
     masked = batch.labels[batch.labels >= 0]  # (M,)
+    no_pairs = np.zeros(0), np.zeros(0, bool)
     return Scores(
         *_losses_and_hits(output.prediction_logits, masked),
-        *_losses_and_hits(output.seq_relationship_logits, batch.next_sentence_label),
+        *(
+            no_pairs if batch.next_sentence_label is None
+            else _losses_and_hits(output.seq_relationship_logits, batch.next_sentence_label)
+        ),
     )
 
 
@@ -393,22 +422,27 @@ def baselines(pairs):
     """Return the Baselines on the held-out examples of TextPairs or ToyPairs."""
     batches = [batch for stream in pairs.held_out for batch in stream]
     masked = np.concatenate([batch.labels[batch.labels >= 0] for batch in batches])
-    not_next = np.concatenate([batch.next_sentence_label for batch in batches]).mean()
-    return Baselines(
-        float(-pairs.unigram[masked].mean()), float(max(not_next, 1 - not_next)), pairs.pieces_per_word
-    )
+    labels = [batch.next_sentence_label for batch in batches if batch.next_sentence_label is not None]
+    not_next = np.concatenate(labels).mean() if labels else None
+    majority = None if not_next is None else float(max(not_next, 1 - not_next))
+    return Baselines(float(-pairs.unigram[masked].mean()), majority, pairs.pieces_per_word)
 
 
 def _beside_baselines(evaluation, baselines):
     gain, per_word = baselines.unigram_loss - evaluation.mlm_loss, baselines.pieces_per_word
     word_losses = evaluation.mlm_loss * per_word, baselines.unigram_loss * per_word
-    return [
+    lines = [
         f"{'held-out text':<28}{'model':>9}{'baseline':>10}",
         f"{'MLM loss, nats per piece':<28}{evaluation.mlm_loss:>9.3f}{baselines.unigram_loss:>10.3f}   "
         f"unigram model; "
         f"{abs(gain):.3f} nats {'below' if gain >= 0 else 'above'} it",
         f"{'MLM loss, nats per word':<28}{word_losses[0]:>9.3f}{word_losses[1]:>10.3f}",
         f"{'MLM accuracy':<28}{evaluation.mlm_accuracy:>9.3f}",
+    ]
+    if evaluation.nsp_accuracy is None:
+        return lines
+    return [
+        *lines,
         f"{'NSP accuracy':<28}{evaluation.nsp_accuracy:>9.3f}{baselines.majority_accuracy:>10.3f}   "
         "always the same answer",
     ]

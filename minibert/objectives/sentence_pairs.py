@@ -9,10 +9,12 @@ import warnings
 
 import numpy as np
 
+from minibert.objectives import continued
 from minibert.objectives.corpora import load_corpus
-from minibert.text.corpora import check_pairs, split_held_out
-from minibert.text.examples import SentencePairs, TokenizedCorpus, unigram_log_probs
+from minibert.text.corpora import CorpusError, check_pairs, split_held_out, split_held_out_texts
+from minibert.text.examples import SentencePairs, SingleTexts, TokenizedCorpus, unigram_log_probs
 from minibert.text.tokenizer import WordPieceTokenizer
+from minibert.training.checkpoint import find_model
 
 MUCH_UNKNOWN = 0.01  # share of [UNK] in the training text that is worth a warning
 NUM_DOCUMENTS = 4000  # of the toy language, that Word2Vec reads
@@ -38,9 +40,10 @@ class TextPairs:
     tags, phenomena, best_scores = None, (), None
 
     def __init__(self, recipe, checkpoint, say):
-        corpus = check_pairs(load_corpus(recipe.corpus, recipe.lines))
+        corpus = load_corpus(recipe.corpus, recipe.lines)
         self.fingerprint = corpus.fingerprint
-        training, held_out = split_held_out(corpus)
+        checkpoint = checkpoint or (recipe.start and find_model(recipe.start)) or None
+        training, held_out, examples = _split(corpus, recipe.start and checkpoint, say)
         say(
             f"corpus      {corpus.name}: {corpus.num_words:,} words, {len(corpus.documents):,} documents, "
             f"fingerprint {corpus.fingerprint}{corpus.note and '; '}{corpus.note}"
@@ -59,7 +62,7 @@ class TextPairs:
         if recipe.whole_word:
             _warn_of_long_words(training_tokens, self.tokenizer, recipe, say)
         common = {"seq_length": recipe.seq_length, "seed": recipe.seed, "whole_word": recipe.whole_word}
-        self.examples = SentencePairs(
+        self.examples = examples(
             training_tokens,
             self.tokenizer,
             mlm_probability=recipe.mlm_probability,
@@ -67,10 +70,10 @@ class TextPairs:
             **common,
         )
         settled = (
-            SentencePairs(training_tokens, self.tokenizer, **common) if recipe.settle else self.examples
+            examples(training_tokens, self.tokenizer, **common) if recipe.settle else self.examples
         )
         self.settled_examples = settled
-        held_out_examples = SentencePairs(held_out_tokens, self.tokenizer, recipe.seq_length)
+        held_out_examples = examples(held_out_tokens, self.tokenizer, recipe.seq_length)
         # few at a time: little memory
         self.held_out = held_out_examples.held_out(batch_size=16)
         self.unigram = unigram_log_probs(training_tokens, self.tokenizer.vocab_size)
@@ -82,6 +85,24 @@ class TextPairs:
         starts = tokenized.sentence_starts.tolist()
         pieces = [token_of[index] for index in tokenized.ids.tolist()]
         return (pieces[start:end] for start, end in zip(starts, starts[1:]))
+
+
+def _split(corpus, start, say):
+    """Return the training text, the held-out text, and the class of their examples.
+
+    A run that starts from the checkpoint in the folder `start` learns from masked words alone where no
+    sentence pairs can be made, or the model has one segment.
+    """
+    if not start:
+        return *split_held_out(check_pairs(corpus)), SentencePairs
+    try:
+        if continued.reads_pairs(start):
+            return *split_held_out(check_pairs(corpus)), SentencePairs
+        why = f"{start} reads one text"
+    except CorpusError:
+        why = "no sentence pairs can be made of this text"
+    say(f"note        {why}: masked words alone are trained")
+    return *split_held_out_texts(corpus), SingleTexts
 
 
 def _learned_tokenizer(sentences, recipe):
@@ -148,6 +169,13 @@ class ToyPairs:
         self.seed = recipe.seed
         self.fingerprint = toy.fingerprint()
         self.tokenizer = language.tokenizer()
+        if recipe.start:
+            theirs = WordPieceTokenizer.from_pretrained(find_model(recipe.start))
+            if theirs.id_to_token != self.tokenizer.id_to_token:
+                raise ValueError(
+                    f"the toy language has a vocabulary of its own, and {recipe.start} another one: go on "
+                    "from a model of the toy language, or give another --corpus"
+                )
         self.examples = ToyExamples(
             language, self.tokenizer, recipe.seed, recipe.mlm_probability, recipe.next_sentence_probability
         )

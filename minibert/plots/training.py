@@ -17,7 +17,7 @@ def loss_curves(log, limits=None, figure=None):
         figure: where to draw; None makes one.
 
     Returns:
-        two Axes.
+        two Axes; one where there were no sentence pairs.
 
     Raises:
         ValueError: the log holds no training step, or lacks its first line.
@@ -29,7 +29,8 @@ def loss_curves(log, limits=None, figure=None):
         )
     limits = limits or {}
     figure = figure or new_figure(9, 3.6)
-    left, right = figure.subplots(1, 2)
+    has_pairs = any("held_out" in line and line["held_out"]["nsp_accuracy"] is not None for line in log)
+    left, right = figure.subplots(1, 2) if has_pairs else (figure.subplots(), None)
     steps = np.array([line["step"] for line in log if "mlm_loss" in line])
     losses = np.array([line["mlm_loss"] for line in log if "mlm_loss" in line])
     evaluated = [line for line in log if "held_out" in line]
@@ -48,6 +49,8 @@ def loss_curves(log, limits=None, figure=None):
     left.set(xlabel="step", ylabel="nats per masked word piece", title="Masked language model: loss")
     left.legend(frameon=False, loc="center right")
 
+    if right is None:
+        return [left]
     right.plot(held_out_steps, accuracies, "o-", color=ORANGE, label="held out")
     right.axhline(baselines["majority_accuracy"], color=GREY, linestyle="--", label="always the same answer")
     if "nsp_accuracy" in limits:

@@ -288,6 +288,33 @@ def split_held_out(corpus, fraction=0.05, seed=0):
         fraction = min(2 * fraction, 0.5)
 
 
+def split_held_out_texts(corpus, fraction=0.05):
+    """Return (training corpus, held-out corpus) of a text without pairs: its last sentences are held out.
+
+    Those that the training text holds as well are left out, as in `split_held_out`.
+
+    Raises:
+        CorpusError: there are too few sentences.
+    """
+    sentences = corpus.sentences
+    while True:
+        num_training = len(sentences) - max(1, int(fraction * len(sentences)))
+        seen = {_normalised(sentence) for sentence in sentences[:num_training]}
+        held_out = [sentence for sentence in sentences[num_training:] if _normalised(sentence) not in seen]
+        if held_out and seen:
+            break
+        if fraction >= 0.5:
+            raise CorpusError(f"corpus {corpus.name} is too small to hold out text for evaluation: it has "
+                              f"{len(sentences)} sentences; give more text")
+        fraction = min(2 * fraction, 0.5)
+    training, left = [], num_training
+    for document in corpus.documents:
+        training += [document[:left]] if left > 0 else []
+        left -= len(document)
+    return (Corpus(f"{corpus.name} (training)", training),
+            Corpus(f"{corpus.name} (held out)", [held_out]))
+
+
 def _split_documents(documents, order, fraction):
     """Return (training documents, held-out documents)."""
     lengths = [_count_words(document) for document in documents]

@@ -194,7 +194,7 @@ def _change(record, changes, step, say):
     changes = {name: value for name, value in changes.items() if recipe.get(name) != value}
     fixed = [name for name in changes if name not in MAY_CHANGE]
     if fixed:
-        flags = ", ".join("--" + name.replace("_", "-") for name in fixed)
+        flags = ", ".join("--" + FLAGS.get(name, name).replace("_", "-") for name in fixed)
         raise RunError(
             f"a resumed run goes on as it was begun, with {fixed[0]} {recipe.get(fixed[0])!r}: leave out "
             f"{flags} (--steps, --threads and --corpus, for a text that was moved, may change)"
@@ -212,6 +212,7 @@ def _change(record, changes, step, say):
     return bool(changes)
 
 
+FLAGS = {"num_steps": "steps", "start": "from"}  # the option of a field, where the two differ
 EFFECTS = {  # of what may change
     "num_steps": "the learning rate follows the new number from here on",
     "threads": "the last bits may differ",

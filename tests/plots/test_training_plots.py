@@ -96,3 +96,11 @@ def test_learning_rates():
     assert drawn.get_xdata().tolist() == [1, 2] and drawn.get_ydata().tolist() == [0.1, 0.2]
     with pytest.raises(ValueError, match="has no learning_rate"):
         plots.learning_rates(log[:1])
+
+
+def test_a_run_without_pairs_has_one_picture(log):
+    for entry in log:
+        if "held_out" in entry:
+            entry["held_out"]["nsp_accuracy"] = None
+    [axes] = plots.loss_curves(log)
+    assert axes.get_title() == "Masked language model: loss"

@@ -11,4 +11,5 @@ A model's state is passed on from batch to batch within a stream, and never from
 
 from minibert.text.examples.masking import mask_tokens
 from minibert.text.examples.sentence_pairs import PairBatch, SentencePairs
+from minibert.text.examples.single_texts import SingleTexts
 from minibert.text.examples.tokenized import TokenizedCorpus, unigram_log_probs

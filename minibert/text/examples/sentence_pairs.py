@@ -22,6 +22,9 @@ from minibert.text.tokenizer import longest_first
 PAIRS, ORDER, MASKS, HELD_OUT_MASKS = range(4)
 
 
+TEMPLATES = {2: "[CLS] A [SEP]", 3: "[CLS] A [SEP] B [SEP]"}
+
+
 class PairBatch(NamedTuple):
     """The arguments of `BertForPreTraining.forward`: int64 arrays, T the length of the longest example."""
 
@@ -29,7 +32,7 @@ class PairBatch(NamedTuple):
     token_type_ids: np.ndarray       # (B, T): 0 for [CLS] A [SEP], 1 for B [SEP], 0 for [PAD]
     attention_mask: np.ndarray       # (B, T): 1 for a token, 0 for [PAD]
     labels: np.ndarray               # (B, T): the original id of a predicted token, IGNORE_INDEX elsewhere
-    next_sentence_label: np.ndarray  # (B,): 0 where B is next to A in the text, 1 where it is not
+    next_sentence_label: np.ndarray | None  # (B,): 0 where B is next to A in the text, 1 where it is not
 
 
 class SentencePairs:
@@ -53,14 +56,17 @@ class SentencePairs:
         ValueError: there are fewer than two documents, `seq_length` is under 5, or `seed` is negative.
     """
 
+    least_documents, num_special = 2, 3  # [CLS] A [SEP] B [SEP]; see SingleTexts
+
     def __init__(self, tokenized, tokenizer, seq_length=128, seed=0, mlm_probability=0.15, whole_word=False,
                  max_predictions_per_seq=None, short_seq_prob=0.1, next_sentence_probability=0.5):
         num_documents = len(tokenized.document_starts) - 1
-        if num_documents < 2:
+        if num_documents < self.least_documents:
             raise ValueError(f"sentence pairs need two documents or more, got {num_documents}; give more "
                              "text, with a blank line between documents")
-        if seq_length < 5:
-            raise ValueError(f"seq_length {seq_length} has no room for [CLS] A [SEP] B [SEP]; give 5 or more")
+        if seq_length < 2 * self.num_special - 1:
+            raise ValueError(f"seq_length {seq_length} has no room for {TEMPLATES[self.num_special]}; give "
+                             f"{2 * self.num_special - 1} or more")
         if seed < 0:
             raise ValueError(f"seed {seed} is negative; give 0 or more")
         self.tokenized = tokenized
@@ -187,7 +193,8 @@ class SentencePairs:
         """Return the PairBatch of pairs (B, 5): gathered from the flat array of ids, and masked."""
         a_start, a_end, b_start, b_end, next_sentence_label = pairs.T[:, :, None]  # (B, 1) each
         sep_a = 1 + a_end - a_start             # (B, 1), the place of the first [SEP]: after [CLS] and A
-        sep_b = sep_a + 1 + b_end - b_start     # (B, 1), the place of the second
+        has_b = self.num_special == 3
+        sep_b = sep_a + has_b * (1 + b_end - b_start)  # (B, 1), the place of the second, if there is one
         place = np.arange(sep_b.max() + 1)      # (T,)
         in_a = (place > 0) & (place < sep_a)    # (B, T)
         in_b = (place > sep_a) & (place < sep_b)
@@ -207,7 +214,7 @@ class SentencePairs:
             token_type_ids=((place > sep_a) & (place <= sep_b)).astype(np.int64),
             attention_mask=(place <= sep_b).astype(np.int64),
             labels=labels,
-            next_sentence_label=next_sentence_label[:, 0])
+            next_sentence_label=next_sentence_label[:, 0] if has_b else None)
 
 
 def _lengths(pairs):
