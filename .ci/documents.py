@@ -290,12 +290,17 @@ def reader(folder):
     probs = [layer.attention.probs[0] for layer in cache.bert.encoder]
     vocab = {token: number for number, token in enumerate(["[PAD]", *sorted({*subject.tokens} - {"[PAD]"})])}
     words = [token for token in vocab if token.isalpha()]
-    optimizer = minibert.AdamW(subject.model.parameters(), lr=0.01)
-    training = types.SimpleNamespace(model=subject.model, optimizer=optimizer, step=lambda number: None)
+
+    class Training:  # as much of one as a stop needs
+        model, optimizer = subject.model, minibert.AdamW(subject.model.parameters(), lr=0.01)
+
+        def step(self, number):
+            """One step."""
+
     log = (folder / "bert-run" / "log.jsonl").read_text(encoding="utf-8").splitlines()
     return {
         **subject.batch, "model": subject.model, "self": subject.model, "batch": subject.batch,
-        "training": training, "tokens": subject.tokens,
+        "training": Training(), "tokens": subject.tokens,
         "probs_0": probs, "probs_1000": probs, "log": [json.loads(line) for line in log],
         "tokenizer": types.SimpleNamespace(vocab=vocab, id_to_token=[*map(str, range(20))]),
         "words": words, "groups": ["word"] * len(words), "schedule": lambda step: 1e-3 * step,

@@ -52,10 +52,10 @@ def add_corpus(command, default=("python-docs",)):
 
 
 def add_lines(command):
-    """Add --lines and --no-lines, which say what a line end of a text file means."""
+    """Add --lines and --no-lines, which decide the meaning of a line end in a text file."""
     command.add_argument(
         "--lines", action=argparse.BooleanOptionalAction, default=None,
-        help="a line of a text file is a sentence; --no-lines: line ends are mere spaces (default: as the "
+        help="a line of a text file is a sentence; --no-lines: line ends are spaces (default: as the "
         "text looks)",
     )
 

@@ -7,7 +7,7 @@ import signal
 
 import minibert
 from minibert import commands
-from minibert.commands.common import complain, usable_streams
+from minibert.commands.common import complain, fitted, usable_streams
 
 
 def main(arguments=None):
@@ -22,7 +22,9 @@ def main(arguments=None):
         except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
             return 0
         except (ValueError, OSError, FloatingPointError) as error:
-            complain(f"minibert {options.command}: error: {error}")
+            named = isinstance(error, OSError) and error.filename is not None and error.strerror
+            message = f"{error.filename}: {error.strerror}" if named else error
+            complain(f"minibert {options.command}: error: {message}")
             return 2
         except MemoryError as error:
             complain(f"minibert {options.command}: error: not enough memory: {error}")
@@ -32,9 +34,16 @@ def main(arguments=None):
             return 128 + getattr(interrupt, "signal_number", signal.SIGINT)
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose errors fit the terminal as its help does."""
+
+    def exit(self, status=0, message=None):
+        super().exit(status, message and fitted(message, sys.stderr))
+
+
 def make_parser():
-    """Return the parser of the command line: a subparser for each module of commands/, by the alphabet."""
-    parser = argparse.ArgumentParser(
+    """Return the parser of the command line: a subparser for each module of commands/, by name."""
+    parser = Parser(
         prog="minibert",
         description="How pretrained language models work, in NumPy, with every gradient written by hand.",
     )

@@ -64,7 +64,7 @@ def opener_of(start):
 def write_atomically(path, content):
     """Write bytes so that `path` holds all of them or what it held before, even after a power cut.
 
-    A symbolic link is followed. A device or a pipe, such as /dev/stdout, is no file to be replaced: the bytes
+    A symbolic link is followed. A device or a pipe, such as /dev/stdout, is not replaced: the bytes
     are written to it.
 
     Raises:
@@ -212,7 +212,7 @@ def stored_tensors(path):
                 )
             header = json.loads(file.read(header_length).decode("utf-8"))
         if not isinstance(header, dict):
-            raise ValueError("its header is no JSON object")
+            raise ValueError("its header is not a JSON object")
         return _checked(path, header, 8 + header_length, num_bytes)
     except CheckpointError:
         raise

@@ -32,7 +32,7 @@ def add_options(command):
         "--dropout", type=not_negative(float), default=0.1, metavar="P",
         help="all dropout probabilities (default: %(default)s)",
     )
-    add_number(command, "--evaluations", 12, "evaluations in the course of a run")
+    add_number(command, "--evaluations", 12, "evaluations during a run")
 
 
 def measure(options, say):

@@ -4,20 +4,41 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import sys
+import textwrap
 
 from minibert.arguments import add_corpus, add_seed, path, positive
 
 
 def say(line=""):
     """Print a line at once, so that a reader of a pipe or a log file sees the progress."""
-    print(line, flush=True)
+    print(fitted(line, sys.stdout), flush=True)
+
+
+def columns(stream, most):
+    """Return the width of a terminal, `most` at most; `most` if the stream is not one."""
+    return min(most, shutil.get_terminal_size().columns) if stream.isatty() else most
+
+
+def fitted(text, stream):
+    """Return a text with its lines wrapped to the width of a terminal; as it is if the stream is not one."""
+    if not stream.isatty():
+        return text
+    lines = []
+    for line in str(text).split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()) + 4)
+        lines += textwrap.wrap(
+            line, shutil.get_terminal_size().columns, subsequent_indent=indent, replace_whitespace=False,
+            break_long_words=False, break_on_hyphens=False,
+        ) or [""]
+    return "\n".join(lines)
 
 
 def complain(message):
     """Print an error or a note, if anybody can read it."""
     with contextlib.suppress(OSError, ValueError):
-        print(message, file=sys.stderr, flush=True)
+        print(fitted(message, sys.stderr), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -28,7 +49,7 @@ def usable_streams():
         if stream is None:  # it was closed before the start, as for a daemon
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows ? for what it cannot
+            stream.reconfigure(errors="replace")  # a console shows ? for a character that it lacks
     try:
         yield
     finally:
@@ -171,7 +192,7 @@ class ProgressBar:
         if self.bar is None:
             self.bar = tqdm(
                 total=self.total, unit=self.unit, unit_scale=True, dynamic_ncols=True, leave=False,
-                disable=None,  # where the output is no terminal
+                disable=None,  # where the output is not a terminal
             )
         self.bar.update(count)
 

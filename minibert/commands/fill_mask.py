@@ -1,4 +1,4 @@
-"""`minibert fill-mask`: the likeliest tokens behind [MASK]."""
+"""`minibert fill-mask`: the likeliest tokens for [MASK]."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ def add(commands):
     """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "fill-mask",
-        help="guess the word behind [MASK]",
+        help="guess the word hidden by [MASK]",
         description="Show the likeliest tokens for each [MASK] of a text, beside those of the unigram "
         "model (the most frequent tokens of the training text), or of an untrained model if the checkpoint "
         "stores no frequencies.",

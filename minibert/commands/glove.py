@@ -18,7 +18,7 @@ def add(commands):
     command = commands.add_parser(
         "glove",
         help="train word vectors: GloVe",
-        description="Train GloVe on the documentation of this Python installation, or on text of yours, "
+        description="Train GloVe on the documentation of this Python installation, or on your own text, "
         "and write the vectors in the word2vec format, which gensim and others read too. Pairs of words "
         "are counted within a document, or within a line where the text keeps its lines apart.",
         epilog="example: minibert glove --corpus my-texts/ --output vectors.txt",

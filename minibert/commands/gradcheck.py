@@ -1,15 +1,16 @@
 """`minibert gradcheck`: every gradient of every layer and model, as a table.
 
-The functions below `run` say what they find, line by line, and return the verdict.
+The functions below `run` print their findings, line by line, and return the verdict.
 """
 
-import functools
 import inspect
 import math
 import os
 import runpy
 import time
 from typing import NamedTuple
+
+from minibert.commands.common import say
 
 
 def add(subparsers):
@@ -20,7 +21,7 @@ def add(subparsers):
         description="Compare the gradients of the hand-written backward passes with those measured on the "
         "forward passes: for each layer and model, the worst error of each input and parameter in any mode. "
         "A Python file is searched for layers and for pairs NAME_forward, NAME_backward (or NAME, "
-        "NAME_backward); what they are checked on is a tuple or dict beside them, NAME_inputs, or of all "
+        "NAME_backward); their inputs are a tuple or dict beside them, NAME_inputs, or for all of them "
         "alike, inputs. The exit code is 0 where all is right, 1 where something is wrong, 3 where the "
         "arithmetic cannot tell.",
         epilog="examples: minibert gradcheck attention --intermediates; minibert gradcheck my_layer.py; "
@@ -68,7 +69,7 @@ def run(options):
         raise ValueError("NAME does not go with --exhibit or --list: an exhibit brings its own layer")
     from minibert.gradcheck.report import EXIT_CODES
 
-    say, method = functools.partial(print, flush=True), options.method or "complex"
+    method = options.method or "complex"
     files = [name for name in options.names if name.endswith(".py")]
     if files and len(files) < len(options.names):
         raise ValueError(f"{files[0]} is a file: check it alone, without names of layers of minibert")
@@ -168,7 +169,7 @@ def check_layer(layer, cases, method="complex", intermediates=False):
     return LayerResult(layer, modes, worst, count, reports, time.perf_counter() - start)
 
 
-def check_everything(names=(), method="complex", intermediates=False, say=print):
+def check_everything(names=(), method="complex", intermediates=False, say=say):
     """Check all layers and models, or those with these names; say each gradient's worst error in any mode."""
     from minibert.gradcheck.check import TOLERANCE
     from minibert.gradcheck.report import METHOD_NAMES
@@ -187,13 +188,13 @@ def check_everything(names=(), method="complex", intermediates=False, say=print)
     ]
     text = "all right" if verdict == "right" else f"{verdict.upper()} in {', '.join(found)}"
     say(
-        f"layers and models: {len(results)}; gradients: {count}, {text}; worst error {error:.1e} "
+        f"layers and models: {len(results)}; gradients: {count}, {text}\nworst error {error:.1e} "
         f"({METHOD_NAMES[method]}, tolerance {TOLERANCE[method]:.0e}); {time.perf_counter() - start:.1f} s"
     )
     return verdict
 
 
-def check_file(path, method="complex", intermediates=False, say=print):
+def check_file(path, method="complex", intermediates=False, say=say):
     """Check every layer and pair of a Python file on the inputs that it names; say the reports.
 
     A pair is two functions NAME_forward and NAME_backward, or NAME and NAME_backward; a layer is an object
@@ -274,13 +275,13 @@ def inputs_of(path, name, names):
         return given.pop("inputs", ()), given
     if not isinstance(inputs, (tuple, list)):
         raise ValueError(
-            f"{path} does not say what {name} is checked on: write {name}_inputs = (x, ...) below it, a "
-            "tuple of the inputs of forward"
+            f"{path} does not say on which inputs {name} is checked: write {name}_inputs = (x, ...) "
+            "below it, a tuple of the inputs of forward"
         )
     return inputs, {}
 
 
-def check_preset(preset, per_tensor=False, exhibit=None, say=print):
+def check_preset(preset, per_tensor=False, exhibit=None, say=say):
     """Check a whole model along random directions, with an exhibit of the bug museum planted if named."""
     from minibert.gradcheck import check_directions, museum
     from minibert.gradcheck.cases.bert import at_full_size
@@ -306,7 +307,7 @@ def check_preset(preset, per_tensor=False, exhibit=None, say=print):
     return "right" if report.ok else "wrong"
 
 
-def show_exhibit(name, method="complex", intermediates=False, say=print):
+def show_exhibit(name, method="complex", intermediates=False, say=say):
     """Tell the story of an exhibit of the bug museum, and check it."""
     from minibert.gradcheck import museum
 
@@ -317,12 +318,12 @@ def show_exhibit(name, method="complex", intermediates=False, say=print):
     if report is not None:
         say(str(report))
     if finding is not None:
-        say(f"What no gradient check can see: {finding}")
+        say(f"No gradient check can see this: {finding}")
     verdicts = [report.verdict] if report is not None else []
     return worst(verdicts + (["wrong"] if finding is not None and not finding.ok else []))
 
 
-def list_names(say=print):
+def list_names(say=say):
     """Name every layer and model with its modes, and every exhibit."""
     from minibert.gradcheck import museum
     from minibert.gradcheck.cases import CASES

@@ -73,7 +73,7 @@ def run(options):
 
 
 def _try_to_answer(words, number, vectors, top):
-    """Answer a line of the standard input; what is wrong with it is said, and does not end the command."""
+    """Answer a line of the standard input; an error is printed, and does not end the command."""
     try:
         _check_number(words)
         _answer(words, vectors, top)

@@ -19,7 +19,7 @@ def add(commands):
     command = commands.add_parser(
         "pretrain",
         help="train a BERT on text: masked language model and next sentence prediction",
-        description="Train a BERT on the documentation of this Python installation, or on text of yours, "
+        description="Train a BERT on the documentation of this Python installation, or on your own text, "
         "without a network. Leaves the model, its log and its loss curves in the output directory. Ctrl-C, "
         "kill and a closed terminal write a checkpoint first.",
         epilog="example: minibert pretrain --corpus my-texts/ --output my-bert --minutes 10",
@@ -54,7 +54,7 @@ def add(commands):
     add_seed(command, default=None)
     command.add_argument(
         "--resume", action="store_true",
-        help="go on with the run in the output directory, as it was begun; --steps, --threads and --corpus "
+        help="continue the run in the output directory, with its settings; --steps, --threads and --corpus "
         "(the same text elsewhere) may change",
     )
     command.add_argument(
@@ -71,7 +71,7 @@ def add(commands):
         "(default: 1,000, or more where that leaves out much of the text)",
     )
     command.add_argument(
-        "--cased", action="store_true", default=None, help="tell capitals from small letters"
+        "--cased", action="store_true", default=None, help="distinguish capital from small letters"
     )
     command.add_argument(
         "--strip-accents", action="store_true", default=None,
@@ -157,7 +157,7 @@ def _refuse_settings(names):
     """Raise ValueError if a resumed run is given a setting."""
     if names:
         flags = ", ".join("--" + name.removeprefix("num_").replace("_", "-") for name in names)
-        raise ValueError(f"a resumed run goes on as it was begun: leave out {flags}")
+        raise ValueError(f"a resumed run keeps its own settings: leave out {flags}")
 
 
 def _available_cores():

@@ -1,9 +1,10 @@
 """`minibert trace`: one forward and one backward pass, printed or stopped in."""
 
+import sys
 import textwrap
 
 from minibert.arguments import path
-from minibert.commands.common import load_model, say
+from minibert.commands.common import columns, load_model, say
 
 
 def add(commands):
@@ -43,11 +44,11 @@ def add(commands):
     command.add_argument(
         "--if", metavar="EXPR", dest="condition",
         help='with --stop-at or --stop-when: stop only where this holds, as "probs.max() > 0.9"; model is '
-        "the model, and behind a value that is not finite, negative or positive, value is that value",
+        "the model, and after a value that is not finite, negative or positive, value is that value",
     )
     command.add_argument(
         "--stop-when", choices=["not-finite", "negative", "positive", "largest"],
-        help="open the debugger behind the first line whose value has such an entry, or on the line of the "
+        help="open the debugger after the first line whose value has such an entry, or on the line of the "
         "largest entry of the pass",
     )
     command.add_argument(
@@ -73,12 +74,13 @@ def run(options):
 
         subject = subject._replace(model=museum.plant(subject.model, options.exhibit))
     for line in _describe(subject, options.model or "a tiny BERT with random weights, float64"):
-        say("\n".join(textwrap.wrap(line, 120, subsequent_indent=" " * 9, break_on_hyphens=False)))
+        width = columns(sys.stdout, 120)
+        say("\n".join(textwrap.wrap(line, width, subsequent_indent=" " * 9, break_on_hyphens=False)))
     if options.stop_at or options.stop_when:
         return _stop(subject, options)
     seen = trace.watch(subject.model, **subject.batch)
     say(f"loss     {_losses(seen.output)}\n")
-    say(seen.view(options.only, options.values))
+    say(seen.view(options.only, options.values, width=columns(sys.stdout, 120)))
     problem = seen.first_non_finite()
     if problem is not None:
         say(f"The first tensor that is not finite: {problem}")

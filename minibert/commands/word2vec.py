@@ -18,7 +18,7 @@ def add(commands):
     command = commands.add_parser(
         "word2vec",
         help="train word vectors: Word2Vec, skip-gram or CBOW",
-        description="Train Word2Vec on the documentation of this Python installation, or on text of yours, "
+        description="Train Word2Vec on the documentation of this Python installation, or on your own text, "
         "and write the vectors in the word2vec format, which gensim and others read too.",
         epilog="example: minibert word2vec --corpus my-texts/ --output vectors.txt",
     )
@@ -35,7 +35,7 @@ def add(commands):
     )
     command.add_argument(
         "--sample", type=not_negative(float), default=1e-3, metavar="T",
-        help="thin out words with a larger share of the text; 0 for none (default: %(default)s)",
+        help="drop at random words with a larger share of the text; 0 for none (default: %(default)s)",
     )
     command.add_argument(
         "--cbow", action="store_true", help="predict a word from its neighbours, not the neighbours from it"

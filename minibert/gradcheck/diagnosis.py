@@ -1,4 +1,4 @@
-"""What is wrong with this gradient, in words.
+"""The mistake in a wrong gradient, in words.
 
 `diagnose` holds a wrong gradient against the right one and tries a list of patterns, one small function each:
 wrong sign, a constant factor, transposed, a term missing … Each returns a plain sentence, or None if that is
@@ -36,7 +36,7 @@ def diagnose(
     overwritten=False,
     with_ones=None,
 ):
-    """Say what is wrong with the gradient `analytic`, `numeric` being the right one; arguments as in Case.
+    """Describe the mistake in the gradient `analytic`; `numeric` is the right one; arguments as in Case.
 
     Returns:
         Diagnosis.
@@ -229,7 +229,7 @@ def passed_on(case):
     for name, other in case.steps.items():
         if same(case.analytic, other):
             return (
-                f"it is the gradient of {name} and nothing else: what comes in is passed on unchanged. A "
+                f"it is the gradient of {name} and nothing else: it is passed on unchanged. A "
                 "factor is missing (the derivative of the function between the two), or a term (the other "
                 "path of a skip connection)."
             )
@@ -339,7 +339,7 @@ def product_not_transposed(case):
                 if same(gradient @ matrix.T, case.numeric):
                     return (
                         f"it is the gradient of {step} times {name}, and should be times its transpose: y = "
-                        "x @ w gives d_x = d_y @ w.T. (The matrix is square, so that no shape complains.)"
+                        "x @ w gives d_x = d_y @ w.T. (The matrix is square, so no shape is wrong.)"
                     )
 
 
@@ -395,8 +395,8 @@ def masked_positions(case):
     for name, masked in masks(case):
         if masked.any() and not masked.all() and not wrong[~masked].any() and case.numeric[~masked].any():
             return (
-                f"it is wrong only at the positions that {name} masks: what forward leaves out must be left "
-                "out of backward too (multiply by the mask, or set those entries to zero)."
+                f"it is wrong only at the positions that {name} masks: the entries that forward leaves "
+                "out must be left out of backward too (multiply by the mask, or set those entries to zero)."
             )
 
 
@@ -443,7 +443,7 @@ def part_along_input_missing(case):
             (difference * centred).sum(axis=-1, keepdims=True) / norm * centred, difference
         ):
             return (
-                f"what is missing is proportional, row by row, to {name} less its mean: the term by which "
+                f"the missing part is proportional, row by row, to {name} less its mean: the term by which "
                 "the variance of a normalisation depends on its input."
             )
 
@@ -475,7 +475,7 @@ def right_at_one(case):
 
 
 def largest_error(case):
-    """What is said when nothing is recognised: how many entries are wrong, and the worst of them."""
+    """The answer when nothing is recognised: how many entries are wrong, and the worst of them."""
     if case.analytic.shape != case.numeric.shape:
         return f"it has shape {case.analytic.shape}, the tensor has shape {case.numeric.shape}."
     difference = np.abs(case.analytic - case.numeric)

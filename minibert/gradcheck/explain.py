@@ -1,4 +1,4 @@
-"""Where does it go wrong, and what does it look like? The named steps, the first wrong one, its diagnosis."""
+"""Where does it go wrong, and how does it look? The named steps, the first wrong one, its diagnosis."""
 
 import functools
 import math
@@ -53,8 +53,8 @@ def check_steps(subject, report, judge, decide, every_step, max_entries):
     report.order = record.order | {step.name: step.order for step in record.steps}
     if not record.steps:
         report.notes.append(
-            "no step of backward could be followed: only locals that are named after what they differentiate "
-            "are, d_scores (or dscores, grad_scores) after a local scores of forward."
+            "no step of backward could be followed: only locals that are named after the value they "
+            "differentiate are, d_scores (or dscores, grad_scores) after a local scores of forward."
         )
     method = "complex" if {row.method for row in report.rows} == {"complex"} else "central"
     for step in record.steps:
@@ -98,7 +98,7 @@ def _decided(subject, report, judge, decide, probe, step, gradient, method, max_
 def _mends(subject, report, step, numeric):
     """Is a wrong gradient mended, or moved at all, by the right numbers in the place of this step's?
 
-    A step that holds one of several paths, or is masked in place, differs from what is measured and yet does
+    A step that holds one of several paths, or is masked in place, differs from the measured one and yet does
     no harm.
     """
     if not np.isfinite(numeric).all() or step.backward_line is None:
@@ -159,7 +159,7 @@ def explain(subject, report):
 
 
 def _context(subject, report):
-    """Return what diagnose may compare a wrong gradient with."""
+    """Return the gradients that diagnose may compare a wrong gradient with."""
     others = {
         name: gradient
         for name, gradient in report.numeric.items()
@@ -207,7 +207,7 @@ def _explained(subject, report, row, context):
 
 
 def _numbers(subject, arrays):
-    """Return {meaning: number} for what a mistaken factor may be made of: sizes, rates, counts."""
+    """Return {meaning: number} for the parts of a mistaken factor: sizes, rates, counts."""
     numbers = {}
     for name, array in arrays.items():
         numbers |= {f"axis {axis} of {name}": size for axis, size in enumerate(array.shape)}

@@ -170,7 +170,7 @@ def _verdict(report):
     elif wrong:
         lines.append(f"{report.title}: {len(wrong)} of {len(rows)} gradients WRONG {how}")
         where = "First wrong in the order of the backward pass" if report.order else "First wrong"
-        lines.append(_wrapped(f"{where}: {report.first_wrong}. What it looks like: {report.diagnosis}"))
+        lines.append(_wrapped(f"{where}: {report.first_wrong}. The likely mistake: {report.diagnosis}"))
     elif undecided:
         lines.append(f"{report.title}: {len(undecided)} of {len(rows)} gradients UNDECIDED {how}")
         for sentence in dict.fromkeys(row.sentence for row in undecided):
@@ -186,4 +186,4 @@ def _verdict(report):
 
 
 def _wrapped(text):
-    return textwrap.fill(text, 98, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(text, 79, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)

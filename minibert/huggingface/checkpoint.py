@@ -163,7 +163,7 @@ def load(model_class, directory, dtype=None, output_loading_info=False):
     Raises:
         CheckpointError: a file is missing, truncated or not what it should be, or a tensor is missing or has
             a wrong shape.
-        ValueError: dtype is no type of floating-point or complex numbers.
+        ValueError: dtype is not a type of floating-point or complex numbers.
     """
     if dtype is not None and not np.issubdtype(dtype, np.inexact):
         raise ValueError(f"dtype must be a type of floating-point numbers such as np.float32, got {dtype!r}")
@@ -319,7 +319,7 @@ def read_config(model_class, directory):
     if not path.is_file():
         found = what_is_there(directory)
         raise CheckpointError(
-            f"{path} does not exist: {directory} is no checkpoint directory (minibert downloads nothing: "
+            f"{path} does not exist: {directory} is not a checkpoint directory (minibert downloads nothing: "
             f"give a folder){found and '; '}{found}"
         )
     content, table, config_class = read_json(path), table_of(model_class), model_class.config_class

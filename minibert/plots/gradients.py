@@ -93,7 +93,7 @@ def gradient_flow_over_time(log, max_norm=None, figure=None):
     if max_norm is not None:
         axes.axhline(max_norm, color=GREY, linestyle="--", label=f"clipped above {max_norm:g}")
     axes.set_yscale("log")
-    title = "Gradient norms in the course of training"
+    title = "Gradient norms during training"
     axes.set(xlabel="step", ylabel="norm of d loss / d parameter", title=title)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return axes

@@ -76,9 +76,9 @@ class Trace:
                     largest = step.path, float(sizes.max())
         return largest
 
-    def view(self, only=None, values=False):
+    def view(self, only=None, values=False, **width):
         """Return the View that `minibert trace` prints: see minibert.trace.view.view."""
-        return view(self, only, values)
+        return view(self, only, values, **width)
 
     @functools.cached_property
     def sections(self):

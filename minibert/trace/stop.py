@@ -71,7 +71,7 @@ class Place(NamedTuple):
         method: "forward" or "backward".  line: its number in the file.
         name:   the local that the line assigns; None for the first line of the method.
         use:    which run of the layer within a pass is meant, counted from 0; None for any.
-        is_after: whether to stop behind the line, when it has run.
+        is_after: whether to stop after the line has run.
     """
 
     path: str
@@ -137,7 +137,7 @@ def stop_at(model, name, when=None, step=None, say=print):
 
 @contextlib.contextmanager
 def stop_when(model, test, only=None, when=None, step=None, say=print):
-    """Within the `with`, stop once behind the first line whose value passes a test.
+    """Within the `with`, stop once after the first line whose value passes a test.
 
     Args:
         model: as in stop_at.
@@ -151,8 +151,8 @@ def stop_when(model, test, only=None, when=None, step=None, say=print):
         the Stops, as stop_at does.
 
     Raises:
-        ValueError: there is no such test, no value has this path, the condition is no expression, or `step`
-            is given without a Training.
+        ValueError: there is no such test, no value has this path, the condition is not an expression, or
+            `step` is given without a Training.
 
     Example:
         >>> with stop_when(model, "not-finite"):                                            # doctest: +SKIP
@@ -302,7 +302,7 @@ def _first_line(layer, method):
 
 
 def _line_of_field(function, layer, field):
-    """Return the line of forward that gives the cache a field that is no local, or None."""
+    """Return the line of forward that gives the cache a field that is not a local, or None."""
     owner = type(layer)
     cache_class = getattr(sys.modules.get(owner.__module__), f"{owner.__name__}Cache", None)
     if function.__name__ != "forward" or field not in getattr(cache_class, "_fields", ()):
@@ -311,7 +311,7 @@ def _line_of_field(function, layer, field):
 
 
 def _all_values(model, only):
-    """Return a Place behind every line that gives a value a name, of those whose path has `only` in it."""
+    """Return a Place after every line that gives a value a name, of those whose path has `only` in it."""
     if not isinstance(only, str | None):
         raise ValueError(f"only is a path as text, like 'attention.d_scores', got {only!r}")
     wanted = [key for key in split(only or "") if key not in ("self", "cache")]
@@ -328,8 +328,9 @@ def _all_values(model, only):
     if not found and only is None:
         raise ValueError(f"there is no line to watch.{_sourceless(holders)}")
     if not found:
-        find_places(model, only)  # which says what there is
-        raise ValueError(f"{only!r} is no value that a line computes: give a local, as in attention.d_scores")
+        find_places(model, only)  # which lists the names that there are
+        raise ValueError(
+            f"{only!r} is not a value that a line computes: give a local, as in attention.d_scores")
     return found
 
 
@@ -375,7 +376,7 @@ def _no_layer(holders, name):
 
 
 def _with_breakpoints(layer, method, stops):
-    """Return a copy of the method with STOP before (or behind) each line."""
+    """Return a copy of the method with STOP before (or after) each line."""
     function = getattr(type(layer), method)
     code = _code_with_stops(function, tuple((place.line, place.is_after) for place, _ in stops))
     arrivals = {f"{ARRIVED}_{number}": arrive for number, (_, arrive) in enumerate(stops)}
@@ -387,7 +388,7 @@ def _with_breakpoints(layer, method, stops):
 
 @functools.lru_cache(maxsize=256)
 def _code_with_stops(function, lines):
-    """Return the code of the copy; lines are pairs (number, whether to stop behind it). Layers share it.
+    """Return the code of the copy; lines are pairs (number, whether to stop after it). Layers share it.
 
     The call of breakpoint() has the line number of the line before; what follows it, the assignment of its
     result, has that of the line to stop on. So every debugger stops there: the one that waits for a new line,
@@ -510,7 +511,7 @@ class _Condition:
             try:
                 self.code = compile(when.strip(), "<condition>", "eval")
             except SyntaxError as error:
-                raise ValueError(f"the condition {when!r} is no Python expression: {error.msg}") from None
+                raise ValueError(f"the condition {when!r} is not a Python expression: {error.msg}") from None
 
     def holds(self, place, names):
         if self.when is None:
@@ -605,12 +606,12 @@ def note(place, names, model_cache=None):
     look = f"; {look}" if look and place.is_after else f", then {look}" if look else ""
     text = (
         f"Stopped in the {place.method} of {place.path or 'the model'} ({owner.__name__}; {file}, "
-        f"line {place.line}) {'behind' if place.is_after else 'before'} the line `{line}`.{says} "
+        f"line {place.line}) {'after' if place.is_after else 'before'} the line `{line}`.{says} "
         f"In scope: {', '.join(scope)}; self is the {kind}. Type next: {runs}{look}; "
         "u goes up to the caller, d down again; w shows all callers; s steps into a call; "
-        "c goes on to the end; q quits."
+        "c continues to the end; q quits."
     )
-    lines = ["", *textwrap.wrap(text, 110, break_long_words=False, break_on_hyphens=False)]
+    lines = ["", *textwrap.wrap(text, 79, break_long_words=False, break_on_hyphens=False)]
     wrong = [path for path, item in children(place.layer) if place.is_after and _is_wrong(item)]
     if wrong:
         lines.append(f"Not finite before the pass: self.{', self.'.join(map(str, wrong))}.")
@@ -619,6 +620,11 @@ def note(place, names, model_cache=None):
     if place.method == "backward" and gradients:
         lines += ["Its gradients, from its docstring:", *gradients]
     return "\n".join([*lines, *_paths(names.get("cache"), model_cache), ""])
+
+
+def _beside(path):
+    """Return a path to print after 47 columns: on the next line where it is long."""
+    return f" {path}" if len(path) < 32 else f"\n        {path}"
 
 
 def _is_wrong(item):
@@ -646,8 +652,8 @@ def _paths(cache, model_cache):
         found = [(path, item) for path, item in [*records, *found] if path.count(".") == 1]
     rows = [(path, within + path.removeprefix("cache"), _kind(item)) for path, item in found]
     if within == "cache":  # the model's own
-        return ["What forward left:", *(f"  {path:<32} {kind}" for path, _, kind in rows)]
+        return ["Kept by forward:", *(f"  {path:<32} {kind}" for path, _, kind in rows)]
     return [
-        f"What forward left, here: {'shape':>13}{'':<11} in the model's backward:",
-        *(f"  {path:<30} {kind:<15} {full}" for path, full, kind in rows),
+        f"Kept by forward, here:  {'shape':>13}{'':<11} in the model's backward:",
+        *(f"  {path:<30} {kind:<15}{_beside(full)}" for path, full, kind in rows),
     ]

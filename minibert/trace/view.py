@@ -14,15 +14,16 @@ from minibert.layers.walk import CONTAINERS, dotted, is_array, is_record, parts
 from minibert.trace import source
 from minibert.trace.calls import Call, calls, done, split
 
-WIDTH = 120  # columns
+WIDTH = 120  # columns; fewer on a narrow terminal
 LABEL_WIDTH = 54  # a longer path has a line to itself
+INDENT = 8
 SHOWN = 3  # numbers of an array on its line
 HTML_VALUES = 128  # HTML shows no more numbers of an array than these
 
 FORWARD_TITLE = "forward: every named value, in the order it is computed"
 FORWARD_HELP = (
-    "A path is what --only and --stop-at take. What the cache keeps can be typed at a breakpoint in the "
-    "model's backward: cache.bert.encoder[1].attention.probs for bert.encoder.1.attention.probs."
+    "A path is what --only and --stop-at take. Values that the cache keeps can be typed at a breakpoint in "
+    "the model's backward: cache.bert.encoder[1].attention.probs for bert.encoder.1.attention.probs."
 )
 CACHE_TITLE = "the cache, in the order of its fields"
 CACHE_HELP = "Type cache. and a path, with [1] for .1; a formula is the line of the forward that made it."
@@ -53,29 +54,43 @@ class Node(NamedTuple):
 class View:
     """The tree in sections (title, help, list of Nodes and Rows); print it, or let a notebook show it."""
 
-    def __init__(self, sections, values=False):
-        self.sections, self.values = sections, values
+    def __init__(self, sections, values=False, width=WIDTH):
+        self.sections, self.values, self.width = sections, values, width
+        self.label_width = LABEL_WIDTH if width >= WIDTH else INDENT
 
     def __str__(self):
         return "\n".join(line for section in self.sections for line in self._section_lines(*section))
 
     def _section_lines(self, title, explanation, items):
         yield f"--- {title} ---"
-        yield from wrapped(explanation)
+        yield from wrapped(explanation, self.width)
         columns = f"{'shape':<15}{'mean':>9}{'spread':>9}  first {SHOWN}; below: the formula"
-        yield f"{'':<{LABEL_WIDTH}} {columns}"
+        yield f"{'':<{self.label_width}} {columns}"
         yield from self._lines(items)
         yield ""
 
     def _lines(self, items):
         for item in items:
             if isinstance(item, Node):
-                yield from wrapped(f"{item.path}    {item.title}".strip())
+                yield from wrapped(f"{item.path}    {item.title}".strip(), self.width)
                 yield from self._lines(item.items)
             else:
-                yield from _row_lines(item)
+                yield from self._row_lines(item)
                 if self.values and isinstance(item.value, np.ndarray):
-                    yield from (f"      {line}" for line in _numbers(item.value).splitlines())
+                    yield from (f"      {line}" for line in _numbers(item.value, self.width).splitlines())
+
+    def _row_lines(self, row):
+        """Yield the lines of a Row: path and numbers, then whether it is finite and its formula."""
+        shape, mean, spread, first = summary(row.value)
+        label = ("    " if row.is_gradient else "  ") + row.label
+        if len(label) > self.label_width:
+            yield label
+            label = ""
+        numbers = f"{shape:<15}{mean:>9}{spread:>9}  {first}"
+        yield f"{label:<{self.label_width}} {numbers}"[: self.width].rstrip()
+        below = f"{problem(row.value)}{f'= {row.note}' if row.note else ''}"
+        if below:
+            yield from wrapped(below, self.width, "        ")
 
     def _repr_html_(self):
         sections = [
@@ -86,7 +101,7 @@ class View:
         return f'<div class="minibert-trace">{STYLE}{"".join(sections)}</div>'
 
 
-def view(trace, only=None, values=False):
+def view(trace, only=None, values=False, width=WIDTH):
     """Return the View of a Trace.
 
     Args:
@@ -94,12 +109,13 @@ def view(trace, only=None, values=False):
         only: a path, "bert.encoder.1.attention" or "bert.encoder[1].attention.d_scores", or the end or a part
             of one, "attention.d_scores": show what is there and below it.
         values: print all numbers of every array.
+        width: columns of the printed lines. Below 120 each path has a line to itself.
 
     Raises:
         ValueError: there is no such path; the message names those that there are.
     """
     layer_paths = {call.path: call.layer_path for call in calls(trace.forward)}
-    return View(_chosen(trace.sections, only, "the pass", layer_paths), values)
+    return View(_chosen(trace.sections, only, "the pass", layer_paths), values, width)
 
 
 def sections(trace):
@@ -297,10 +313,10 @@ def _value_rows(trace, step):
 # --- lines --------------------------------------------------------------------------------------------------
 
 
-def wrapped(text, indent=""):
-    """Return a text as lines of at most 120 columns; those after the first are indented."""
+def wrapped(text, width, indent=""):
+    """Return a text as lines of at most `width` columns; those after the first are indented."""
     return textwrap.wrap(
-        text, WIDTH, subsequent_indent=" " * 8, initial_indent=indent, break_on_hyphens=False)
+        text, width, subsequent_indent=" " * 8, initial_indent=indent, break_on_hyphens=False)
 
 
 def short(line):
@@ -344,24 +360,10 @@ def problem(value):
     return f"NOT FINITE ({np.count_nonzero(~np.isfinite(value))} of {value.size})  "
 
 
-def _row_lines(row):
-    """Yield the lines of a Row: path and numbers, then whether it is finite and its formula."""
-    shape, mean, spread, first = summary(row.value)
-    label = ("    " if row.is_gradient else "  ") + row.label
-    if len(label) > LABEL_WIDTH:
-        yield label
-        label = ""
-    yield f"{label:<{LABEL_WIDTH}} {shape:<15}{mean:>9}{spread:>9}  {first}"[:WIDTH].rstrip()
-    below = f"{problem(row.value)}{f'= {row.note}' if row.note else ''}"
-    if below:
-        yield from wrapped(below, "        ")
-
-
-def _numbers(array, threshold=None):
+def _numbers(array, width=WIDTH, threshold=None):
     threshold = threshold or array.size + 1
-    width = WIDTH - 8  # they are indented
     return np.array2string(
-        array, max_line_width=width, threshold=threshold, precision=4, suppress_small=True)
+        array, max_line_width=width - INDENT, threshold=threshold, precision=4, suppress_small=True)
 
 
 STYLE = (
@@ -393,7 +395,7 @@ def _html_items(items):
 def _html_row(row):
     shape, mean, spread, first = map(html.escape, summary(row.value))
     if isinstance(row.value, np.ndarray) and row.value.size > SHOWN:
-        numbers = html.escape(_numbers(row.value, HTML_VALUES))
+        numbers = html.escape(_numbers(row.value, threshold=HTML_VALUES))
         first = f"<details><summary>{first}</summary>{numbers}</details>"
     wrong = problem(row.value).strip()
     note = f'<span class="wrong">{wrong}</span> ' if wrong else ""

@@ -43,7 +43,7 @@ FOREIGN = {
     b"\xba\x16\x4f\x2f": "a model of fastText; give its .vec file",
     b"version https://git-lfs": "a Git LFS pointer and not the file, which `git lfs pull` fetches",
 }
-SKIP_HINT = "(errors='skip' leaves out what is malformed)"
+SKIP_HINT = "(errors='skip' leaves out malformed words)"
 
 
 class VectorsFileError(ValueError):
@@ -161,7 +161,7 @@ def read(path, binary=None, *, encoding="utf-8", errors="strict", limit=None):
     words, vectors = table.finish()
     if not words:
         raise VectorsFileError(f"{path}, line {layout.num_lines + 1}: expected a word and its numbers, got "
-                               "nothing" + (f" but what was skipped: {skipped[0]}" if skipped else ""))
+                               "nothing" + (f" but the skipped: {skipped[0]}" if skipped else ""))
     if skipped:
         warnings.warn(f"{path}: {len(skipped)} malformed words were left out, the first at {skipped[0]}",
                       stacklevel=3)
@@ -273,8 +273,9 @@ def _layout(path, sample, is_whole, binary):
         if not all(_numbers_at_end(line) == 1 == line.count(b" ") for _, line in body):
             number, line = body[0]
             raise VectorsFileError(
-                f"{path}, line {number}: line {header_line} announces {sizes[1]} numbers for each word, and "
-                f"this is no word with {sizes[1]} numbers, neither in text nor in binary: {_shortened(line)}")
+                f"{path}, line {number}: line {header_line} announces {sizes[1]} numbers for each word, "
+                f"and this is not a word with {sizes[1]} numbers, neither in text nor in "
+                f"binary: {_shortened(line)}")
     body = [line for _, line in rows if not line.startswith(b"#")] or [line for _, line in rows]
     found = collections.Counter(filter(None, map(_numbers_at_end, body[:SAMPLE_LINES])))
     if not found:
@@ -442,7 +443,7 @@ def _read_binary(path, file, layout, num_bytes, encoding, errors, limit):
     rest = content[start:] + file.read() if limit is None else b""
     if rest.strip():
         raise VectorsFileError(f"{path}: {num_words} words of {num_columns} numbers are announced, but the "
-                               f"file goes on for {len(rest)} bytes after them")
+                               f"file continues for {len(rest)} bytes after them")
     return table, skipped
 
 

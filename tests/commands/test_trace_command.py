@@ -50,18 +50,18 @@ def test_any_checkpoint_and_any_text(printed_by, finished_run):
     (("--stop-at", "x", "--only", "y"), "leave out --values, and --only"),
     (("--stop-at", "x", "--stop-when", "negative"), "give one of them"),
     (("--if", "x > 1"), "add --stop-at PATH"),
-    (("--stop-when", "negative", "--if", "value >"), "is no Python expression"),
+    (("--stop-when", "negative", "--if", "value >"), "is not a Python expression"),
     (("--stop-when", "negative", "--only", "mlm_loss", "--if", "prob.max() > 1"), "6 values are negative, "
      "but 'prob.max() > 1' raised NameError: name 'prob' is not defined (6 times) and was never true"),
     (("--stop-when", "largest", "--if", "self is model"), "reached once, but 'self is model' was never true"),
     (("--stop-when", "largest", "--only", "y"), "leave out --only"),
-    (("--stop-at", "attention.d_scores", "--if", "d_scores >"), "is no Python expression"),
+    (("--stop-at", "attention.d_scores", "--if", "d_scores >"), "is not a Python expression"),
     (("--stop-at", "attention.d_scores", "--if", "self.nothing"), "d_scores was reached 3 times, but "
      "'self.nothing' raised AttributeError: 'MultiHeadAttention' object has no attribute 'nothing' (3 "),
     (("--stop-at", "attention.d_scores", "--if", "d_probs"), "raised ValueError: The truth value of"),
     (("--stop-at", "attention.d_scores", "--if", "d_probs.ndim == 3"), "was never true"),
     (("--stop-at", "dropout.keep"), "dropout.keep was not reached"),
-    (("--stop-when", "negative", "--only", "hidden_shape"), "'hidden_shape' is no value"),
+    (("--stop-when", "negative", "--only", "hidden_shape"), "'hidden_shape' is not a value"),
     (("--exhibit", "nothing"), "there is no exhibit 'nothing'"),
     (("no-such-directory",), "no-such-directory"),
 ])

@@ -886,7 +886,7 @@ def test_a_condition_that_raises_is_reported_and_not_taken_for_true(monkeypatch)
     assert stopped == [] and stopped.errors == {"NameError: name 'd_prob' is not defined": 3}
     [text] = said  # once
     assert text.startswith("The condition 'd_prob.max() > 0' raised NameError: name 'd_prob' is not defined")
-    with pytest.raises(ValueError, match="is no Python expression"):
+    with pytest.raises(ValueError, match="is not a Python expression"):
         stops(example.by_hand(), "attention.d_scores", when="d_probs =")
 
 
@@ -943,7 +943,7 @@ def test_a_watchpoint_with_a_condition(seen, monkeypatch):
     stopped, said = watched_for(subject, "negative", when="no_such_name")
     assert stopped == said[1:] == [] and 0 < stopped.tried < stopped.arrivals
     assert stopped.errors == {"NameError: name 'no_such_name' is not defined": stopped.tried}
-    with pytest.raises(ValueError, match="is no Python expression"):
+    with pytest.raises(ValueError, match="is not a Python expression"):
         watched_for(subject, "negative", when="value >")
 
 

@@ -21,7 +21,7 @@ class TransposedKey(MultiHeadAttention):
     How it hides. 98 tests passed. Weights were as small as they are at the start, when nearly all of the
     gradient goes through the value and the key hardly counts; the tolerance was loose; only the gradient of
     the input was checked.
-    What it costs. The key gradient was off by 78 %: what to pass on (value) is learnt, and hardly where to
+    The cost. The key gradient was off by 78 %: what to pass on (value) is learnt, and hardly where to
     look (key).
     """
 
@@ -37,7 +37,7 @@ class ReshapedHeads(MultiHeadAttention):
     How it looked. (B, T, H) is reshaped to (B, A, T, D) at once: the shape is right, so nothing complains.
     Right is to reshape it to (B, T, A, D) and then to exchange T and A.
     How it hides. With one head, or with one token, the two are the same.
-    What it costs. The gradient that reaches a head belongs to other tokens and other heads: all that lies
+    The cost. The gradient that reaches a head belongs to other tokens and other heads: all that lies
     below is wrong.
     """
 
@@ -47,7 +47,7 @@ class MixedHeads(MultiHeadAttention):
 
     How it looked. As in reshaped-heads, but everywhere.
     How it hides. From a gradient check, completely: backward is the exact derivative of what forward does.
-    What it costs. A head no longer holds some columns of every token, but all columns of some tokens, under
+    The cost. A head no longer holds some columns of every token, but all columns of some tokens, under
     the positions of others. So a mask covers the wrong ones, and padding leaks into the sentence. That a
     masked token changes nothing has to be tested by changing it.
     """

@@ -12,7 +12,7 @@ class RepeatedIds(Embedding):
     How it looked. As it reads: add d to the rows `ids`. But NumPy takes the rows out, adds, and writes them
     back: of an id that occurs three times, the last sum wins. `np.add.at` adds all three.
     How it hides. With no id twice in the test, the two are the same.
-    What it costs. Frequent words, which repeat in every batch, learn from one of their occurrences: the more
+    The cost. Frequent words, which repeat in every batch, learn from one of their occurrences: the more
     there is to learn from, the more is lost.
     """
 
@@ -26,7 +26,7 @@ class OverwrittenTable(Embedding):
     How it looked. `grad = ...` where `grad += ...` is needed. (Its twin adds, and nobody empties the
     gradients between two steps, so that every step repeats all those before.)
     How it hides. As long as a table is used once, and backward called once, both give the same.
-    What it costs. BERT uses the table twice: as the decoder of the MLM head, whose share comes first, and in
+    The cost. BERT uses the table twice: as the decoder of the MLM head, whose share comes first, and in
     the lookup, which overwrites it. Nor can the gradients of several batches be collected before a step.
     """
 
@@ -42,7 +42,7 @@ class ForgottenShare(TiedDecoder):
     How it looked. The matrix belongs to the embedding, which computes its gradient; the head only borrows it.
     How it hides. All else that the head computes is right, and so is the embedding, checked by itself. Only a
     check of the *shared matrix* sees it: of the head's own parameters, or of the whole model.
-    What it costs. Words that are not in the batch get no gradient at all, and no word learns to be predicted.
+    The cost. Words that are not in the batch get no gradient at all, and no word learns to be predicted.
     """
 
 

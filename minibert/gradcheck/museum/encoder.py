@@ -20,7 +20,7 @@ class SkipAroundNorm(EncoderLayer):
     sum, LayerNorm(x + f(x)), so that the skip path does meet it; here the same confusion, seen in a mirror,
     leaves the norm out: d_y for d_output_sum.
     How it hides. Attention, feed-forward and norm, each checked by itself, are right.
-    What it costs. Everything below learns from a gradient that does not belong to the loss.
+    The cost. Everything below learns from a gradient that does not belong to the loss.
     """
 
 
@@ -36,7 +36,7 @@ class ResidualPlusOne(EncoderLayer):
     multiplies everything by the upstream gradient d, that 1 too.
     How it hides. Behind y.sum() the upstream gradient is 1 everywhere, and then the two are the same. A check
     with an upstream gradient of ones sees nothing; one with a random upstream gradient sees it at once.
-    What it costs. Every layer sends down ones that have nothing to do with the loss, larger than the gradient
+    The cost. Every layer sends down ones that have nothing to do with the loss, larger than the gradient
     itself. The MLM head, above all that, still learns.
     """
 
@@ -47,7 +47,7 @@ class WeightsInForward(FeedForward):
     How it looked. `Linear(...)` is called in forward and not in __init__. The code runs, the shapes are
     right.
     How it hides. The rest of the model learns around the noise, and the loss falls.
-    What it costs. Nobody uses the weights that the optimizer moves, and no saved model gives the same answer
+    The cost. Nobody uses the weights that the optimizer moves, and no saved model gives the same answer
     twice. A check calls forward twice with the same input, gets two answers, and says so before it measures
     anything.
     """

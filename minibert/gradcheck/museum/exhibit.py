@@ -33,6 +33,14 @@ class Finding(NamedTuple):
         return f"{self.question}: {self.by_hand:.6g} by hand, {self.found:.6g} here: {verdict}"
 
 
+def _filled(paragraph):
+    """Return a paragraph in lines for a terminal; a formula, which is indented, as it is."""
+    if paragraph.startswith(" "):
+        return paragraph
+    above = "\n" if paragraph.startswith("\n") else ""
+    return above + textwrap.fill(" ".join(paragraph.split()), 79)
+
+
 class Exhibit(NamedTuple):
     """A mistake on show; print it.
 
@@ -105,7 +113,8 @@ class Exhibit(NamedTuple):
         return None if self.value is None else self.value(self.theirs)
 
     def __str__(self):
-        return f"{self.name}\n\n{self.story}\n\n{textwrap.indent(self.difference(), '    ')}"
+        story = "\n".join(map(_filled, re.split(r"\n(?=\n|How it|The cost| )", self.story)))
+        return f"{self.name}\n\n{story}\n\n{textwrap.indent(self.difference(), '    ')}"
 
 
 def changed(method, ours, theirs):

@@ -15,7 +15,7 @@ class DividedTwice(CrossEntropy):
     How it looked. The loss is a mean, so that its gradient is divided by B·T; and again where the batch is
     averaged.
     How it hides. Adam divides every gradient by its own size: a constant factor disappears.
-    What it costs. With plain gradient descent the model learns B·T times more slowly; clipping never clips;
+    The cost. With plain gradient descent the model learns B·T times more slowly; clipping never clips;
     and where two losses are added, as MLM and NSP are, each has a weight that nobody chose.
     """
 
@@ -30,7 +30,7 @@ class IgnoredZero(CrossEntropy):
     How it looked. `ignore_index=0`, since 0 is [PAD], which nobody wants to predict.
     How it hides. From a gradient check, completely: a row that is left out of the loss is rightly left out of
     the gradient. And for the words nothing changes, as long as none has the number 0.
-    What it costs. The same loss serves the next sentence, where 0 is a class, "is next". Only "not next" is
+    The cost. The same loss serves the next sentence, where 0 is a class, "is next". Only "not next" is
     ever trained, and the model learns to say it always; its loss goes to zero, which looks like success.
     """
 
@@ -45,7 +45,7 @@ class AveragedOverAll(CrossEntropy):
     predicted.
     How it hides. From a gradient check, completely: the gradient is that of this loss. And the loss looks
     good, because 85 % of what is averaged is zero: it starts at 0.15 ln V and not at ln V.
-    What it costs. The losses compare with nobody's, and depend on how much padding a batch has. Planted in
+    The cost. The losses compare with nobody's, and depend on how much padding a batch has. Planted in
     our model it changes nothing, since our loss is given the predicted rows only: that is the cure.
     """
 

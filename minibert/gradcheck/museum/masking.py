@@ -15,7 +15,7 @@ def nested_mask_tokens(input_ids, candidates, rng, vocab_size, mask_token_id, **
     case of five, and 10 % of 20 % are 2 %. Right is one draw, compared with 0.8 and with 0.9 (or 0.5 in the
     second question).
     How it hides. There is no gradient in it, and the model trains; only the task is not the paper's.
-    What it costs. Of the chosen tokens that still show a word, 90 % show the right one, and not half of them:
+    The cost. Of the chosen tokens that still show a word, 90 % show the right one, and not half of them:
     the model learns that a word that it can see is right.
     """
     masked_ids, labels = mask_tokens(input_ids, candidates, rng, vocab_size, mask_token_id, **options)

@@ -16,7 +16,7 @@ class WrongOperand(LayerNorm):
     gets nothing.
     How it hides. Nothing stops and no loss is NaN: training "runs". The layers above the last norm still
     learn, and that is enough to learn how frequent each word is, the largest part of the first losses.
-    What it costs. Every gradient below is exactly 0: attention and feed-forward stay as they were drawn,
+    The cost. Every gradient below is exactly 0: attention and feed-forward stay as they were drawn,
     however long it trains.
     """
 
@@ -31,7 +31,7 @@ class SpoiledCache(LayerNorm):
 
     How it looked. An in-place `*=` on an array of forward's record.
     How it hides. The first backward is right, to the last digit, and a training loop calls backward once.
-    What it costs. Whoever calls it twice on one record (two losses, one direction at a time, a look at the
+    The cost. Whoever calls it twice on one record (two losses, one direction at a time, a look at the
     cache in the debugger) gets wrong numbers, and looks for the mistake in another place.
     """
 

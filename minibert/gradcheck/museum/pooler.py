@@ -15,7 +15,7 @@ class PooledFromAll(Pooler):
 
     How it looked. `x.mean(axis=1)` where the paper has x[:, 0].
     How it hides. From a gradient check, completely; and it trains.
-    What it costs. It is not BERT: padding is averaged in, so that an answer depends on how long the other
+    The cost. It is not BERT: padding is averaged in, so that an answer depends on how long the other
     sentences of its batch are; and the weights of a published checkpoint give other answers here than
     everywhere else.
     """
