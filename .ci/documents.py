@@ -1,16 +1,16 @@
 """Run the README and the guides: every block of shell and Python, and compare what they print.
 
-    python .ci/documents.py                          # all of them, in a folder of their own
+    python .ci/documents.py                          # all but install.md, in a folder of their own
     python .ci/documents.py README.md speed.md       # some
     python .ci/documents.py --list                   # each command: run, run shorter, or left out, and why
-    python .ci/documents.py --offline                # without the installation
+    python .ci/documents.py install.md               # needs the network, some minutes and 100 MB
 
 A block of Python is run in one namespace with those above it, or saved if it begins with the name of a file.
 Each line of a block of shell is run by bash. A block without a language is the output of the Python above it,
 or a session: the lines behind $ are run, the others are their output. A number may differ in its last digit,
 and one below 1e-9 is as good as any other. A block of MEASURED is run and not compared: its section says on
-which machine it was measured. The commands of install.md are run in a copy of the repository, each
-`python3 -m venv .venv` as on a new machine; this downloads 100 MB, unless they are left out with --offline.
+which machine it was measured. The commands of install.md are run only if it is named, in a copy of the
+repository, and each `python3 -m venv .venv` as on a new machine.
 
 Commands that take minutes are run for a few steps. What is left out is in LEFT_OUT with the reason, or
 needs a package that is not here. A line of these tables that no document needs is an error.
@@ -316,9 +316,7 @@ def documents():
 def main(*arguments):
     """Run the documents named, or all; return the exit code."""
     names = [argument for argument in arguments if not argument.startswith("--")]
-    chosen = [path for path in documents() if path.name in names or not names]
-    if "--offline" in arguments:
-        chosen = [path for path in chosen if path.name != "install.md"]
+    chosen = [path for path in documents() if path.name in names or not names and path.name != "install.md"]
     if "--list" in arguments:
         for path in chosen:
             for block in blocks(path.read_text(encoding="utf-8")):

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import pkgutil
 import signal
+import sys
 
 import minibert
 from minibert import commands

@@ -40,7 +40,7 @@ CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errn
 
 
 class CheckpointError(ValueError):
-    """A checkpoint directory that cannot be read; the message says which file and what is wrong with it."""
+    """A checkpoint directory that cannot be read; the message names the file and the problem."""
 
 
 # --- compressed files ---
@@ -62,7 +62,7 @@ def opener_of(start):
 
 
 def write_atomically(path, content):
-    """Write bytes so that `path` holds all of them or what it held before, even after a power cut.
+    """Write bytes so that `path` holds all of them or its earlier content, even after a power cut.
 
     A symbolic link is followed. A device or a pipe, such as /dev/stdout, is not replaced: the bytes
     are written to it.
@@ -223,7 +223,7 @@ def stored_tensors(path):
 
 
 def _name_foreign(path, first):
-    """Raise a CheckpointError that says what a file is, if its first eight bytes show it."""
+    """Raise a CheckpointError that names the kind of a file, if its first eight bytes show it."""
     if first.startswith((b"PK", b"\x80\x02")):
         raise CheckpointError(
             f"{path} cannot be read: it is a zip file or a pickle, as torch.save writes, wrongly named"
@@ -272,7 +272,7 @@ def _checked(path, header, data_start, num_bytes):
 
 
 def brief(value):
-    """Return repr(value), cut where it is long: what a broken file holds may be."""
+    """Return repr(value), cut where it is long: the content of a broken file may be."""
     text = repr(value)
     return text if len(text) <= 120 else text[:117] + "..."
 

@@ -174,7 +174,7 @@ def contestants(chosen=CONTESTANTS):
 
 
 def minibert_step(config, num_threads):
-    """Return a function that makes one training step of ours on a batch."""
+    """Return a function that makes one training step of minibert on a batch."""
     model = BertForPreTraining(config, seed=0)
     optimizer = AdamW(model.parameters(), lr=1e-4)
     if num_threads > 1:
@@ -199,7 +199,7 @@ def minibert_step(config, num_threads):
 
 
 def uncut_step(config, num_threads):
-    """Return a function that makes one training step of ours on a whole batch; BLAS has the threads."""
+    """Return a function that makes one training step of minibert on a whole batch; BLAS has the threads."""
     return minibert_step(config, num_threads=1)
 
 

@@ -40,7 +40,7 @@ def add_options(command):
 
 
 def measure(options, say):
-    """Train on the whole text and on its beginning; return the settings and what was measured on each."""
+    """Train on the whole text and on its beginning; return the settings and the measurements of each."""
     from threadpoolctl import threadpool_limits
 
     corpus = load_corpus(options.corpus)

@@ -44,7 +44,7 @@ def take_turns(contestants, num_rounds, num_warm_up=0):
         num_warm_up: rounds before them, with numbers below 0.
 
     Returns:
-        {name: [what the function returned, one for each round that counts]}.
+        {name: [the results of the function, one for each round that counts]}.
     """
     results = {name: [] for name in contestants}
     for round_number in range(-num_warm_up, num_rounds):

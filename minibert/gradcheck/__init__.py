@@ -1,4 +1,4 @@
-"""Is this gradient right, and if not, what is wrong with it?
+"""Is this gradient right, and if not, where is the mistake?
 
     report = check_gradients(layer, x)      # a layer, a model, or a pair of functions (forward, backward)
     print(report)                           # a table: one row for each input and each parameter
@@ -10,9 +10,9 @@
     check_directions(model, input_ids, labels=…)     # a model of any size, all gradients at once
 
 The idea. A backward pass claims to know d objective / d x for every entry x of every input and parameter.
-Take the forward pass alone, move one entry a little, and see what the objective does. The objective is
-Σ d_y · y with a random upstream gradient d_y, so that backward(d_y, cache) must give exactly what is
-measured.
+Take the forward pass alone, move one entry a little, and see how the objective changes. The objective is
+Σ d_y · y with a random upstream gradient d_y, so that backward(d_y, cache) must give exactly the
+measured slopes.
 
     complex step          f'(x) = Im f(x + i·h) / h            h = 1e-30
     central differences   f'(x) = (f(x + h) - f(x - h)) / 2h   for several h, extrapolated to h = 0
@@ -27,10 +27,10 @@ Review 40, 1998; J. Martins, P. Sturdza, J. Alonso, "The complex-step derivative
 approximation", ACM TOMS 29, 2003.
 
 The files, in reading order: check.py is the idea and the loop; reference.py measures a slope, and knows its
-error; judge.py says right, wrong or undecided; subject.py calls the layer, discovery.py finds what it learns,
-memory.py puts it back; report.py prints; conduct.py says what a layer must not do; explain.py finds the first
-wrong step, intermediates.py the named steps, diagnosis.py what a wrong gradient looks like, known_layers.py
-what it looks like in layers that everybody writes, from what evidence.py holds; directions.py
+error; judge.py says right, wrong or undecided; subject.py calls the layer, discovery.py finds its weights,
+memory.py puts it back; report.py prints; conduct.py holds the rules for layers; explain.py finds the first
+wrong step, intermediates.py the named steps, diagnosis.py the likely mistake, known_layers.py
+the same for layers that everybody writes, with the values in evidence.py; directions.py
 checks a whole model at once; step_size.py shows why the complex step wins. Beside them, and loaded only when
 they are needed: cases/ lists every layer and model of minibert in all its modes, museum/ holds mistakes of
 published code.

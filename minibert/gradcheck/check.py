@@ -51,7 +51,7 @@ def check_gradients(
             The passes that look at steps are watched line by line, and breakpoint() does not stop in them; it
             does in the others.
         max_entries: measure only so many entries of each tensor, chosen at random; None measures all.
-        tolerance: the largest error that is right. None: what the reference can tell apart, which is 1e-12
+        tolerance: the largest error that is right. None: the precision of the reference, 1e-12
             by the complex step, and its own estimated error by real differences.
         **forward_kwargs: passed to forward. Arrays among them are constants. A np.random.Generator is copied
             before every forward, so that each draws the same numbers.

@@ -1,4 +1,4 @@
-"""What a layer must not do, a sentence each: change its inputs, hide random numbers, overwrite .grad …"""
+"""The rules that a layer must keep, such as: it does not change its inputs, and adds to .grad."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def _copies(arrays):
 
 
 def _changed(before, now):
-    """Return the names of the arrays that are no longer what they were."""
+    """Return the names of the arrays that have changed."""
     return [name for name, array in before.items() if name not in now or not _equal(array, now[name])]
 
 
@@ -30,7 +30,7 @@ def _given(subject):
 
 
 def inspect_forward(subject):
-    """Run forward twice; return (sentences on what it should not do, is a check impossible)."""
+    """Run forward twice; return (sentences on the rules it breaks, is a check impossible)."""
     expected = _copies(subject.tensors)
     original = (
         _copies(contents(dict(zip(subject.input_names, subject.inputs)) | subject.forward_kwargs)) | expected
@@ -96,7 +96,7 @@ def read_but_unchecked(subject):
 
 
 def analytic_gradients(subject, rng):
-    """Run forward and backward; return ({name: gradient}, sentences on what backward should not do)."""
+    """Run forward and backward; return ({name: gradient}, sentences on the rules that backward breaks)."""
     y, cache = subject.forward(subject.tensors)
     subject.draw_upstream(y, rng)
     given, cached, upstream = (
@@ -107,7 +107,7 @@ def analytic_gradients(subject, rng):
     subject.zero_grad()
     returned = subject.backward(cache)
     if isinstance(returned, dict) and not any(isinstance(item, dict) for item in subject.inputs):
-        subject.gradients(returned)  # says what is expected
+        subject.gradients(returned)  # its error names the expected form
     gradients = {
         name: None if gradient is None else np.array(gradient)
         for name, gradient in subject.gradients(returned).items()
@@ -123,14 +123,14 @@ def analytic_gradients(subject, rng):
     is_changed = bool(_changed(upstream, contents([subject.d_y])))
     subject.d_y = _restored(subject.d_y, upstream)
     if cache is None and not subject.backward_takes_cache:
-        problems = []  # the field's layers that keep everything on self overwrite what they like
+        problems = []  # the field's layers that keep everything on self overwrite as they like
     elif is_changed:
         problems.append("backward changes the upstream gradient d_y in place: a skip path still needs it.")
     if problems:
         return gradients, problems
     if subject.backward_takes_cache and (cached or cache is None):
         return gradients, _problems_of_second_backward(subject, cache, gradients)
-    again = subject.analytic(subject.tensors)  # what is kept in objects collects its gradients itself
+    again = subject.analytic(subject.tensors)  # a parameter kept in an object collects its gradient itself
     unsteady = [
         name
         for name, gradient in gradients.items()
@@ -157,7 +157,7 @@ def _restored(d_y, copies):
 
 
 def _problems_of_second_backward(subject, cache, first):
-    """Go backward once more on the same cache: .grad must double, and what is returned must not change."""
+    """Go backward once more on the same cache: .grad must double, and the result must not change."""
     try:
         second = subject.gradients(subject.backward(cache))
     except Exception as error:

@@ -14,7 +14,7 @@ from minibert.gradcheck.report import DirectionReport
 from minibert.gradcheck.subject import COMPLEX_STEP, RANDOM_STREAM, Subject
 
 DIRECTION_TOLERANCE = 1e-11
-ENOUGH = 1e-9  # what real differences are asked for, as a part of the terms summed
+ENOUGH = 1e-9  # the precision needed of real differences, as a part of the terms summed
 DECIDES = 1e-6  # real differences that are not known to this part of the terms summed decide nothing
 
 
@@ -47,16 +47,16 @@ def check_directions(
         on_tensor: with per_tensor: a function that is called with (name, error) as soon as a tensor is
             measured.
         real_differences: also move all tensors along v in real numbers, which takes about ten forward passes
-            and another 8 bytes a parameter. It finds what the complex step cannot see: np.abs drops the
+            and another 8 bytes a parameter. It finds mistakes that the complex step misses: np.abs drops the
             imaginary part, so that a term with np.abs and a backward that forgets it agree. False where
             forward is known to let complex numbers through, as that of all our models is.
 
     Returns:
         DirectionReport. Where the complex step and real differences disagree, real differences decide:
-        np.abs in forward is no mistake. Memory beyond the model's own: 24 bytes a parameter (its gradient in
-        float64, its value in complex128), and what the forward pass needs.
+        np.abs in forward is not a mistake. Memory beside the model: 24 bytes a parameter (its gradient in
+        float64, its value in complex128), and the memory of the forward pass.
 
-    What it may miss: an error shows if it moves its tensor's term by more than `tolerance` times the sum of
+    Its limit: an error shows if it moves its tensor's term by more than `tolerance` times the sum of
     all terms, or by 1e-9 of it where real differences decide. A tensor whose gradient is 1e6 times smaller
     than the largest contributes about 1e-3, so that a mistake in its eighth digit is still seen; entries that
     are 1e6 times smaller than others of the same tensor contribute 1e-6. For such small ones use
@@ -153,7 +153,7 @@ class _DirectionProbe:
 
 
 class _ByReal(NamedTuple):
-    """The error of a sum of terms by real differences, and what these cannot tell, as parts of all terms."""
+    """The error of a sum of terms by real differences, and their own uncertainty, as parts of all terms."""
 
     error: float
     allowed: float

@@ -1,4 +1,4 @@
-"""Where a layer keeps what it learns: Parameters, and the bare arrays of the field's teaching code.
+"""Where a layer keeps its weights: Parameters, and the bare arrays of the field's teaching code.
 
     parameters() -> {name: object with .value and .grad}      minibert's contract
     objects with .value and .grad                             found wherever the layer keeps them
@@ -101,7 +101,7 @@ class _Found:
 
 
 def _listed(layer):
-    """Return what parameters() returns, {} if there is no such method."""
+    """Return the result of parameters(), {} if there is no such method."""
     if not callable(getattr(layer, "parameters", None)):
         return {}
     parameters, again = layer.parameters(), layer.parameters()

@@ -2,4 +2,4 @@
 
 
 class GradientCheckError(ValueError):
-    """The layer cannot be checked at all: the message says what was expected of it."""
+    """The layer cannot be checked at all: the message says why."""

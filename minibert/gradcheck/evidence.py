@@ -1,4 +1,4 @@
-"""A wrong gradient, what is known around it, and when two gradients are the same."""
+"""A wrong gradient, the values known around it, and when two gradients are the same."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,12 @@ CLOSE = 1e-6  # two gradients are the same here if they differ by less than this
 
 
 class Case(NamedTuple):
-    """A wrong gradient and what is known around it.
+    """A wrong gradient and the values known around it.
 
     Attributes:
         name:     of the tensor, `query.weight`.
-        analytic: what backward says.
-        numeric:  what the forward pass shows.
+        analytic: the gradient of backward.
+        numeric:  the gradient measured on the forward pass.
         others:   dict name -> the right gradients of the other inputs and parameters in the same check.
         steps:    dict name -> the right gradients of steps of the backward pass, and of the output.
         values:   dict name -> arrays that went in: parameters, inputs, masks, ids.
@@ -53,7 +53,7 @@ def without_own(case):
 
 
 def fits_last_axes(value, gradient):
-    """True for a gain: an array that multiplies the last axes of a tensor, and is no number."""
+    """True for a gain: an array that multiplies the last axes of a tensor, and is not a number."""
     return 0 < value.ndim <= gradient.ndim and value.shape == gradient.shape[-value.ndim :] and value.size > 1
 
 

@@ -3,8 +3,8 @@
 A backward pass computes d_probs, d_scores, d_query …, each the derivative of the objective with respect to
 the local of that name in the forward pass: probs, scores, query. `record_steps` watches one forward and one
 backward pass with Python's own debugging hook (sys.settrace) and pairs the names; a `StepProbe` runs the
-forward pass again and, on the first line where `scores` exists, puts scores + amount in its place. What that
-does to the objective is the reference for d_scores. The layers contain nothing for it, but it needs their
+forward pass again and, on the first line where `scores` exists, puts scores + amount in its place. The
+change of the objective is the reference for d_scores. The layers contain nothing for it, but it needs their
 rule that a name never changes its meaning: a local that is given a second value is left out, and `skipped`
 says why.
 
@@ -54,7 +54,7 @@ class Step(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What one backward pass did, in order.
+    """The steps of one backward pass, in order.
 
     Attributes:
         steps:   list of Step, in the order of the backward pass.
@@ -140,7 +140,7 @@ def _code(function):
 
 
 class _Local:
-    """An array that has a name in a frame: when it came, and whether it stayed what it was."""
+    """An array that has a name in a frame: when it came, and whether it has stayed the same."""
 
     def __init__(self, array, line, moment, names_known):
         self.array = array
@@ -176,7 +176,7 @@ class _Call:
         self.partner = None  # the forward call that a backward call belongs to
 
     def look(self, frame, moment):
-        """Compare the frame's arrays with what they were one line ago."""
+        """Compare the frame's arrays with those of one line ago."""
         self.lines += 1
         current = dict(frame.f_locals)
         self.names |= set(current)

@@ -9,7 +9,7 @@ from minibert.gradcheck.reference import CONVERGED, complex_slope, jittered, rea
 
 ALLOWED = 10.0  # an estimate of an error may be so many times too small
 DIGITS = 1e-5  # a reference that is not known to this part of the largest entry decides nothing
-SINGLE = 1e-5  # what single precision may spoil, as a part of the largest entry
+SINGLE = 1e-5  # the error that single precision may cause, as a part of the largest entry
 
 JUMPS = (
     "the slopes on the two sides of this input cannot be measured: the forward pass jumps there, or is "
@@ -86,7 +86,7 @@ class Judge:
         self.complex_tensors = subject.working_tensors("complex")
         self.real_tensors = subject.working_tensors("central")
         self.largest = 0.0  # of any gradient in the check
-        self.single = ""  # what was found to be in single precision
+        self.single = ""  # the name of an array found to be in single precision
         self._jittered = None
         self._noise = {}
 

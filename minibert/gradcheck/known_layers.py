@@ -1,6 +1,6 @@
 """Mistakes in layers whose backward everybody writes once: recurrences, normalisations, rotations, losses.
 
-Each pattern works out what the suspected mistake makes of the right gradient, and speaks only if that is the
+Each pattern computes the gradient that the suspected mistake would give, and speaks only if that is the
 wrong one.
 """
 

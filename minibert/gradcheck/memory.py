@@ -1,4 +1,4 @@
-"""What a layer can reach, its attributes, arrays and generators: remembered, and put back as it was."""
+"""The attributes, arrays and generators that a layer can reach: remembered, and put back as they were."""
 
 import functools
 import types
@@ -41,7 +41,7 @@ class Memory:
 
     def __init__(self, roots, spared=()):
         self.places = {}  # id of an array -> its Places
-        self.held = []  # (list, dict or attributes, what it held)
+        self.held = []  # (list, dict or attributes, its content then)
         self.arrays = []  # (array, its numbers)
         self.generators = []  # (bit generator or RandomState, its state)
         self._spared = {id(array) for array in spared}
@@ -124,7 +124,7 @@ def _held_by(holder):
 
 
 def _reached_by_code(item):
-    """Return what a function, method or partial brings along."""
+    """Return the objects that a function, method or partial brings along."""
     if isinstance(item, types.MethodType):
         return [item.__self__]
     if isinstance(item, functools.partial):

@@ -115,7 +115,7 @@ def _jump(jump, best):
 
 
 class _Differences:
-    """Difference quotients at smaller and smaller steps, and what they lead to at a step of 0 (Richardson).
+    """Difference quotients at smaller and smaller steps, and their limit at a step of 0 (Richardson).
 
     Their errors have the powers `power`, power + 2, … of the step.
     """

@@ -1,4 +1,4 @@
-"""What a check found, as numbers and as a table."""
+"""The result of a check, as numbers and as a table."""
 
 import math
 import textwrap
@@ -9,7 +9,7 @@ EXIT_CODES = {"right": 0, "wrong": 1, "undecided": 3}  # 2: used wrongly
 
 
 class Row(NamedTuple):
-    """One gradient: what backward says (analytic) against what the forward pass shows (numeric).
+    """One gradient: that of backward (analytic) against that measured on the forward pass (numeric).
 
     Attributes:
         name:        `x` for an input, `query.weight` for a parameter, `attention.d_scores` for a step.
@@ -19,8 +19,8 @@ class Row(NamedTuple):
         error:       max|analytic - numeric| / max(max|numeric|, 1e-2·G, 1e-3); infinite if there is
                      nothing to compare.
         verdict:     "right", "wrong" or "undecided".
-        note:        what is wrong or uncertain, in a few words; or how a right one was found to be right.
-        sentence:    what is wrong or uncertain, for a person; empty if it is right.
+        note:        the mistake or the doubt, in a few words; or how a right one was found to be right.
+        sentence:    the mistake or the doubt in a sentence; empty if it is right.
         method:      "complex" or "central".
     """
 
@@ -41,11 +41,11 @@ class Row(NamedTuple):
 
 
 class GradientReport:
-    """What check_gradients found; print it.
+    """The result of check_gradients; print it.
 
     Attributes:
-        verdict:     "right"; "wrong", if a gradient is, or if the layer does what it must not do; or
-                     "undecided", where the arithmetic cannot tell: the report says why, and what to do.
+        verdict:     "right"; "wrong", if a gradient is, or if the layer breaks a rule; or
+                     "undecided", where the arithmetic cannot tell: the report says why, and how to help.
         ok:          the verdict is "right".
         max_error:   the largest error of any row.
         rows:        a Row for each input and parameter.
@@ -54,9 +54,9 @@ class GradientReport:
         skipped:     dict step name -> why it was not measured.
         problems:    sentences about the layer itself (forward not deterministic, cache changed, …).
         is_hopeless: because of the problem nothing could be measured.
-        notes:       sentences that change no verdict (where the complex step fails, what is unchecked).
+        notes:       sentences that change no verdict (where the complex step fails, unchecked steps).
         first_wrong: name of the first wrong gradient in the order of the backward pass, or None.
-        diagnosis:   a sentence on what is wrong with it; empty if nothing is.
+        diagnosis:   a sentence on the mistake in it; empty if nothing is.
         analytic, numeric: dict name -> array, the gradients compared. NaN in `numeric`: not measured
             (max_entries).
     """
@@ -99,7 +99,7 @@ class GradientReport:
 
 
 class DirectionReport:
-    """What check_directions found; print it.
+    """The result of check_directions; print it.
 
     Attributes:
         ok:      the error is within the tolerance; with per_tensor that of every tensor.

@@ -12,8 +12,8 @@ def errors_by_step(layer, *inputs, steps, seed=0, **forward_kwargs):
     """Return {"central": errors, "complex": errors}, float64 arrays with one relative error a step.
 
     Everything that has a gradient is moved at once by h·v, v being normal numbers. The error is the largest
-    in eight such directions, relative to the largest derivative, and the truth is what backward says: check
-    the layer first.
+    in eight such directions, relative to the largest derivative, and the truth is the gradient of backward:
+    check the layer first.
 
         central differences  (f(x + h·v) - f(x - h·v)) / 2h    error h² f'''/6; and two numbers that are
                                                                nearly equal are subtracted: rounding

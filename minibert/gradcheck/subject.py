@@ -41,7 +41,7 @@ class Subject:
             self.tensors.update(_float_arrays(item, name))
         self.input_tensors = list(self.tensors)
         self.parameters, self.unseen = find_parameters(layer, self.memory)
-        if self.unseen:  # backward may be what makes the names of their gradients
+        if self.unseen:  # backward may be the one that makes the names of their gradients
             self._rehearse()
         self.overwritten = []  # parameters whose .grad is overwritten by backward
         self.right_steps = {}  # gradients of the steps that were found to be right
@@ -123,8 +123,8 @@ class Subject:
         self.backward_takes_cache = True
         if not is_two:
             raise GradientCheckError(
-                f"forward must return two things, (y, cache); it returned {_what(result)}. The cache is what "
-                "backward needs to know about this forward pass; return (y, None) if it needs nothing."
+                f"forward must return two things, (y, cache); it returned {_what(result)}. The cache holds "
+                "all that backward needs to know of this forward pass; return (y, None) if it needs nothing."
             )
         if self.style == "several gradients":
             names = ", ".join(_required(self.backward_function))
@@ -171,7 +171,7 @@ class Subject:
         return self.forward(self.tensors)
 
     def backward(self, cache):
-        """Run backward; return what it returns. It adds to each parameter's .grad."""
+        """Run backward; return its result. It adds to each parameter's .grad."""
         if self.owns_loss:
             return self.backward_function(cache, self.d_y)
         if self.style == "no argument":
@@ -261,7 +261,7 @@ def _functions_of(layer):
 def _style_of(subject):
     """Return how backward is called.
 
-    "loss": (cache, d_loss); "cache": (d_y, cache); "state": (d_y), what forward knew being on self; "no
+    "loss": (cache, d_loss); "cache": (d_y, cache); "state": (d_y), the values of forward being on self; "no
     argument": (), of a loss; "optional cache": (d_y, cache=None); "several gradients": (d_first, d_second).
     """
     arguments = _arguments(subject.backward_function)
@@ -339,7 +339,7 @@ def _input_names(forward, count):
 
 
 def _numbers_among(names, inputs):
-    """Return what to do about Python's own numbers among the inputs; "" if there is none."""
+    """Return advice about Python's own numbers among the inputs; "" if there is none."""
     numbers = [name for name, item in zip(names, inputs) if isinstance(item, (int, float))]
     if not numbers:
         return ""

@@ -39,7 +39,7 @@ class CheckpointWarning(UserWarning):
 
 
 class LoadingInfo(NamedTuple):
-    """What did not meet when a checkpoint was read, as Hugging Face's tensor names."""
+    """The mismatches found when a checkpoint was read, as Hugging Face's tensor names."""
 
     missing_keys: list  # in the model, not in the checkpoint: newly initialised
     unexpected_keys: list  # in the checkpoint, not in the model: not used
@@ -102,8 +102,8 @@ def state_dict(model, grads=False):
         for name, parameter in torch_model.named_parameters():
             abs(arrays[name] - parameter.grad.numpy()).max()
 
-    One gradient differs by design: PyTorch's `Embedding(padding_idx=...)` drops what the row of [PAD], the
-    config's pad_token_id, receives as an input.
+    One gradient differs by design: PyTorch's `Embedding(padding_idx=...)` drops the gradient that the row of
+    [PAD], the config's pad_token_id, receives as an input.
     """
     parameters = model.parameters()
     arrays = {}
@@ -148,9 +148,9 @@ def save(model, directory):
 def load(model_class, directory, dtype=None, output_loading_info=False):
     """Read a model that save_pretrained or Hugging Face wrote; a model's `from_pretrained` is this function.
 
-    The body must be there whole. What the model's table calls optional (a pooler, heads) may be absent: it is
-    newly initialised then (seed 0). A CheckpointWarning says what is newly initialised, and which tensors of
-    the checkpoint have no place in the model.
+    The body must be there whole. Parts that the model's table calls optional (a pooler, heads) may be
+    absent: they are newly initialised then (seed 0). A CheckpointWarning names them, and the tensors of
+    the checkpoint that have no place in the model.
 
     Args:
         model_class: with a config_class, listed in a table of huggingface/names/.
@@ -161,7 +161,7 @@ def load(model_class, directory, dtype=None, output_loading_info=False):
         output_loading_info: return (model, LoadingInfo(missing_keys, unexpected_keys)), and do not warn.
 
     Raises:
-        CheckpointError: a file is missing, truncated or not what it should be, or a tensor is missing or has
+        CheckpointError: a file is missing, truncated or of another kind, or a tensor is missing or has
             a wrong shape.
         ValueError: dtype is not a type of floating-point or complex numbers.
     """
@@ -238,7 +238,7 @@ def _sharded(index):
 
 
 def _match(table, model_class, path, tensors, config):
-    """Hold what is stored against what the model needs, before anything is built.
+    """Compare the stored tensors with those that the model needs, before anything is built.
 
     Returns:
         {our name: (StoredTensor, transposed)}, LoadingInfo. CheckpointError where they do not fit.
@@ -267,9 +267,8 @@ def _match(table, model_class, path, tensors, config):
         if theirs not in unused:  # this also ends the loop where config.json claims a billion layers
             shown = _own(table, model_class, theirs)
             raise CheckpointError(
-                f"{path} has no tensor {shown!r}: it is no {model_class.__name__} checkpoint, or not all of "
-                "one; "
-                f"it holds {listed(tensor.name for tensor in tensors.values())}"
+                f"{path} has no tensor {shown!r}: it is not a {model_class.__name__} checkpoint, or only "
+                f"a part of one; it holds {listed(tensor.name for tensor in tensors.values())}"
             )
         tensor = unused.pop(theirs)
         letters = letters[::-1] if transposed else letters

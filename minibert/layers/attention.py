@@ -21,7 +21,7 @@ class MultiHeadAttentionCache(NamedTuple):
     mask: np.ndarray | None
     probs: np.ndarray  # (B, A, T_query, T_key): row = query, column = key; each row sums to one
     dropout: DropoutCache
-    dropped_probs: np.ndarray  # (B, A, T_query, T_key): what the values were weighted with
+    dropped_probs: np.ndarray  # (B, A, T_query, T_key): the weights of the values
     output: LinearCache
     is_self_attention: bool
     __repr__ = describe_cache

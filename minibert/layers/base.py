@@ -1,4 +1,4 @@
-"""What every layer is: parameters, a forward that returns its record, a backward that reads it."""
+"""The layer: parameters, a forward that returns its record, a backward that reads it."""
 
 import copy
 
@@ -87,7 +87,7 @@ class Layer:
         """Return a copy that shares the values and owns its gradients (for threads and data parallelism)."""
         parameters = self.parameters().values()
         shared = {id(array): array for parameter in parameters for array in (parameter.value, parameter.grad)}
-        duplicate = copy.deepcopy(self, shared)  # deepcopy does not copy what `shared` holds
+        duplicate = copy.deepcopy(self, shared)  # deepcopy does not copy the objects in `shared`
         for parameter in duplicate.parameters().values():
             parameter.grad = np.zeros(parameter.value.shape, parameter.value.dtype)
         return duplicate

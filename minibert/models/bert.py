@@ -417,7 +417,7 @@ class BertForPreTraining(Layer):
     save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
 
 
-# --- what forward is given, checked in one call before the first line of arithmetic ---
+# --- the arguments of forward, checked in one call before the first line of arithmetic ---
 
 
 def check_inputs(config, input_ids, token_type_ids, attention_mask):
@@ -511,7 +511,7 @@ def check_labels(input_ids, labels, next_sentence_label):
 
 
 def _integers(name, array, shape=None):
-    """Return `array` as integers of that shape ((B, T) when None), or say what is wrong with it."""
+    """Return `array` as integers of that shape ((B, T) when None), or raise ValueError."""
     array = np.asarray(array)
     if array.dtype.kind not in "iu":
         raise ValueError(f"{name} must be integers, got {array.dtype}")

@@ -39,7 +39,7 @@ def load_encoder(directory):
     """Load a sentence encoder, or any other BERT checkpoint, from a directory in Hugging Face's layout.
 
     Args:
-        directory: folder of config.json; what sentence-transformers writes beside it is read too.
+        directory: folder of config.json; the files that sentence-transformers writes beside it are read too.
 
     Returns:
         (BertModel, WordPieceTokenizer, most tokens of a sequence).

@@ -1,10 +1,10 @@
-"""What is learned from what, and how it is judged: the only place that joins a model, examples and a recipe.
+"""Objectives: the only place that joins a model, examples and a recipe.
 
 An objective is a class that offers
 
     name, Recipe                        its name in OBJECTIVES, and a subclass of training.recipe.Recipe
     Objective(recipe, checkpoint, say)  reads the text; takes the tokenizer of a checkpoint's folder, if given
-    recipe, fingerprint                 as given; what tells a change of the text
+    recipe, fingerprint                 as given; a changed text has another one
     description()                       "600 steps of 32 sequences of up to 64 tokens"
 
     make_model()                        a new model, its weights drawn from recipe.seed
@@ -16,11 +16,11 @@ An objective is a class that offers
     held_out                            streams, each a list of batches in order
     score(model, batch, state)          -> (scores, state): a NamedTuple of arrays, an entry for each answer
     evaluation(scores)                  -> a NamedTuple of numbers
-    references()                        {name: dict}, for the log: what an evaluation is held against
+    references()                        {name: dict}, for the log: the numbers an evaluation is compared with
     line(evaluation), table(evaluation) as text: a line, and the lines at the end of a run
 
-    save(directory)                     writes what a user needs beside the weights
-    files                               the names of what it writes
+    save(directory)                     writes the files that a user needs beside the weights
+    files                               their names
     pictures, draw(directory, log, is_finished)     their names; writes those that are due
     picture_seconds                     that pictures take at each evaluation
     suggestions(directory)              commands to try on the finished model

@@ -10,7 +10,7 @@ def load_corpus(names, lines=None):
 
     Args:
         names: a list, or one name or path; "-" is standard input.
-        lines: what a line end in a file means, see `minibert.text.read_files`.
+        lines: the meaning of a line end in a file, see `minibert.text.read_files`.
 
     Raises:
         CorpusError: a path does not exist, a folder holds no files, a file is binary or not UTF-8, or there

@@ -26,7 +26,7 @@ SIZES = {
     "small": {"hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8},
     "base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12},
 }
-# What the presets of `minibert pretrain` change in MaskedLMRecipe.
+# The changes that the presets of `minibert pretrain` make in MaskedLMRecipe.
 PRESETS = {
     "tiny": {},
     "mini": {
@@ -71,10 +71,10 @@ class MaskedLMRecipe(Recipe):
     needs it: 30 % of the tokens are predicted, which gives more gradient a step (Wettig et al. 2023, "Should
     You Mask 15%?"); no dropout, because no text is seen often enough to be learnt by heart (Geiping &
     Goldstein 2023, "Cramming"); β₂ 0.98 (Liu et al. 2019, "RoBERTa"); heads of 32 columns; and initial
-    weights of 0.05. RECIPES has what "fast" changes.
+    weights of 0.05. RECIPES has the changes of "fast".
 
     Attributes (beside those of Recipe):
-        corpus: names or paths.  lines: what a line end of a file means, see `minibert.text.read_files`.
+        corpus: names or paths.  lines: the meaning of a line end, see `minibert.text.read_files`.
         preset: where the sizes come from.  recipe: where the way to train comes from.
         vocab_size: word pieces at most.  cased: capitals are told from small letters.
         strip_accents: accents are dropped.
@@ -88,7 +88,7 @@ class MaskedLMRecipe(Recipe):
         mlm_probability: share of the tokens to be predicted in training (evaluation: 0.15).
         whole_word: mask whole words.
         next_sentence_probability: share of the pairs whose B follows A, where there is a B (evaluation: 0.5).
-        settle: share of the steps, the last ones, that train on what evaluation needs (15 %, half of the
+        settle: share of the steps, the last ones, that train on the tasks of evaluation (15 %, half of the
             pairs). On the toy language more masks and more true pairs teach faster; the last steps then
             learn how often each occurs.
         start: folder of a BERT checkpoint to go on from, with its tokenizer and sizes; "" for a new model.
@@ -183,7 +183,7 @@ class Evaluation(NamedTuple):
 
 
 class Baselines(NamedTuple):
-    """What needs no model, on the same held-out examples.
+    """The baselines that need no model, on the same held-out examples.
 
     Attributes:
         unigram_loss: nats per masked piece of always answering with the training text's frequencies.
@@ -236,13 +236,13 @@ class MaskedLM:
             )
 
     def description(self):
-        """Return what a run does, in a few words."""
+        """Describe a run in a few words."""
         recipe = self.recipe
         return (
             f"{recipe.num_steps:,} steps of {recipe.batch_size} sequences of up to {recipe.seq_length} tokens"
         )
 
-    # --- what is learned from what ---
+    # --- the model and its data ---
 
     def make_model(self):
         """Return a new BertForPreTraining.
@@ -301,7 +301,7 @@ class MaskedLM:
         return examples.batch(step, recipe.batch_size)
 
     def starts_stream(self, step):
-        """Every pair stands alone."""
+        """Every pair is a stream of its own."""
         return True
 
     def num_tokens(self, batch):

@@ -106,7 +106,7 @@ def _split(corpus, start, say):
 
 
 def _learned_tokenizer(sentences, recipe):
-    """Return a WordPieceTokenizer learned from sentences; what it leaves out is said of the ids (below)."""
+    """Return a WordPieceTokenizer learned from sentences; a warning (below) says how much it leaves out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return WordPieceTokenizer.train(

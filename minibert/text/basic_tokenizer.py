@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = [PAD, UNK, CLS, SEP, MASK]
-ADDED = "\0"  # stands before an added token among the words of a text
+ADDED = "\0"  # put before an added token among the words of a text
 
 # The blocks of CJK ideographs, as first and last code point. Chinese puts no spaces between words, so BERT
 # makes each ideograph a word. U+2B820 to U+2B91F are missing in Hugging Face's code, so they are here.
@@ -50,7 +50,7 @@ LATER_THAN_9 = _character_class(
     "1133B 11383-113D0 1145E 11839-11A99 11D42-1612F 16D68-16FF1 1D127-1D128 1D250-1D281 1E08F-1E6F5")
 KNOWN_TO_9 = re.compile(f"[^{LATER_THAN_9}]+")
 
-# Characters whose category is another one since, and what it was.
+# Characters whose category has changed since, and their earlier one.
 CATEGORY_IN_8 = {"\u166d": "Po", "\u1734": "Mn", "\U000111c9": "Po", "\U0001171e": "Mn"}
 
 
@@ -70,7 +70,7 @@ class BasicTokenizer:
     """Split a text into words and punctuation marks, normalised as BERT does.
 
     Each step treats one character at a time and is written as a function of one character (`_clean`,
-    `_fold`), which `str.translate` applies to a text; what replaces a character is computed once. Only the
+    `_fold`), which `str.translate` applies to a text; each replacement is computed once. Only the
     decomposition between them looks at several: it also brings the accents of a letter into a fixed order.
 
     Args:
@@ -129,7 +129,7 @@ class BasicTokenizer:
         return self._decomposed(text).translate(self._normalised)
 
     def _clean(self, code_point):
-        """Return what replaces a character: "" drops it, spaces around it make it a word of its own."""
+        """Return the replacement of a character: "" drops it, spaces around it make it a word of its own."""
         character = chr(code_point)
         if character in "\t\n\r":
             return " "
@@ -143,14 +143,14 @@ class BasicTokenizer:
         return character
 
     def _normalise(self, code_point):
-        """Return what replaces a character of the cleaned and decomposed text, but for spaces around it."""
+        """Return the replacement of a character of the cleaned and decomposed text, without spaces."""
         character = chr(code_point)
         if self.strip_accents and category(character) == "Mn":
             return ""
         return character.lower() if self.do_lower_case else character
 
     def _fold(self, code_point):
-        """Return what replaces a character of the cleaned and decomposed text."""
+        """Return the replacement of a character of the cleaned and decomposed text."""
         character = chr(code_point)
         return f" {character} " if is_punctuation(character) else self._normalise(code_point)
 

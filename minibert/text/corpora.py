@@ -2,7 +2,7 @@
 
 - `python_docs()` reads the English prose of the reader's own Python installation;
 - `read_files(paths)` reads UTF-8 text files, compressed or not, folders of them, pipes and standard input,
-  with a blank line between documents (`layout.py`: what a line end means);
+  with a blank line between documents (`layout.py`: the meaning of a line end);
 - `load_corpus(names)` is both, for a command line;
 - `check_pairs(corpus)` refuses a text that no sentence pairs can be made of; word vectors need none;
 - `split_held_out(corpus)` sets documents apart for evaluation that share no sentence with the others.
@@ -30,7 +30,7 @@ STANDARD_INPUT = "-"
 
 
 class CorpusError(ValueError):
-    """A corpus is missing, unreadable or too small; the message says which, and what to do."""
+    """A corpus is missing, unreadable or too small; the message says which, and how to mend it."""
 
 
 class Corpus:
@@ -99,7 +99,7 @@ def read_files(paths, lines=None):
 
     Args:
         paths: a list of str or Path, or one of them; "-" is standard input, and pipes are read, too.
-        lines: True: a line is a sentence. False: line ends are mere spaces, and the text is split into
+        lines: True: a line is a sentence. False: line ends are spaces, and the text is split into
             sentences by its punctuation. None: as each text looks (see `layout.keeps_lines`), and the note of
             the corpus says which was chosen.
 
@@ -116,7 +116,7 @@ def load_corpus(names, others=None, lines=None):
     Args:
         names: a list of str or Path, or one of them; "-" is standard input.
         others: {name: function that returns its Corpus}, further names that are not paths.
-        lines: what a line end in a file means, see `read_files`.
+        lines: the meaning of a line end in a file, see `read_files`.
 
     Raises:
         CorpusError: as `python_docs` and `read_files`.

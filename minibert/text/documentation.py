@@ -5,7 +5,7 @@ the docstrings of the standard library, NumPy, Matplotlib and Python's built-in 
 files are parsed, not imported: reading them runs none of their code.
 
 Documentation is half code. English is kept: code blocks, doctests, tables, headings and signatures are
-dropped, markup is taken off the words, and what then does not look like a sentence is dropped, too.
+dropped, markup is taken off the words, and a line that then does not look like a sentence is dropped, too.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""What a line end means: the end of a sentence, or a mere space in text that was wrapped at some width.
+"""The meaning of a line end: the end of a sentence, or a space in text that was wrapped at some width.
 
 Both are common. BERT's own input format and most corpora of word vectors hold a sentence a line, often
 without full stops; books and documentation are wrapped. A blank line ends a document in either.

@@ -1,8 +1,8 @@
 """Splitting a paragraph into sentences, in any script.
 
-A sentence ends at a terminal mark with the closing quotes and brackets behind it, before a letter, a digit or
+A sentence ends at a terminal mark with the closing quotes and brackets after it, before a letter, a digit or
 an opening mark. Terminal marks are those of Unicode (`sentence_marks.py`), the ellipsis, the shad of Tibetan,
-and what is typed where a keyboard lacks a mark: a semicolon for the Greek question mark, a colon for the
+and its substitute where a keyboard lacks a mark: a semicolon for the Greek question mark, a colon for the
 Armenian full stop, two word spaces for the Ethiopic one. Full stops after titles, initials and common
 abbreviations end none. The rules look at a few characters around each mark, so the time is linear in the
 length of the text.
@@ -82,7 +82,7 @@ ENUMERATOR = re.compile(r"""["'“‘(\[]*(?:\d{1,3}|[^\W\d_])""")  # "1. The fi
 NUMBER = re.compile(r"\d|[IVXLC]{2,}\b")
 ROMAN = re.compile("[IVXLC]{2,}")                                # Ludwig XIV. starb.
 DAY = re.compile(r"\d{1,2}\. ?(?:\d{1,2}\. ?)?\d{4}(?!\d)")      # 1. 5. 2020, and from 5. on
-# A letter alone, where it is no word: capitals, small Greek and Cyrillic ones but я ("I"), Hebrew and Arabic.
+# A letter alone that is not a word: capitals, small Greek and Cyrillic ones but я ("I"), Hebrew and Arabic.
 INITIAL = re.compile(r"[^\W\d_]\.")  # z. B.
 SMALL_INITIAL = re.compile("[\u0370-\u044e\u0450-\u04ff\u05d0-\u05ea\u0620-\u064a]")
 
@@ -113,7 +113,7 @@ def _after_closing_marks(text, start, match):
         return detached.end()
     if end == len(text) or text[end] == " ":
         return end
-    # Without a space, quotation marks behind the terminal mark may open the next sentence.
+    # Without a space, quotation marks after the terminal mark may open the next sentence.
     end = match.start() + LAST_TERMINAL.match(match[0]).end()
     mark, before = text[end - 1], text[max(start, match.start() - 1):match.start()]
     if mark in SPACED and not (UNSPACED_SCRIPT.match(before) and UNSPACED_SCRIPT.match(text, match.end())):

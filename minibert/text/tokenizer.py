@@ -80,7 +80,7 @@ class WordPieceTokenizer:
         pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id: the ids of the special tokens.
 
     Raises:
-        ValueError: the vocabulary holds a token twice or one that is no line of text, lacks a special token,
+        ValueError: the vocabulary holds a token twice or one that is not a line, lacks a special token,
             or its ids are not 0, 1, 2, ...; or an option is not of its type.
     """
 
@@ -331,7 +331,7 @@ class WordPieceTokenizer:
 def longest_first(length_a, length_b, limit):
     """Return the lengths of A and B after tokens are taken from the longer one until both fit into `limit`.
 
-    In closed form: the shorter one keeps what it has up to half of the limit, the longer one gets the rest.
+    In closed form: the shorter one keeps its tokens up to half of the limit, the longer one gets the rest.
     """
     if length_a + length_b <= limit:
         return length_a, length_b

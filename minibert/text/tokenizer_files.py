@@ -26,7 +26,7 @@ OPTIONS = {  # their names in tokenizer_config.json, and in the normalizer of to
     "tokenize_chinese_chars": "handle_chinese_chars",
 }
 CLASSES = ("BertTokenizer", "BertTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend")
-# What this tokenizer is; a tokenizer.json that says otherwise would give other ids.
+# This tokenizer in the terms of tokenizer.json; one that says otherwise would give other ids.
 EXPECTED = {
     "model": {"type": "WordPiece", "unk_token": UNK, "continuing_subword_prefix": "##"},
     "normalizer": {"type": "BertNormalizer", "clean_text": True},
@@ -113,7 +113,7 @@ def read_files(directory):
 
 
 def _from_tokenizer_json(path, content):
-    """Return what tokenizer.json says of the vocabulary and the options: arguments of WordPieceTokenizer."""
+    """Return the vocabulary and the options of tokenizer.json as arguments of WordPieceTokenizer."""
     for part, expected in EXPECTED.items():
         if not content.get(part):
             raise ValueError(f"{path} describes another tokenizer: it has no {part}; that of BERT has one")
@@ -141,7 +141,7 @@ def _from_config(path, content):
 
 
 def _added_tokens(content):
-    """Return what a file adds to the usual five special tokens: records with at least content and special."""
+    """Return the tokens added to the five special ones: records with at least content and special."""
     listed = _list(content.get("additional_special_tokens"))  # transformers 4
     listed += _list(content.get("extra_special_tokens"))      # transformers 5
     records = [{"content": _content(token), "special": True} for token in listed]

@@ -58,7 +58,7 @@ def split_words(text):
     inner apostrophes ("don't", however typed) but no hyphens: "state-of-the-art" is four words. Soft hyphens
     and other invisible characters are dropped, and a zero-width space separates words. Chinese puts no spaces
     between words, so each ideograph is one, as in BERT; Thai, Lao, Khmer and Burmese put none either, and
-    what is between two spaces is a word. Accents stay. The Turkish İ becomes i.
+    the characters between two spaces are a word. Accents stay. The Turkish İ becomes i.
     """
     if text.isascii():
         return ASCII_WORD.findall(text.lower())

@@ -44,7 +44,7 @@ class Call:
 
     @property
     def record(self):
-        """The cache that a forward made; None of a backward, and of a cache that is no named tuple."""
+        """The cache that a forward made; None of a backward, and of a cache that is not a named tuple."""
         is_pair = type(self.result) in (tuple, list) and len(self.result) == 2
         return self.result[1] if self.method == "forward" and is_pair and is_record(self.result[1]) else None
 
@@ -110,7 +110,7 @@ def _is_named_above(call, step):
 
 
 def done(call):
-    """Return what a Call did, in order: its Steps, of every kind of array, and the Calls within it.
+    """Return the work of a Call, in order: its Steps, of every kind of array, and the Calls within it.
 
     A local that is assigned in a loop comes where the loop ends.
     """

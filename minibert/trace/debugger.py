@@ -39,7 +39,7 @@ class Debugger(pdb.Pdb):
             sys.settrace(self.previous)
 
     def trace_dispatch(self, frame, event, arg):
-        """pdb's own; what it returns traces the frame from now on."""
+        """pdb's own; the function that it returns traces the frame from now on."""
         function = super().trace_dispatch(frame, event, arg)
         return self.previous_of_frames.get(frame) if self.is_done else function
 

@@ -119,8 +119,8 @@ def _pairs(target, value):
 def _parse(code):
     """Return (source, syntax tree of the function, lines above it); (None, None, 0) if there is no source.
 
-    From Python 3.13 on, the text of `python -c` has the same name as that of exec(), "<string>": what is
-    found for a function of the one may be in the other, and is then not that function.
+    From Python 3.13 on, the text of `python -c` has the same name as that of exec(), "<string>": a
+    function of the one may be looked up in the other, and the wrong one is found.
     """
     try:
         source = textwrap.dedent(inspect.getsource(code))

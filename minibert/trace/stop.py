@@ -35,7 +35,7 @@ base.paths = weakref.WeakKeyDictionary()  # a name keeps no model alive
 # Whether pdb stops right after the call of breakpoint(), and does not wait until a new line begins.
 STOPS_AFTER_CALL = sys.version_info >= (3, 13)
 ARRIVED = "_minibert_arrived"  # so begin the copy's names of the notes
-# A debugger built on Python's bdb (pdb, ipdb, pdb++, IPython's) then skips what ours skips. Once it is open,
+# A debugger built on Python's bdb (pdb, ipdb, pdb++, IPython's) then skips the same as ours. Once it is open,
 # no function written in Python is called here: `s` would go into it.
 STOP = """
 if not {arrived}.stopped and {arrived}(locals()):
@@ -390,7 +390,7 @@ def _with_breakpoints(layer, method, stops):
 def _code_with_stops(function, lines):
     """Return the code of the copy; lines are pairs (number, whether to stop after it). Layers share it.
 
-    The call of breakpoint() has the line number of the line before; what follows it, the assignment of its
+    The call of breakpoint() has the line number of the line before; the part after it, the assignment of its
     result, has that of the line to stop on. So every debugger stops there: the one that waits for a new line,
     and the one that stops right after the call.
     """
@@ -443,7 +443,7 @@ def _file(function):
 
 
 def _debugger():
-    """Return what STOP needs: `open` is the reader's debugger, or our pdb, and `skipped` are our SKIPPED."""
+    """Return the names for STOP: `open` is the reader's debugger, or our pdb; `skipped` are our SKIPPED."""
     import bdb  # only here: no import of minibert loads a debugger
 
     from minibert.trace import debugger
@@ -568,7 +568,7 @@ class _Arrival:
         return self.uses == self.place.use + 1
 
     def _value(self, names):
-        """Return what the line has just given a value, or changed."""
+        """Return the value that the line has just made or changed."""
         is_attribute = self.place.name.startswith("self.")
         return eval(self.place.name, {}, dict(names)) if is_attribute else names.get(self.place.name)
 

@@ -22,14 +22,14 @@ HTML_VALUES = 128  # HTML shows no more numbers of an array than these
 
 FORWARD_TITLE = "forward: every named value, in the order it is computed"
 FORWARD_HELP = (
-    "A path is what --only and --stop-at take. Values that the cache keeps can be typed at a breakpoint in "
+    "--only and --stop-at take these paths. Values that the cache keeps can be typed at a breakpoint in "
     "the model's backward: cache.bert.encoder[1].attention.probs for bert.encoder.1.attention.probs."
 )
 CACHE_TITLE = "the cache, in the order of its fields"
 CACHE_HELP = "Type cache. and a path, with [1] for .1; a formula is the line of the forward that made it."
 BACKWARD_TITLE = "backward: every gradient, in the order it is computed, under the value it belongs to"
 BACKWARD_HELP = (
-    "A path is what --only and --stop-at take: gradients are locals of the layer's backward. A parameter's "
+    "--only and --stop-at take these paths: gradients are locals of the layer's backward. A parameter's "
     ".grad is the share that this call adds."
 )
 
@@ -107,7 +107,7 @@ def view(trace, only=None, values=False, width=WIDTH):
     Args:
         trace: the Trace.
         only: a path, "bert.encoder.1.attention" or "bert.encoder[1].attention.d_scores", or the end or a part
-            of one, "attention.d_scores": show what is there and below it.
+            of one, "attention.d_scores": show that part of the tree.
         values: print all numbers of every array.
         width: columns of the printed lines. Below 120 each path has a line to itself.
 

@@ -24,7 +24,7 @@ from minibert.training.pace import steps_within
 from minibert.training.saying import SafeStream, safely
 from minibert.training.step import Training
 
-NUM_EVALUATIONS = 10  # in the course of a run, and as many checkpoints
+NUM_EVALUATIONS = 10  # during a run, and as many checkpoints
 SECONDS_AT_RISK = 300  # at most, between two checkpoints
 RESERVE = 0.07  # of the minutes: for the checkpoints, and for a machine that is busier later on
 MAY_CHANGE = ("num_steps", "threads", "corpus")  # of the recipe, when a run is resumed

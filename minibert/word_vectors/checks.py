@@ -1,4 +1,4 @@
-"""Checks of the arguments of word vectors: the message says which one, what it is and what was expected."""
+"""Checks of the arguments of word vectors: the message names it, its value and the kind expected."""
 
 import math
 import numbers

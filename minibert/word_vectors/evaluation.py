@@ -24,7 +24,7 @@ QUESTIONS_AT_A_TIME = 256  # in the matrix of cosines: 256 questions and 100,000
 
 
 class EvaluationFileError(ValueError):
-    """A file of questions is malformed; the message says which line and what was expected."""
+    """A file of questions is malformed; the message names the line and the form expected."""
 
 
 class SimilarityResult(NamedTuple):
@@ -154,7 +154,7 @@ def ranks(values):
 
 HEADING = re.compile(r"\w+[ _-](word|term|token|item)|(word|term|token|item|w)[ _-]*(\d+|[abxy]|one|two)|\d+",
                      re.IGNORECASE)  # "first word", "Word 1", "w2", "0"
-MANY = 10  # ratings that show what is out of their range
+MANY = 10  # ratings that show that one is out of range
 DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
 SEPARATORS = ("\t", ";", ",", "|", ":", None)  # None: white space
 NO_RATING = ("", "-", "?", "na", "n/a", "nan", "none", "null")

@@ -39,7 +39,7 @@ Differences from the authors' C program, and other traps:
   for any D.
 - log 0: only entries that were counted are visited.
 - A word without a neighbour has no entry; its vector would be the random one that it began with,
-  close to some words by mere chance. Here it is 0.
+  close to some words by chance. Here it is 0.
 - f, and with it all gradients, depend on x_max: the counts of a small text are far below 100, so that all
   weigh little and learn slowly. The paper's 100 is meant for billions of words; for a class's text try 10.
 """
@@ -105,7 +105,7 @@ class GloVe(WordVectors):
         objective: the same at the end.
 
     Raises:
-        TypeError: an argument is of another kind; the message says which one and what was expected.
+        TypeError: an argument is of another kind; the message names it and the kind expected.
         ValueError: an argument is out of range, sentences are not lists of words, or no pair is left.
         FloatingPointError: the vectors are no longer finite; eta is too large.
     """

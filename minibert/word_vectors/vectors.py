@@ -19,7 +19,7 @@ from minibert.word_vectors.evaluation import lengths_of, unit_rows
 BLOCK_ROWS = 1 << 12  # of vectors that are compared at a time: they stay in the cache for their lengths
 SPELLED = 1000  # words that a misspelled one is compared with letter by letter
 LONGEST_SPELLED = 40  # letters of a word whose edits are tried
-GENSIM_NAMES = {  # what gensim calls what we have
+GENSIM_NAMES = {  # gensim's names for ours
     "index_to_key": "words", "key_to_index": "index", "get_vector": "vectors['word']",
     "has_index_for": "'word' in vectors", "get_index": "row", "get_vecattr": "counts",
     "distance": "1 - similarity", "n_similarity": "similarity", "similar_by_key": "most_similar",
@@ -176,7 +176,7 @@ class WordVectors:
             words: a list of words; those that are unknown are left out, with a warning.
 
         Raises:
-            TypeError: `words` is no list.
+            TypeError: `words` is not a list.
             ValueError: no word is known, or `words` is one string.
         """
         if not isinstance(words, collections.abc.Iterable):
@@ -318,7 +318,7 @@ def nearest_spelling(word, index):
 
 
 def one_edit_away(word, letters):
-    """Yield what a word becomes if one letter is left out, swapped with the next, replaced, or put in."""
+    """Yield the forms of a word if one letter is left out, swapped with the next, replaced, or put in."""
     for place in range(len(word) + 1):
         before, after = word[:place], word[place:]
         yield before + after[1:]

@@ -47,11 +47,11 @@ SKIP_HINT = "(errors='skip' leaves out malformed words)"
 
 
 class VectorsFileError(ValueError):
-    """A file of word vectors is malformed; the message says where and what was expected."""
+    """A file of word vectors is malformed; the message names the place and the form expected."""
 
 
 class Layout(NamedTuple):
-    """What the first lines of a file say about the rest."""
+    """The form of a file, as its first lines show it."""
 
     num_lines: int  # before the first word: blank lines, comments, the header
     num_words: int | None  # as announced; None without a header
@@ -177,7 +177,7 @@ def _errors_of_compression(path):
     try:
         yield
     except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the file, not of what is in it
+        if isinstance(error, OSError) and error.errno is not None:  # of the file, not of its content
             raise
         raise VectorsFileError(f"{path} is a compressed file that is cut short or broken ({error}); give a "
                                "whole one") from None
@@ -302,7 +302,7 @@ def _numbers_at_end(line):
 
 
 def _looks_binary(rest, num_words, num_columns, is_whole):
-    """Whether what follows a header is words, each with a space and D float32, and does not read as text."""
+    """Whether the rest of a file is words, each with a space and D float32, and does not read as text."""
     start = 0
     ends = []
     while len(ends) < num_words:
@@ -333,7 +333,7 @@ def _is_utf8(content):
 
 
 def _read_text(path, file, layout, num_bytes, encoding, errors, limit):
-    """Return (Table, places of what was skipped) of the lines of a text file."""
+    """Return (Table, places of skipped lines) of the lines of a text file."""
     num_columns, announced = layout.num_columns, layout.num_words
     least_bytes = 2 * num_columns + 2  # of a line
     table = Table(num_columns, min(announced or 1 << 12, num_bytes // least_bytes + 1, limit or 1 << 60))
@@ -369,7 +369,7 @@ def _is_comment(line, num_columns):
 
 
 def _parse(line, num_columns, encoding, errors):
-    """Return the word of a line and its vector (D,); a ValueError says what is wrong."""
+    """Return the word of a line and its vector (D,); a ValueError names the problem."""
     fields = line.strip().rsplit(None, num_columns)
     if len(fields) == num_columns and line[:1].isspace():
         raise ValueError(f"the word is empty: {_shortened(line)}")
@@ -411,7 +411,7 @@ def _name(encoding):
 
 
 def _read_binary(path, file, layout, num_bytes, encoding, errors, limit):
-    """Return (Table, places of what was skipped) of what follows the header of a binary file."""
+    """Return (Table, places of skipped words) of the rest after the header of a binary file."""
     num_words, num_columns = layout.num_words, layout.num_columns
     if num_words == 0 or num_columns == 0:
         raise VectorsFileError(f"{path}, line {layout.num_lines}: {num_words} words of {num_columns} numbers "
@@ -459,7 +459,7 @@ def _warn_of_absurd(path, vectors):
 
 
 def _binary_word(content, vector, encoding, errors):
-    """Return the word in some bytes; a ValueError says what is wrong with it or with its vector."""
+    """Return the word in some bytes; a ValueError names the problem with it or its vector."""
     if not content:
         raise ValueError(": the word is empty")
     try:

@@ -97,7 +97,7 @@ class Word2Vec(WordVectors):
         num_words: words of the text, those left out included.
 
     Raises:
-        TypeError: an argument is of another kind; the message says which one and what was expected.
+        TypeError: an argument is of another kind; the message names it and the kind expected.
         ValueError: an argument is out of range, sentences are not lists of words, or no pair of words is
             left.
         FloatingPointError: the vectors are no longer finite; alpha is too large.

@@ -1,4 +1,4 @@
-"""What skip-gram, CBOW and both output layers share when they train on batches: cutting, summing, stepping.
+"""Shared by skip-gram, CBOW and both output layers when they train on batches: cutting, summing, stepping.
 
 A text, thinned out by subsampling, is cut into runs of R words, and a batch is made of runs from all over the
 text. Segments of S words of a run are scored together; word2vec_fast.py says how. Here are
@@ -21,7 +21,7 @@ FEW = 6  # words that occur more often in a batch are summed by a matrix product
 
 
 class Sizes(NamedTuple):
-    """How a text is cut, and what a window is."""
+    """How a text is cut into windows."""
 
     window: int  # the largest distance of two neighbours that occurs
     largest: int  # the window that was asked for: larger, where no sentence is as long
@@ -101,7 +101,7 @@ class WindowTables:
     Args:
         sizes: the Sizes.
         is_cbow, shrink_windows: see word2vec.
-        make: what becomes of (weights, total) of `window_tables` before they are used: a function of both.
+        make: a function that changes (weights, total) of `window_tables` before they are used.
     """
 
     def __init__(self, sizes, is_cbow, shrink_windows, make):

@@ -34,7 +34,7 @@ def read_vocabulary(sentences, min_count=5):
     """Count and number the words of an iterable of token lists, in one pass: a generator will do.
 
     Raises:
-        TypeError: `sentences` or one of them is no list.
+        TypeError: `sentences` or one of them is not a list.
         ValueError: a sentence is a string, a word is not, there is no text, no word occurs `min_count`
             times, or no sentence keeps two words, so that none has a neighbour.
     """
@@ -47,7 +47,7 @@ def read_vocabulary(sentences, min_count=5):
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
-        raise TypeError(f"a word must be a str, got a list or the like in sentence {len(lengths)}: sentences "
+        raise TypeError(f"a word must be a str, got a list or similar in sentence {len(lengths)}: sentences "
                         "are lists of words; of lists of sentences, make one with [sentence for document in "
                         "documents for sentence in document]") from None
     if len(numbers) == 0:

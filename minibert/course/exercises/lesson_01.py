@@ -202,7 +202,7 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 pairs_with_itself,
-                "A word is paired with itself, at distance 0: it is no neighbour of its own.",
+                "A word is paired with itself, at distance 0: it is not its own neighbour.",
             ),
             Mistake(pairs_to_the_right, "Only neighbours to the right are there: a window has two sides."),
             Mistake(

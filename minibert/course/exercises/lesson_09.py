@@ -476,7 +476,7 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 _special_tokens_hidden,
-                "A span that holds a position that is no candidate ([CLS], [SEP]) is passed over as a whole.",
+                "A span with a position that is not a candidate ([CLS], [SEP]) is passed over as a whole.",
             ),
             Mistake(
                 _span_cut_to_fit,

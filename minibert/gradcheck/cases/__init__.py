@@ -7,7 +7,7 @@ A name is the class and its mode. A case is built when it is first looked up; li
 nothing.
 
 A file a family. Each has a dictionary CASES, {name: function that builds the Case}, and is found by listing
-this folder: a new model adds a file and edits none. common.py holds what the families share.
+this folder: a new model adds a file and edits none. common.py holds the parts that the families share.
 
 All sizes are pairwise different, so that a wrong axis cannot fit. Weights, gains and biases are of size one,
 and not 0.02, 1 and 0; ids and segment ids repeat; one row of the batch has nothing to predict. Equal, small

@@ -1,4 +1,4 @@
-"""What the families of cases share: sizes, random arrays, one batch with its masks and labels."""
+"""Shared by the families of cases: sizes, random arrays, one batch with its masks and labels."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ NOTHING = np.full((B, T), -100)
 
 
 class Case(NamedTuple):
-    """What check_gradients is given.
+    """The arguments of check_gradients.
 
     Attributes:
         layer:  a layer or model.

@@ -7,9 +7,9 @@
     model = museum.plant(model, "transposed-key")  # a copy of a model with the mistake: train it and watch
 
 Every mistake was found in code that people had published and used: in transformers and recurrent networks in
-NumPy, which were measured, and in issues of others. Each is a class that holds only what differs from ours,
+NumPy, which were measured, and in issues of others. Each is a class that holds only the lines that differ,
 so that `exhibit.difference()` is a few lines. Its docstring tells how the mistake looked, how it hides and
-what it costs.
+its cost.
 
 Planted in a BERT, every one of them trains. The loss falls, because other ways to the loss are right, or
 because a wrong gradient may still point downhill; for most of them the curve can hardly be told from the
@@ -18,7 +18,7 @@ should, backward may be the right derivative of the wrong function. Those exhibi
 and `exhibit.check_value()` compares them with a number known by hand.
 
 A file a family. Each has a list EXHIBITS and is found by listing this folder: a new model adds a file and
-edits none. exhibit.py says what an exhibit is.
+edits none. exhibit.py explains an exhibit.
 """
 
 import importlib

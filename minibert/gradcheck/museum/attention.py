@@ -21,7 +21,7 @@ class TransposedKey(MultiHeadAttention):
     How it hides. 98 tests passed. Weights were as small as they are at the start, when nearly all of the
     gradient goes through the value and the key hardly counts; the tolerance was loose; only the gradient of
     the input was checked.
-    The cost. The key gradient was off by 78 %: what to pass on (value) is learnt, and hardly where to
+    The cost. The key gradient was off by 78 %: it learns which value to pass on, and hardly where to
     look (key).
     """
 
@@ -46,7 +46,7 @@ class MixedHeads(MultiHeadAttention):
     """Heads are split and joined by a reshape alone, forward and backward.
 
     How it looked. As in reshaped-heads, but everywhere.
-    How it hides. From a gradient check, completely: backward is the exact derivative of what forward does.
+    How it hides. From a gradient check, completely: backward is the exact derivative of this forward.
     The cost. A head no longer holds some columns of every token, but all columns of some tokens, under
     the positions of others. So a mask covers the wrong ones, and padding leaks into the sentence. That a
     masked token changes nothing has to be tested by changing it.

@@ -47,9 +47,9 @@ class Exhibit(NamedTuple):
     Attributes:
         name:        "transposed-key".
         ours, theirs: our class (or function), and the variant with the mistake.
-        case:        which of minibert.gradcheck.cases.CASES shows it; None for a function that is no layer.
+        case:        which of minibert.gradcheck.cases.CASES shows it; None for a plain function.
         first_wrong: the tensor that the gradient check names first; None if every gradient is right.
-        expected:    what the check says: a pattern of the diagnosis, or words of a problem; "" if nothing.
+        expected:    found by the check: a pattern of the diagnosis, or words of a problem; "" if none.
         value:       function of `ours` or `theirs` that returns a Finding; only where a check sees nothing.
     """
 
@@ -63,7 +63,7 @@ class Exhibit(NamedTuple):
 
     @property
     def story(self):
-        """The mistake in one line; then how it looked, how it hides and what it costs."""
+        """The mistake in one line; then how it looked, how it hides and its cost."""
         return inspect.getdoc(self.theirs)
 
     def difference(self):
@@ -102,7 +102,7 @@ class Exhibit(NamedTuple):
         return case._replace(layer=self.plant(case.layer))
 
     def check(self, **options):
-        """Return the GradientReport, options as in check_gradients; None for a function that is no layer."""
+        """Return the GradientReport, options as in check_gradients; None for a plain function."""
         if self.case is None:
             return None
         layer, inputs, forward_kwargs = self.build()

@@ -44,7 +44,7 @@ class AveragedOverAll(CrossEntropy):
     How it looked. `.sum() / labels.size`, or the mean of a matrix that is zero where nothing is to be
     predicted.
     How it hides. From a gradient check, completely: the gradient is that of this loss. And the loss looks
-    good, because 85 % of what is averaged is zero: it starts at 0.15 ln V and not at ln V.
+    good, because 85 % of the averaged values are zero: it starts at 0.15 ln V and not at ln V.
     The cost. The losses compare with nobody's, and depend on how much padding a batch has. Planted in
     our model it changes nothing, since our loss is given the predicted rows only: that is the cure.
     """

@@ -43,8 +43,8 @@ NAMES = (
     ("nsp_head.weight", "cls.seq_relationship.weight", True, "H2"),
     ("nsp_head.bias", "cls.seq_relationship.bias", False, "2"),
 )
-# What a checkpoint may lack, each part as a whole (it is newly initialised then): the beginning of its names,
-# and its name.
+# Parts that a checkpoint may lack, each as a whole (it is newly initialised then): the beginning of its
+# names, and its name.
 OPTIONAL_PARTS = {
     "bert.pooler.": "pooler", "cls.predictions.": "mlm_head", "cls.seq_relationship.": "nsp_head",
 }
@@ -61,7 +61,7 @@ UNTIED = (
 )
 IGNORED = ("bert.embeddings.position_ids",)  # 0, 1, 2, ...: a buffer that older versions stored
 
-# What Hugging Face assumes where config.json does not say: the sizes of BERT-base. Our BertConfig is smaller.
+# Hugging Face's values where config.json does not say: the sizes of BERT-base. Our BertConfig is smaller.
 CONFIG_DEFAULTS = {
     "vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
     "intermediate_size": 3072, "max_position_embeddings": 512,

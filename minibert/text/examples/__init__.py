@@ -1,4 +1,4 @@
-"""Tokens in, batches out: what a model sees and the labels it must predict. A file for each kind of example.
+"""Tokens in, batches out: inputs of a model and the labels it must predict. A file for each kind of example.
 
 All kinds keep one promise. The batches are NamedTuples, their fields named like the arguments of the model's
 `forward`:

@@ -1,4 +1,4 @@
-"""Masking: which tokens are to be predicted, and what the model sees in their place.
+"""Masking: which tokens are to be predicted, and which ones the model sees in their place.
 
 Source: Devlin et al. 2018, "BERT", section 3.1 and appendix A.1-A.2; whole words: its code of May 2019.
 """

@@ -1,0 +1,59 @@
+"""The field's words, in short sentences: phrases that no text of the project may hold.
+
+The package (docstrings, comments, messages), README, guides and lessons. A phrase is here because it was
+written once: literal translations, and clauses that begin with "what".
+"""
+
+import re
+
+import pytest
+from test_documents import NAMES, ROOT, TEXTS
+
+BANNED = {  # pattern: what to write
+    r"told right": "accuracy",
+    r"(?<!under)\bst(?:ands?|ood)\b(?! (?:for|in|out|up)\b)": "is, occurs",
+    r"(?<![Tt]here )\bis no (?:candidate|class|JSON|layer|line|list|local|named|neighbour|number|parameter|"
+    r"Python|terminal|type|value|word|zero)\b": "is not a",
+    r"\bin the course of\b": "during",
+    r"\bbehind the (?:first|last|line|word)\b": "after",
+    r"\bmere\b": "only",
+    r"\bby the alphabet\b": "in alphabetical order",
+    r"\bof (?:yours|ours)\b(?! (?:and|or)\b)": "your, our",
+    r"\bon two ways\b": "along two paths",
+    r"\bor the like\b": "or similar",
+    r"\bmakes use of\b": "uses",
+    r"\b(?:hereby|thereby|whereby|therein|herein)\b": "by it, in it",
+}
+WHAT = r"(?<![\w_])[Ww]hat\b(?! it should be)(?![^.:;]*\?)"  # a clause, not a question
+OTHERS = ("course", "text/toy", "training", "commands/pretrain.py")  # folders with clauses of "what"
+SOURCES = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "minibert").rglob("*.py"))]
+
+
+def found(text, patterns):
+    """Return the phrases that a text holds, each with its line."""
+    hits = [
+        (text[: match.start()].count("\n") + 1, match[0], patterns[pattern])
+        for pattern in patterns for match in re.finditer(pattern, text)
+    ]
+    return sorted(hits)
+
+
+@pytest.mark.parametrize("name", ["minibert", "documents"])
+def test_no_banned_phrase(name):
+    texts = {path: (ROOT / path).read_text("utf-8") for path in SOURCES} if name == "minibert" else {
+        path: TEXTS[ROOT / path] for path in NAMES}
+    hits = {path: found(text, BANNED) for path, text in texts.items()}
+    assert {path: phrases for path, phrases in hits.items() if phrases} == {}
+
+
+def test_no_clause_begins_with_what():
+    chosen = [path for path in SOURCES if not path.removeprefix("minibert/").startswith(OTHERS)]
+    hits = {path: found((ROOT / path).read_text("utf-8"), {WHAT: "name the thing"}) for path in chosen}
+    assert {path: phrases for path, phrases in hits.items() if phrases} == {}
+
+
+def test_a_banned_phrase_is_found():
+    assert found("one\nthe share told right", BANNED) == [(2, "told right", "accuracy")]
+    assert [phrase for _, phrase, _ in found("it stands here, it is no list; V stands for V", BANNED)] == [
+        "is no list", "stands"]
+    assert found("say what it is; what is it?", {WHAT: ""}) == [(1, "what", "")]
