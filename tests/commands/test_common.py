@@ -75,7 +75,7 @@ def missing(path):
     ("model.safetensors", content(b"PK\3\4" + bytes(500)), r"model.safetensors cannot be read"),
     ("model.safetensors", missing, r"model.safetensors does not exist: the checkpoint is incomplete"),
     ("model.safetensors", without_pooler,
-     r"has no tensor 'bert.pooler.dense.bias': it is no BertForPreTraining checkpoint"),
+     r"has no tensor 'bert.pooler.dense.bias': it is not a BertForPreTraining checkpoint"),
     ("model.safetensors", with_integers, r"'bert.pooler.dense.bias' in .* holds int64, not floats"),
     ("config.json", config(intermediate_size=40),
      r"layer.0.intermediate.dense.weight' .* \(48, 12\), but .* \(40, 12\)"),

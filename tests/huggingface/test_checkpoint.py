@@ -352,7 +352,7 @@ def test_a_part_that_is_there_in_part_is_an_error(name, tmp_path):
     del arrays[name]
     save_tensors(tmp_path, arrays)
     with pytest.raises(
-        CheckpointError, match=f"has no tensor '{name}': it is no BertForPreTraining checkpoint"
+        CheckpointError, match=f"has no tensor '{name}': it is not a BertForPreTraining checkpoint"
     ):
         minibert.BertForPreTraining.from_pretrained(tmp_path)
 
