@@ -98,7 +98,7 @@ def is_hidden(path):
 
 
 def graded(path, timeout):
-    """Return what --json prints of a file, and the text that is printed without it."""
+    """Return the object that --json prints for a file, and the text that is printed without it."""
     from minibert.course.exercises.grading import grade, student_by_name
 
     try:

@@ -55,9 +55,9 @@ TOY_RECIPE = {
     "next_sentence_probability": 0.8,
     "settle": 0.3,
 }
-# Ways to train, by name: what they change in MaskedLMRecipe, and on the toy language.
+# Ways to train, by name: their changes of MaskedLMRecipe, and on the toy language.
 RECIPES = {
-    "bert": {},  # what 2018 knew
+    "bert": {},  # as in 2018
     "fast": {"optimizer": "muon", "embedding_start": "word2vec"},
 }
 UNIGRAM_FILE = "unigram.safetensors"

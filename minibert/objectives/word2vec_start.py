@@ -1,4 +1,4 @@
-"""Token embeddings that start from Word2Vec: BERT need not learn again what takes Word2Vec a few seconds."""
+"""Token embeddings that start from Word2Vec: Word2Vec learns them in a few seconds."""
 
 import warnings
 
