@@ -218,6 +218,9 @@ class Runner:
         if name := re.match(r"# (\w+\.py)\n", block.text):
             (self.folder / name[1]).write_text(_few_steps(block.text), encoding="utf-8")
             return None
+        if block.text.startswith(">>> "):
+            self.say(f"  left out  Python, line {block.line}: a test runs it, with the output that it shows")
+            return None
         if package := missing(block.text):
             self.say(f"  left out  Python, line {block.line}: {package} is not here")
             return None

@@ -53,8 +53,8 @@ def printed(path):
         id(node.body[0].value) for node in ast.walk(tree)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and isinstance(node.body[0], ast.Expr)
     }
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return [node.value for node in texts if id(node) not in docstrings and node.value.count(" ") > 2]
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
+    return [node.value for node in nodes if isinstance(node.value, str) and node.value.count(" ") > 2]
 
 
 def test_nothing_printed_has_a_clause_that_begins_with_what():
