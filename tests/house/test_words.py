@@ -51,7 +51,7 @@ def printed(path):
     tree = ast.parse(path.read_text("utf-8"))
     docstrings = {
         id(node.body[0].value) for node in ast.walk(tree)
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and isinstance(node.body[0], ast.Expr)
+        if getattr(node, "body", None) and isinstance(node.body, list) and isinstance(node.body[0], ast.Expr)
     }
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
     return [node.value for node in nodes if isinstance(node.value, str) and node.value.count(" ") > 2]
