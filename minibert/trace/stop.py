@@ -622,11 +622,6 @@ def note(place, names, model_cache=None):
     return "\n".join([*lines, *_paths(names.get("cache"), model_cache), ""])
 
 
-def _beside(path):
-    """Return a path to print after 47 columns: on the next line where it is long."""
-    return f" {path}" if len(path) < 32 else f"\n        {path}"
-
-
 def _is_wrong(item):
     return isinstance(item, base.Parameter) and not_finite(item.value)
 
@@ -653,7 +648,9 @@ def _paths(cache, model_cache):
     rows = [(path, within + path.removeprefix("cache"), _kind(item)) for path, item in found]
     if within == "cache":  # the model's own
         return ["Kept by forward:", *(f"  {path:<32} {kind}" for path, _, kind in rows)]
+    here, kinds = (max([len(row[place]) for row in rows], default=0) for place in (0, 2))
+    lines = [f"  {path:<{here}}  {kind:<{kinds}}  {full}" for path, full, kind in rows]
     return [
-        f"Kept by forward, here:  {'shape':>13}{'':<11} in the model's backward:",
-        *(f"  {path:<30} {kind:<15}{_beside(full)}" for path, full, kind in rows),
+        "Kept by forward, here and in the model's backward:",
+        *(line if len(line) < 80 else re.sub(r" +(?=\S+$)", "\n" + " " * 8, line) for line in lines),
     ]
