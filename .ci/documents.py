@@ -326,7 +326,8 @@ def main(*arguments):
     folder = tempfile.mkdtemp()
     try:
         runner = Runner(folder)
-        if ROOT / "README.md" not in chosen:
+        is_needed = any("bert-run" in path.read_text(encoding="utf-8") for path in chosen)
+        if is_needed and ROOT / "README.md" not in chosen:
             run_shell(shortened("minibert pretrain"), folder)
         for path in chosen:
             runner.document(path)
