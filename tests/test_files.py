@@ -73,7 +73,7 @@ HOSTILE = {
         "'y' begins at byte 8 of the numbers, and 4 comes next",
     ),
     "bytes left over": ({"x": entry((1,), (0, 4))}, "its tensors take 4 bytes, and there are 8"),
-    "a list": ([1, 2], "its header is no JSON object"),
+    "a list": ([1, 2], "its header is not a JSON object"),
     "no JSON": (with_header(b"{]"), "Expecting property name"),
     "no UTF-8": (with_header(b'{"\xff": 1}'), "can't decode byte 0xff"),
     "nested without end": (with_header(b"[" * 200_000), "recursion"),

@@ -359,7 +359,7 @@ def test_a_part_that_is_there_in_part_is_an_error(name, tmp_path):
 
 def test_weights_of_another_kind_of_model_are_told_by_their_names(tmp_path):
     save_tensors(tmp_path, {"transformer.wte.weight": np.zeros((11, 6), np.float32)})
-    with pytest.raises(CheckpointError, match="no BertModel checkpoint, .* it holds transformer.wte.weight$"):
+    with pytest.raises(CheckpointError, match="not a BertModel checkpoint, .* it holds transformer.wte.weight$"):
         minibert.BertModel.from_pretrained(tmp_path)
 
 
@@ -738,6 +738,6 @@ def test_what_a_configuration_leaves_out_is_what_transformers_assumes(tmp_path):
 
 def test_a_name_from_the_hub_is_no_folder():
     with pytest.raises(
-        CheckpointError, match="bert-base-uncased is no checkpoint directory .minibert downloads nothing"
+        CheckpointError, match="bert-base-uncased is not a checkpoint directory .minibert downloads nothing"
     ):
         minibert.BertModel.from_pretrained("bert-base-uncased")

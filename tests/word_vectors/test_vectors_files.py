@@ -83,7 +83,7 @@ def test_first_of_two_equal_words_is_kept(tmp_path):
     (b"hello\n", "line 1: expected a word and its numbers"),
     (b"2 2\na " + struct.pack("<2f", 1, 2) + b"b " + struct.pack("<f", 1),
      "word 2 of 2: the file ends within it"),
-    (b"1 2\na " + struct.pack("<2f", 1, 2) + b"b " + struct.pack("<f", 1), "the file goes on for 6 bytes"),
+    (b"1 2\na " + struct.pack("<2f", 1, 2) + b"b " + struct.pack("<f", 1), "the file continues for 6 bytes"),
 ])
 def test_malformed_files(tmp_path, content, message):
     path = tmp_path / "vectors"
@@ -151,7 +151,7 @@ def test_the_last_fields_of_a_line_are_the_numbers(tmp_path, content, words):
     (b"2 3 1\n" + TEXT[4:], "line 1: expected a word and 3 numbers"),
     (b"2 3.0\n" + TEXT[4:], "line 1: expected a word and 3 numbers"),
     (b"word x y z\n" + TEXT[4:], "line 1: could not convert string to float"),
-    (b"2 50\n" + TEXT[4:], "line 2: line 1 announces 50 numbers for each word, and this is no word with 50"),
+    (b"2 50\n" + TEXT[4:], "line 2: line 1 announces 50 numbers for each word, and this is not a word with 50"),
     (b"2 3\nking 0.1 0.2 0.3 0.4\nman 1 2 3\n", "line 2: expected a word and 3 numbers"),
     (b"2 3\n 0.1 0.2 0.3\nman 1 2 3\n", "line 2: the word is empty"),
     (b"2 1\n100 5\n200 7\n300 8\n", "line 1: 2 words are announced, but 3 follow"),
