@@ -9,6 +9,7 @@ import functools
 import hashlib
 import importlib
 import pathlib
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
@@ -55,7 +56,7 @@ def own(exercise, student):
         drawn = [(given, reference.function(*copy.deepcopy(given))) for given in arguments]
         return exercise._replace(cases=[*exercise.cases, *drawn])
     expected = reference.function(**numbers_of(exercise, student))
-    return exercise._replace(expected=expected, mistakes=())  # their sentences are about everybody's numbers
+    return exercise._replace(expected=expected, mistakes=_own_mistakes(exercise, expected))
 
 
 def numbers_of(exercise, student):
@@ -96,6 +97,34 @@ def _own_gradients(exercise, reference, student):
         if all(differs(found, y, values, 10 * FORWARD_TOLERANCE) for found in wrong):
             return drawn._replace(values=values.tolist())
     raise ValueError(f"{exercise.name}: in every draw a foreseen mistake gives the right numbers")
+
+
+def _own_mistakes(exercise, expected):
+    """Return the foreseen mistakes of a Value, a dict, with everybody's numbers replaced by one's own.
+
+    A shape of B and C becomes the shape of one's own B and C. A wrong value with a number that no right value
+    has is left out, because it would need a formula; so is a sentence that tells one of everybody's numbers.
+    """
+    found = {}
+    for key in expected:
+        for old, new in zip(_entries(exercise.expected[key]), _entries(expected[key]), strict=True):
+            found.setdefault(old, set()).add(new)
+    own_number = {old: new.pop() for old, new in found.items() if len(new) == 1}
+    told = {str(old) for old, new in own_number.items() if old != new}
+    mistakes = []
+    for wrong, text in exercise.mistakes:
+        own_wrong = {
+            key: tuple(map(own_number.get, value)) if isinstance(value, tuple) else own_number[value]
+            for key, value in wrong.items()
+            if set(_entries(value)) <= set(own_number)
+        }
+        if own_wrong and not told & set(re.findall(r"\d+", text)):
+            mistakes.append((own_wrong, text))
+    return mistakes
+
+
+def _entries(value):
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _generator(exercise, student, attempt=0):

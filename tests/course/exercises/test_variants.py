@@ -1,6 +1,7 @@
 """Each student's numbers: other ones, reproducible from the id, and as strict as everybody's."""
 
 import copy
+import re
 import unicodedata
 
 import numpy as np
@@ -111,6 +112,25 @@ def test_the_numbers_of_a_prediction_are_told_and_everybodys_answer_is_wrong(exe
         assert all(str(number) in text for number in numbers.values())
         assert variant.grade(variant.expected).points == exercise.of
         assert variant.grade(exercise.expected).points < exercise.of
+
+
+@pytest.mark.parametrize(
+    "name, key, wrong, sentence",
+    [
+        ("gradient_shapes", "d_bias", lambda B, T, H, C, V: (B, C), "summed over the copies"),
+        ("bert_shapes", "activated", lambda B, T, H, A, F, V, M: (B, T, H), "where the network is wide"),
+        ("touched_rows", "first_step", lambda K, **others: 2 + K, "now all of these are 0"),
+        ("baseline_losses", "untrained", lambda pieces, **others: float(pieces), "That is the perplexity"),
+    ],
+)
+def test_a_foreseen_mistake_is_told_with_own_numbers(name, key, wrong, sentence):
+    for student in STUDENTS:
+        variant = own(EXERCISES[name], student)
+        given = variant.expected | {key: wrong(**numbers_of(EXERCISES[name], student))}
+        assert sentence in variant.grade(given).message
+    everybodys = {str(size) for size in EVERYBODYS["gradient_shapes"].values()}
+    sentences = " ".join(text for _, text in own(EXERCISES["gradient_shapes"], "kim").mistakes)
+    assert sentences and not everybodys & set(re.findall(r"\d+", sentences))
 
 
 def test_the_id_alone_decides_in_whatever_form_it_is_written():
