@@ -105,7 +105,7 @@ def grade(path, timeout=120):
     """
     path = pathlib.Path(path)
     cells = _cells(path)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows: still open elsewhere
         given, found = pathlib.Path(folder, "cells.json"), pathlib.Path(folder, "found.json")
         given.write_text(json.dumps(cells), encoding="utf-8")
         command = [sys.executable, "-m", "minibert.course.exercises.grading", str(given), str(found)]

@@ -166,7 +166,8 @@ def own_notebook(notebook, student, name):
         for task in CHECK.findall(sources[n]) if cells[n]["cell_type"] == "code" else ():
             numbers = told(exercises.find(task), student)
             if numbers:
-                sources[n - 1] += f"\n\n**Your own numbers**, in place of those of the text: {numbers}."
+                task_text = max(k for k in range(n) if cells[k]["cell_type"] == "markdown")
+                sources[task_text] += f"\n\n**Your own numbers**, in place of those of the text: {numbers}."
         if cells[n]["cell_type"] == "code":
             cells[n] |= {"outputs": [], "execution_count": None}
     for cell, text in zip(cells, sources):

@@ -83,6 +83,21 @@ def test_every_lesson_takes_an_id_and_tells_the_own_numbers_in_the_task(lesson):
         assert ("**Your own numbers**" in task) == bool(numbers) and numbers in task
 
 
+def test_the_numbers_stand_in_the_text_also_where_a_cell_of_code_is_between():
+    kinds = [
+        ("markdown", "## Exercises"),
+        ("code", "from minibert.course import exercises"),
+        ("markdown", "task"),
+        ("code", "x = 1"),
+        ("code", 'exercises.check("permuted_tokens", x)'),
+    ]
+    cells = [{"cell_type": kind, "metadata": {}, "source": [source]} for kind, source in kinds]
+    texts = ["".join(cell["source"]) for cell in own_notebook({"cells": cells}, "kim", "05.ipynb")["cells"]]
+    assert texts[2].startswith("task\n\n**Your own numbers**") and texts[3] == "x = 1"
+    with pytest.raises(ValueError, match="05.ipynb has no line 'from minibert.course import exercises'"):
+        own_notebook({"cells": cells[:1]}, "kim", "05.ipynb")
+
+
 def test_the_private_answers_are_those_of_each_student(handed_out):
     with open(handed_out / "instructor" / "answers.csv", encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
