@@ -359,7 +359,8 @@ def test_a_part_that_is_there_in_part_is_an_error(name, tmp_path):
 
 def test_weights_of_another_kind_of_model_are_told_by_their_names(tmp_path):
     save_tensors(tmp_path, {"transformer.wte.weight": np.zeros((11, 6), np.float32)})
-    with pytest.raises(CheckpointError, match="not a BertModel checkpoint, .* it holds transformer.wte.weight$"):
+    message = "not a BertModel checkpoint, .* it holds transformer.wte.weight$"
+    with pytest.raises(CheckpointError, match=message):
         minibert.BertModel.from_pretrained(tmp_path)
 
 

@@ -1,13 +1,22 @@
 """Runs that kill -9 or Ctrl-C stops end with the same bits once they are resumed."""
 
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import random
 import re
 import shlex
+import shutil
 import signal
+import subprocess
 import sys
 import time
 
 import pytest
 from helpers import contents
+from runs import begin, resume
 
 from minibert.cli import main
 from minibert.training.checkpoint import checkpoints
@@ -62,6 +71,76 @@ def test_kill_9_and_resume(start, uninterrupted, tmp_path):
     assert 0 < checkpoints(tmp_path)[-1][0] < LENGTH
     assert main(["pretrain", "--output", str(tmp_path), "--resume"]) == 0
     assert contents(tmp_path) == uninterrupted
+
+
+BEGIN_OR_RESUME = """
+import json, pathlib, sys
+from runs import begin, resume
+from minibert.objectives.masked_lm import MaskedLMRecipe
+
+output = pathlib.Path(sys.argv[1])
+if (output / "run.json").exists():
+    resume(output)
+else:
+    begin(output, MaskedLMRecipe(**json.loads(sys.argv[2])))
+"""
+
+
+def kill_and_resume(spawn, recipe, expected, directory, seed, count):
+    """Kill a small run by Muon `count` times, at moments that `seed` draws, and resume it; return the steps.
+
+    The moments are from the start of Python to the end of the run; some are of a run that was resumed.
+    """
+    rng, steps = random.Random(seed), []
+    given = json.dumps(dataclasses.asdict(recipe))
+    root = pathlib.Path(__file__).parents[2]
+    env = {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
+    started = time.monotonic()
+    assert spawn("-c", BEGIN_OR_RESUME, directory / "timed", given, **env).wait() == 0
+    seconds = time.monotonic() - started
+    output = None
+    while len(steps) < count:
+        if output is None or rng.random() < 0.5:
+            output = directory / f"run-{len(steps)}"
+        process = spawn("-c", BEGIN_OR_RESUME, output, given, **env)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(rng.uniform(0.3, 1) * seconds)
+        process.kill()
+        process.communicate()
+        steps.append(checkpoints(output)[-1][0] if checkpoints(output) else None)
+        whole = shutil.copytree(output, directory / "whole") if output.exists() else directory / "whole"
+        if (whole / "run.json").exists():
+            resume(whole)
+        else:
+            begin(whole, recipe)
+        assert contents(whole) == expected, steps
+        shutil.rmtree(whole)
+    return steps
+
+
+@pytest.fixture(scope="module")
+def muon_recipe(tiny_recipe):
+    return tiny_recipe(num_steps=60, optimizer="muon", embedding_start="word2vec", threads=2)
+
+
+@pytest.fixture(scope="module")
+def muon_run(muon_recipe, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("muon") / "run"
+    begin(directory, muon_recipe)
+    return contents(directory)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+def test_kill_9_at_two_moments(spawn, muon_recipe, muon_run, tmp_path):
+    kill_and_resume(spawn, muon_recipe, muon_run, tmp_path, seed=1, count=2)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+def test_kill_9_at_fifty_moments(spawn, muon_recipe, muon_run, tmp_path):
+    steps = kill_and_resume(spawn, muon_recipe, muon_run, tmp_path, seed=0, count=50)
+    assert len(set(steps)) > 5, steps
+    print("checkpoints after the kills:", steps)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
