@@ -70,10 +70,18 @@ def write_atomically(path, content):
     Raises:
         OSError: it cannot be written, with the name of the file; what it held before is still there.
     """
-    if path.exists() and not path.is_file():
-        path.write_bytes(content)
-        return
-    path = path.resolve()
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            _replace(path.resolve(), content)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None  # a full disk names no file
+
+
+def _replace(path, content):
     temporary = path.with_name(f".{path.name}.minibert")  # a name that nobody else has
     try:
         with open(temporary, "wb") as file:
@@ -81,10 +89,8 @@ def write_atomically(path, content):
             file.flush()
             sync(file.fileno())
         os.replace(temporary, path)
-    except BaseException as error:
+    except BaseException:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno:  # a full disk has no name of its own
-            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import threading
 
 import numpy as np
@@ -170,3 +171,9 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     files.write_atomically(pipe, b"words")
     reader.join(timeout=10)
     assert read == [b"words"] and pipe.is_fifo()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
+def test_a_device_that_is_full_is_named():
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        files.write_atomically(pathlib.Path("/dev/full"), bytes(100_000))

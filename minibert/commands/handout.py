@@ -2,6 +2,7 @@
 
 import pathlib
 
+from minibert.arguments import path
 from minibert.commands.common import quoted, say
 
 
@@ -23,7 +24,7 @@ def add(commands):
         help="a line for each student, the id in its first column: text or CSV",
     )
     command.add_argument(
-        "--output", type=pathlib.Path, required=True, metavar="DIR", help="a new folder, or an empty one"
+        "--output", type=path, required=True, metavar="DIR", help="a new folder, or an empty one"
     )
     command.add_argument(
         "--encoding", metavar="NAME",
@@ -37,13 +38,14 @@ def run(options):
 
     lessons = find_lessons(options.lessons)
     students = read_students(options.students, options.encoding)
-    same_for_all = hand_out(lessons, students, options.output)
+    output = pathlib.Path(options.output)
+    same_for_all = hand_out(lessons, students, output)
     names = ", ".join(path.stem for path in lessons)
     first = students[0].id if len(students) == 1 else f"{students[0].id} … {students[-1].id}"
     say(f"lessons     {names}")
     say(f"students    {len(students)}: {first}")
     if same_for_all:
         say(f"the same for all (there are no numbers in the task): {', '.join(same_for_all)}")
-    say(f"hand out    {options.output / 'students'}: course to everybody, each other folder to its owner")
-    say(f"keep        {options.output / 'instructor'}: solutions and answers")
+    say(f"hand out    {output / 'students'}: course to everybody, each other folder to its owner")
+    say(f"keep        {output / 'instructor'}: solutions and answers")
     say(f"later       minibert grade {quoted('handed-in')} --csv points.csv")

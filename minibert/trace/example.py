@@ -74,7 +74,8 @@ def from_text(model, tokenizer, first=FIRST, second=None, seed=0):
         return _example(model, tokenizer, encoding, places, next_sentence_label)
     output, _ = model.forward(encoding.input_ids[np.newaxis], encoding.token_type_ids[np.newaxis])
     guessed = encoding.input_ids.copy()
-    guessed[places] = output.prediction_logits[0, places].argmax(axis=-1)
+    named = output.prediction_logits[0, places, : tokenizer.vocab_size]  # without the rows to spare
+    guessed[places] = named.argmax(axis=-1)
     return _example(model, tokenizer, encoding._replace(input_ids=guessed), places, next_sentence_label)
 
 

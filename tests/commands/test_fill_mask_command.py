@@ -109,6 +109,7 @@ def test_rows_of_a_padded_vocabulary_have_no_token(finished_run, model_copy, out
     assert len(output_of("fill-mask", model_copy, text, "--top", 200)) == 151
     assert len(output_of("next-sentence", model_copy, "The dog.", "The cat.")) == 2
     assert output_of("embed", model_copy, "The dog.") == output_of("embed", finished_run, "The dog.")
+    assert output_of("trace", model_copy, text, "--only", "nsp_head")
 
 
 def pad_vocabulary(folder, vocab_size):
