@@ -147,4 +147,4 @@ def test_a_file_that_is_graded_in_truth(tmp_path, capfd):
     )
     assert cli.main(["grade", str(path)]) == 0
     printed = capfd.readouterr().out
-    assert "12_attention.py: lesson 05" in printed and "1 of 6 right" in printed
+    assert "12_attention.py: lesson 05" in printed and "Not all 6 are right" in printed

@@ -1,11 +1,16 @@
-"""The kinds of exercise: a forward with its backward, a function, a value.
+"""The kinds of exercise: a forward with its backward, a function, a value, a row of choices.
 
-Each grades an answer, and says where the mistake is.
+Each grades an answer, and says where the mistake is. What is partly right has part of the points: the leading
+cases of a function, the right gradients of a backward, the right entries of a dict, rounded down.
+
+A backward that runs the checked forward has no points, because a derivative measured by running it passes
+every check. This cannot catch a copy of the forward under another name, or a helper that both call.
 """
 
 import copy
 import inspect
 import pathlib
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -55,7 +60,11 @@ class NotDone(Exception):
 
 
 class Wrong(Exception):
-    """The answer is wrong; the message says how."""
+    """The answer is wrong; the message says how, and `share` how much of it is right all the same."""
+
+    def __init__(self, text, share=0.0):
+        super().__init__(text)
+        self.share = share
 
 
 class Gradients(NamedTuple):
@@ -76,6 +85,8 @@ class Gradients(NamedTuple):
         mistakes:  Mistakes: functions of (*inputs, **constants) that return a wrong y.
         hint:      printed if the forward is wrong in another way.
         seed:      of the Generator; `values` belong to it.
+        edges:     list of (inputs, constants, y, sentence): further data for the forward alone, such as
+                   scores so large that exp overflows; the sentence is for those who fail there only.
     """
 
     name: str
@@ -87,6 +98,7 @@ class Gradients(NamedTuple):
     mistakes: tuple = ()
     hint: str = ""
     seed: Any = 0
+    edges: tuple = ()
 
     @property
     def of(self):
@@ -106,9 +118,13 @@ class Gradients(NamedTuple):
             )
         first = f"forward: right ({_count(self.points[0])})\n"
         try:
-            self._check_backward(layer, backward, d_y, cache)
-        except (NotDone, Wrong) as wrong:
-            return Result(self.name, self.points[0], of, f"{first}backward: {wrong}")
+            self._check_backward(layer, forward, backward, d_y, cache)
+        except NotDone as todo:
+            return Result(self.name, self.points[0], of, f"{first}backward: {todo}")
+        except Wrong as wrong:
+            partly = int(self.points[1] * wrong.share)
+            earned = f"\nSome gradients are right ({_count(partly)})." if partly else ""
+            return Result(self.name, self.points[0] + partly, of, f"{first}backward: {wrong}{earned}")
         return Result(
             self.name, of, of, f"{first}backward: right, by the gradient check ({_count(self.points[1])})"
         )
@@ -158,13 +174,33 @@ class Gradients(NamedTuple):
             text = _text_of(self, inputs, constants, y)
             numbers = f"{_numbers(found)}, expected {_numbers(expected)}"
             raise Wrong(f"the first entries of y are {numbers}.\n{text}".rstrip())
+        self._check_edges(forward)
         return cache, np.random.default_rng(2).standard_normal(y.shape)[()]
 
-    def _check_backward(self, layer, backward, d_y, cache):
+    def _check_edges(self, forward):
+        for inputs, constants, expected, sentence in self.edges:
+            result = _run(forward, *copy.deepcopy(inputs), **copy.deepcopy(constants))
+            y = result[0] if isinstance(result, tuple) and len(result) == 2 else result
+            if _difference(y, expected, FORWARD_TOLERANCE):
+                given = ", ".join(map(_show, inputs))
+                lines = [
+                    "right for the first data, not at an edge.",
+                    f"given    {given}",
+                    f"found    {_show(y)}",
+                    f"expected {_show(expected)}",
+                    sentence,
+                ]
+                raise Wrong("\n".join(lines))
+
+    def _check_backward(self, layer, forward, backward, d_y, cache):
         inputs, constants = self.arguments()
-        gradients = _run(backward, d_y, cache, empty_is_todo=any(_is_float(item) for item in inputs))
+        empty_is_todo = any(_is_float(item) for item in inputs)
+        with _Watch(forward) as watch:
+            gradients = _run(backward, d_y, cache, empty_is_todo=empty_is_todo)
         if isinstance(gradients, tuple) and any(gradient is ... for gradient in gradients):
             raise NotDone(_TODO)
+        if watch.seen:
+            raise Wrong(_RUNS_FORWARD)
         try:
             report = check_gradients(layer, *inputs, **constants)
         except GradientCheckError as error:
@@ -175,7 +211,9 @@ class Gradients(NamedTuple):
         if report.verdict == "undecided":
             raise Wrong(f"the gradient check cannot decide.\n{report}")
         if report.verdict == "wrong":
-            raise Wrong(f"not right.\n{report}")
+            rows = [row.verdict == "right" for row in report.rows if row.max_numeric > 1e-9]
+            share = 0 if report.problems else sum(rows) / max(len(rows), 1)
+            raise Wrong(f"not right.\n{report}", share)
 
 
 class Function(NamedTuple):
@@ -183,8 +221,8 @@ class Function(NamedTuple):
 
     Attributes:
         name, points.
-        cases:     list of (tuple of arguments, expected result); a result is a number, string or array, or a
-                   list, tuple or dict of them.
+        cases:     list of (tuple of arguments, expected result), tried in this order; a result is a number,
+                   string or array, or a list, tuple or dict of them.
         tolerance: of numbers, relative to the largest.
         mistakes:  Mistakes: functions that return a wrong result.
         hint:      printed if the result is wrong in another way.
@@ -206,17 +244,23 @@ class Function(NamedTuple):
         try:
             if len(answers) != 1 or not callable(answers[0]):
                 raise Wrong(f"check({self.name!r}, ...) takes one function; it was given {_kinds(answers)}.")
-            for arguments, expected in self.cases:
-                self._check(answers[0], arguments, expected)
+            for number, (arguments, expected) in enumerate(self.cases):
+                self._check(answers[0], arguments, expected, number)
         except NotDone as todo:
             return Result(self.name, 0, self.points, str(todo), done=False)
         except Wrong as wrong:
-            return Result(self.name, 0, self.points, str(wrong))
+            return Result(self.name, int(self.points * wrong.share), self.points, str(wrong))
         text = "right" if len(self.cases) == 1 else f"right in all {len(self.cases)} cases"
         return Result(self.name, self.points, self.points, text)
 
-    def _check(self, function, arguments, expected):
-        found = _run(function, *copy.deepcopy(arguments))
+    def _check(self, function, arguments, expected, number):
+        """Compare one case; those before it are right, and so the answer is right up to here."""
+        share = number / len(self.cases)
+        try:
+            found = _run(function, *copy.deepcopy(arguments))
+        except Wrong as wrong:
+            given = ", ".join(_show(argument) for argument in arguments)
+            raise Wrong(f"given    {given}\n{wrong}", share) from None
         difference = _difference(found, expected, self.tolerance)
         if difference:
             text = _text_of(self, arguments, {}, found)
@@ -228,7 +272,7 @@ class Function(NamedTuple):
                 difference,
                 text,
             ]
-            raise Wrong("\n".join(lines).rstrip())
+            raise Wrong("\n".join(lines).rstrip(), share)
 
 
 class Value(NamedTuple):
@@ -302,8 +346,60 @@ class Value(NamedTuple):
         return text
 
 
+class Choices(NamedTuple):
+    """Several questions, each answered by one of a few words.
+
+    Which entries are wrong is not said, because with two words to choose from that would be the answer. What
+    counts is what is right beyond guessing.
+
+    Attributes:
+        name, points.
+        expected:  {entry: answer}; an answer is one of the options, or a number or tuple.
+        options:   the words to choose from.
+        questions: {entry: what to ask oneself}; all are printed while an entry is wrong.
+    """
+
+    name: str
+    points: int
+    expected: dict
+    options: tuple
+    questions: dict
+
+    @property
+    def of(self):
+        return self.points
+
+    def grade(self, *answers):
+        """Return the Result of a dict."""
+        of, answer = self.points, answers[0] if len(answers) == 1 else answers
+        if answer is ... or isinstance(answer, dict) and all(entry is ... for entry in answer.values()):
+            text = "Put your answers in the place of the dots and run the cell again."
+            return Result(self.name, 0, of, text, done=False)
+        if not isinstance(answer, dict) or set(answer) != set(self.expected):
+            keys = ", ".join(self.expected)
+            return Result(self.name, 0, of, f"expected a dict with the keys {keys}; it is {_kind(answer)}.")
+        count = len(self.expected)
+        num_right = sum(not _difference(answer[key], self.expected[key], 0) for key in self.expected)
+        if num_right == count:
+            return Result(self.name, of, of, f"all {count} right")
+        guessed = count / len(self.options)
+        points = int(of * max(0, num_right - guessed) / (count - guessed))
+        lines = [
+            f"{key}: {_show(answer[key])} is none of {', '.join(self.options)}."
+            for key, expected in self.expected.items()
+            if expected in self.options and answer[key] is not ... and str(answer[key]) not in self.options
+        ]
+        lines += [f"Not all {count} are right; you have to find out which. For each, ask yourself:"]
+        lines += [f"{key}: {question}" for key, question in self.questions.items()]
+        return Result(self.name, points, of, "\n".join(lines))
+
+
 # --- running an answer ---
 
+_RUNS_FORWARD = (
+    "it runs your forward. A derivative that is measured by running the forward passes every check and "
+    "derives nothing, so it has no points. Keep in the cache what backward needs."
+)
 _TODO = "Write your code in the place of the dots and run the cell again."
 
 
@@ -319,6 +415,25 @@ def _run(function, *arguments, empty_is_todo=True, **constants):
     if result is ... or (result is None and empty_is_todo):
         raise NotDone(_TODO)
     return result
+
+
+class _Watch:
+    """Whether the code of a function is run inside a with block: `seen`."""
+
+    def __init__(self, function):
+        self.code = getattr(function, "__code__", None)
+        self.seen = False
+
+    def __enter__(self):
+        self.before = sys.getprofile()
+        sys.setprofile(self._called)
+        return self
+
+    def _called(self, frame, event, argument):
+        self.seen = self.seen or event == "call" and frame.f_code is self.code
+
+    def __exit__(self, *error):
+        sys.setprofile(self.before)
 
 
 def _describe(error):

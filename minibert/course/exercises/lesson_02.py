@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
+from minibert.course.exercises.kinds import Choices, Function, Gradients, Mistake
 
 # --- distance_counts ---
 
@@ -441,7 +441,7 @@ EXERCISES = [
         ),
     ),
     # Task: which changes of w, c and the biases leave GloVe's objective the same?
-    Value(
+    Choices(
         name="what_stays",
         points=2,
         expected={
@@ -453,19 +453,16 @@ EXERCISES = [
             "longer_text": "same",
             "same_cap": "other",
         },
-        mistakes=[
-            ({"bias_moves": "other"}, "How do the two biases enter the score of a cell?"),
-            ({"scales": "other"}, "What is the product of a vector that is doubled and one that is halved?"),
-            ({"rotation": "same"}, "A product stays if both vectors are rotated. Are they?"),
-            ({"roles": "other"}, "What cell (i, j) was is now cell (j, i): what does X hold there?"),
-            (
-                {"roles_of_vectors": "same"},
-                "w_i c_j becomes that of cell (j, i); but whose biases are added to it?",
-            ),
-            ({"longer_text": "other"}, "What becomes of log X, and of X / x_max?"),
-            ({"same_cap": "same"}, "The differences stay. Do the weights of the small cells?"),
-        ],
-        hint="Write down the score, log X and f(X) of one cell before and after.",
+        options=("same", "other"),
+        questions={
+            "bias_moves": "how do the two biases enter the score of a cell?",
+            "scales": "what is the product of a vector that is doubled and one that is halved?",
+            "rotation": "which of the two vectors of a product are rotated?",
+            "roles": "what cell (i, j) was is now cell (j, i): what does X hold there?",
+            "roles_of_vectors": "whose biases are added to w_i c_j now?",
+            "longer_text": "what becomes of log X, and of X / x_max?",
+            "same_cap": "what becomes of the differences, and of the weights?",
+        },
     ),
     # Task: max(0, log(X_ij N / (X_i X'_j)) - log k), and 0 where nothing was counted.
     Function(

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
+from minibert.course.exercises.kinds import Choices, Function, Gradients, Mistake
 from minibert.layers.softmax import softmax
 
 # --- row_softmax ---
@@ -237,7 +237,7 @@ EXERCISES = [
     # Task: the tokens of x come in the order [2, 0, 3, 1]. Where do rows of y and entries of probs go?
     # Is the result unchanged, permuted or another one if only keys and values are permuted, if positions move
     # with the tokens, if they stay, and with a causal mask?
-    Value(
+    Choices(
         name="permuted_tokens",
         points=2,
         expected={
@@ -248,35 +248,15 @@ EXERCISES = [
             "positions_stay": "other",
             "causal": "other",
         },
-        mistakes=[
-            (
-                {"row_of_y": 1, "entry_of_probs": (1, 3)},
-                "You have used the inverse: row i of x[order] is row order[i] of x.",
-            ),
-            ({"entry_of_probs": (0, 2)}, "Row and column are exchanged: the row is the query."),
-            (
-                {"keys_only": "permuted"},
-                "Think of the sum over the keys: what happens to a sum when its terms change places?",
-            ),
-            (
-                {"keys_only": "other"},
-                "Each key moves together with its value: think of the sum over the keys.",
-            ),
-            (
-                {"positions_move_along": "other", "positions_stay": "permuted"},
-                "What are the rows that attention is given: the same rows in another order, or other rows?",
-            ),
-            (
-                {"positions_stay": "unchanged", "causal": "unchanged"},
-                "Each token is at another place now: can the rows stay what they are?",
-            ),
-            (
-                {"causal": "permuted"},
-                "The mask does not move: how many tokens may the first one see now, and how many did it see "
-                "before?",
-            ),
-        ],
-        hint="Try it with four rows on paper, or in a cell with MultiHeadAttention.",
+        options=("unchanged", "permuted", "other"),
+        questions={
+            "row_of_y": "which row of x is x[order][0]?",
+            "entry_of_probs": "which token is the query (the row), which the key (the column)?",
+            "keys_only": "what happens to a sum over the keys when its terms change places?",
+            "positions_move_along": "is attention given the same rows in another order, or other rows?",
+            "positions_stay": "is attention given the same rows in another order, or other rows?",
+            "causal": "how many tokens may each token see, before and after?",
+        },
     ),
     # Task: Bahdanau's scores v · tanh(W q_i + U k_j); softmax over j; the weighted sum of the states.
     Gradients(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
+from minibert.course.exercises.kinds import Choices, Function, Gradients, Mistake
 from minibert.layers.softmax import softmax
 
 # --- rebuilt_pooler ---
@@ -110,38 +110,20 @@ ZERO_OR_NOT = {
     "key_bias": "zero",
     "no_labels_token_table": "zero",
 }
-ZERO_MISTAKES = [
-    (
-        {"d_states_cls": "not zero"},
-        "Who reads the state of [CLS] on top of the encoder, when there is no NSP loss?",
-    ),
-    (
-        {"d_embeddings_cls": "zero"},
-        "In the blocks below, other tokens attend to [CLS], and send a gradient back to it.",
-    ),
-    ({"d_embeddings_pad": "not zero"}, "Nobody looks at [PAD], and its state is read by no head."),
-    ({"token_row_pad": "zero"}, "The lookup gives this row no gradient. The table has a second use."),
-    (
-        {"token_row_unseen": "zero"},
-        "The decoder scores every word of the vocabulary: its part of the gradient has no zero row.",
-    ),
-    ({"segment_row_1": "not zero"}, "Row 1 was never looked up, and this table has no second use."),
-    ({"pooler_weight": "not zero"}, "The pooler leads to the NSP loss and to nothing else."),
-    (
-        {"top_query_row": "not zero"},
-        "What the token b finds in the top block goes into its own state: does any head read that state?",
-    ),
-    ({"top_key_column": "zero"}, "[MASK] looks at b, and the loss reads what [MASK] finds."),
-    (
-        {"bottom_query_row": "zero"},
-        "The two blocks above attend to the state of b, so the query of b below matters.",
-    ),
-    ({"key_bias": "not zero"}, "It adds the same number to a whole row of scores (lesson 05)."),
-    (
-        {"no_labels_token_table": "not zero"},
-        "Without a label the loss is the empty sum, 0, whatever the weights are.",
-    ),
-]
+ZERO_QUESTIONS = {
+    "d_states_cls": "which head reads the state of [CLS] on top, and has a loss here?",
+    "d_embeddings_cls": "which tokens look at [CLS] in the blocks, and what do they become?",
+    "d_embeddings_pad": "which token looks at [PAD], and which head reads its state?",
+    "token_row_pad": "how many uses has this table, and which of them touch this row?",
+    "token_row_unseen": "which words does the decoder score?",
+    "segment_row_1": "how many uses has this table, and which of them touch this row?",
+    "pooler_weight": "to which loss does the pooler lead?",
+    "top_query_row": "whose state takes in what b finds in the top block, and which head reads it?",
+    "top_key_column": "who looks at b in the top block, and which loss reads what it finds?",
+    "bottom_query_row": "who reads the state of b in the blocks above?",
+    "key_bias": "what does it add to one row of scores, and what does softmax make of that (lesson 05)?",
+    "no_labels_token_table": "how does the loss depend on any weight now?",
+}
 
 # --- albert_tied_decoder ---
 
@@ -346,15 +328,12 @@ EXERCISES = [
         ),
     ),
     # Task: which gradients of a BERT with one [MASK] and no NSP label are exactly zero?
-    Value(
+    Choices(
         name="zero_or_not",
         points=2,
         expected=ZERO_OR_NOT,
-        mistakes=ZERO_MISTAKES,
-        hint=(
-            'Follow the ways from the loss back to it: none, or only one times 0, is "zero". Write "zero" or '
-            '"not zero".'
-        ),
+        options=("zero", "not zero"),
+        questions=ZERO_QUESTIONS,
     ),
     # Task: logits = tanh(table[ids] P)[predicted] D tableᵀ: a narrow table used twice.
     Gradients(

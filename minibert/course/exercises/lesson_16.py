@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 
-from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
+from minibert.course.exercises.kinds import Choices, Function, Gradients, Mistake
 
 # --- tensor_from_bytes ---
 
@@ -418,7 +418,7 @@ EXERCISES = [
         hint="A list of (old, new), applied one after the other by str.replace; the longer names first.",
     ),
     # Task: a tensor is copied without its transpose, or config.json is wrong: an error, wrong or right?
-    Value(
+    Choices(
         name="silent_loading",
         points=2,
         expected={
@@ -431,41 +431,17 @@ EXERCISES = [
             "heads 10": "error",
             "positions 256": "error",
         },
-        mistakes=[
-            (
-                {"attention.self.query.weight": "error", "attention.output.dense.weight": "error"},
-                "What shape has it, and its transpose?",
-            ),
-            (
-                {"attention.self.query.weight": "right", "attention.output.dense.weight": "right"},
-                "The shape fits; is it the same matrix?",
-            ),
-            (
-                {"attention.self.key.bias": "wrong", "intermediate.dense.weight": "wrong"},
-                "Compare the shape with that of the transpose.",
-            ),
-            ({"attention.self.key.bias": "error"}, "How many axes has a bias?"),
-            ({"intermediate.dense.weight": "right"}, "Compare its shape, (1536, 384), with ours."),
-            (
-                {"word_embeddings.weight": "error"},
-                "Is a table transposed between the two? Look at the table of names.",
-            ),
-            (
-                {"word_embeddings.weight": "wrong"},
-                "Is a table transposed between the two? Look at the table of names.",
-            ),
-            ({"heads 6": "error"}, "Which tensor's shape depends on the number of heads?"),
-            ({"heads 6": "right"}, "The weights are the same; which columns make up a head now?"),
-            (
-                {"heads 10": "wrong", "positions 256": "wrong"},
-                "Does something not fit: a division, or a shape?",
-            ),
-            (
-                {"heads 10": "right", "positions 256": "right"},
-                "Does something not fit: a division, or a shape?",
-            ),
-        ],
-        hint="Write down the shape of each tensor in the file and in the model.",
+        options=("error", "wrong", "right"),
+        questions={
+            "attention.self.query.weight": "what shapes have it and its transpose; are they the same matrix?",
+            "attention.self.key.bias": "how many axes has a bias?",
+            "intermediate.dense.weight": "what is its shape in the file, and what in the model?",
+            "attention.output.dense.weight": "what is its shape, what that of its transpose?",
+            "word_embeddings.weight": "is a table transposed between the two (the table of names)?",
+            "heads 6": "which tensor's shape depends on the number of heads; which columns make up a head?",
+            "heads 10": "what is divided by the number of heads?",
+            "positions 256": "which tensor's shape depends on it?",
+        },
     ),
     # Task: quantise a matrix to int8 with one scale for each row.
     Function(

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.course.exercises import references
-from minibert.course.exercises.kinds import FORWARD_TOLERANCE, Function, Gradients, differs
+from minibert.course.exercises.kinds import FORWARD_TOLERANCE, Choices, Function, Gradients, differs
 
 ATTEMPTS = 100
 
@@ -56,6 +56,8 @@ def own(exercise, student):
         drawn = [(given, reference.function(*copy.deepcopy(given))) for given in arguments]
         return exercise._replace(cases=[*exercise.cases, *drawn])
     expected = reference.function(**numbers_of(exercise, student))
+    if isinstance(exercise, Choices):
+        return exercise._replace(expected=expected)
     return exercise._replace(expected=expected, mistakes=_own_mistakes(exercise, expected))
 
 

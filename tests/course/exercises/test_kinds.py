@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minibert.course import exercises
-from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
+from minibert.course.exercises.kinds import Choices, Function, Gradients, Mistake, Value
 from minibert.layers import Linear
 
 
@@ -57,7 +57,7 @@ def real_part(x, gamma, power):
 @pytest.mark.parametrize(
     "forward, backward, points, words",
     [
-        (scaled, no_gain, 1, ["d_raised", "factor gamma"]),
+        (scaled, no_gain, 2, ["d_raised", "factor gamma", "Some gradients are right (1 point)"]),
         (
             scaled,
             lambda d_y, cache: scaled_backward(d_y, cache)[0],
@@ -105,6 +105,38 @@ def test_an_exercise_as_it_was_handed_out_is_not_done_and_not_wrong(function):
     assert result.points == 0 and not result.done and "not done yet (4 points)" in str(result)
 
 
+def by_complex_step(d_y, cache):
+    """Ten lines that need no derivation: run the forward on x + ih and read the imaginary part."""
+    x, gamma, _, power = cache
+    gradients = []
+    for k, array in enumerate((x, gamma)):
+        gradient = np.zeros(array.shape)
+        for place in np.ndindex(array.shape):
+            moved = [entry.astype(complex) for entry in (x, gamma)]
+            moved[k][place] += 1e-30j
+            gradient[place] = (d_y * scaled(*moved, power)[0].imag).sum() / 1e-30
+        gradients.append(gradient)
+    return tuple(gradients)
+
+
+def test_a_backward_that_runs_the_forward_has_a_sentence_and_no_points():
+    result = SCALED.grade(scaled, by_complex_step)
+    assert result.points == 1 and "it runs your forward" in result.message
+
+
+EDGE = SCALED._replace(edges=[((np.array([[1e9]]), np.array([2.0])), {}, np.array([2e18]), "it overflows")])
+
+
+def test_a_forward_is_compared_at_edges_too():
+    def overflowing(x, gamma, power=2.0):
+        return scaled(np.where(x > 1e8, np.inf, x) if x.dtype == float else x, gamma, power)
+
+    assert EDGE.grade(scaled, scaled_backward).points == 4
+    result = EDGE.grade(overflowing, scaled_backward)
+    assert result.points == 0 and "right for the first data" in result.message
+    assert "it overflows" in result.message
+
+
 def test_an_answer_that_changes_its_inputs_spoils_nothing():
     def greedy(x, gamma, power):
         y, cache = scaled(x.copy(), gamma.copy(), power)
@@ -141,7 +173,7 @@ def test_a_layer_is_an_answer_whatever_its_initial_values():
             return d_x
 
     result = exercise.grade(NoBias(4, 2))
-    assert result.points == 1 and "bias" in str(result)
+    assert result.points == 2 and "bias" in str(result)
     assert "make an instance" in str(exercise.grade(Linear))
     assert not exercise.grade(...).done
 
@@ -171,6 +203,9 @@ def doubled(x):
         ),
         (lambda x: x, 0, ["nothing was doubled", "expected [0., 2., 4.]", "The numbers differ"]),
         (lambda x: 3 * x, 0, ["twice"]),
+        (lambda x: 2 * x if isinstance(x, np.ndarray) else 7, 0, ["expected 2 items"]),
+        (lambda x: doubled(x) if isinstance(x, (np.ndarray, str)) else 7, 1, ["expected a dict"]),
+        (lambda x: doubled(x) if isinstance(x, (np.ndarray, str)) else 1 / 0, 1, ["given    3"]),
         (lambda x: (2 * x)[:2], 0, ["the shape is (2,), expected (3,)"]),
         (lambda x: 2 * x if not isinstance(x, str) else ["ab"], 0, ["expected 2 items"]),
         (lambda x: 2 * x if not isinstance(x, str) else ["ab", "ba"], 0, ["item 1"]),
@@ -188,7 +223,7 @@ def test_a_function_is_compared_case_by_case(function, points, words):
 
 SHAPES = Value(
     name="shapes",
-    points=1,
+    points=2,
     expected={"d_x": (2, 3), "d_bias": (3,)},
     mistakes=(({"d_bias": (2,)}, "that is the batch"),),
 )
@@ -197,14 +232,14 @@ SHAPES = Value(
 @pytest.mark.parametrize(
     "answer, points, words",
     [
-        ({"d_x": (2, 3), "d_bias": (3,)}, 1, ["all 2 right"]),
+        ({"d_x": (2, 3), "d_bias": (3,)}, 2, ["all 2 right"]),
         (
             {"d_x": (2, 3), "d_bias": (2,)},
             0,
             ["1 of 2 right", "d_bias: (2,) is not right. that is the batch"],
         ),
-        ({"d_x": (2, 3), "d_bias": ...}, 0, ["d_bias: not done yet"]),
-        ({"d_x": ..., "d_bias": ...}, 0, ["not done yet (1 point)"]),
+        ({"d_x": (2, 3), "d_bias": ...}, 1, ["d_bias: not done yet"]),
+        ({"d_x": ..., "d_bias": ...}, 0, ["not done yet (2 points)"]),
         ({"d_x": (2, 3)}, 0, ["keys d_x, d_bias"]),
         (7, 0, ["keys d_x, d_bias"]),
     ],
@@ -242,6 +277,33 @@ def test_values_of_every_kind(expected, right, wrong):
     assert exercise.grade(right).points == 1
     assert exercise.grade(wrong).points == 0 and "think" in str(exercise.grade(wrong))
     assert not exercise.grade(...).done and not exercise.grade(None).done
+
+
+MOVES = Choices(
+    name="moves",
+    points=2,
+    expected={"one": "same", "two": "other", "three": "same", "row": 2, "five": "other", "six": "same"},
+    options=("same", "other"),
+    questions={"one": "what is added?", "row": "which row?"},
+)
+
+
+@pytest.mark.parametrize(
+    "changes, points, words",
+    [
+        ({}, 2, ["all 6 right"]),
+        ({"one": "other"}, 1, ["Not all 6", "one: what is added?", "row: which row?"]),
+        ({"one": "other", "row": 1}, 0, ["Not all 6"]),
+        ({"two": "Other"}, 1, ["two: 'Other' is none of same, other."]),
+        ({"two": ...}, 1, ["Not all 6"]),
+        ({"seven": "same"}, 0, ["expected a dict with the keys one, two"]),
+        (dict.fromkeys(MOVES.expected, ...), 0, ["not done yet (2 points)"]),
+    ],
+)
+def test_choices_do_not_say_which_are_wrong(changes, points, words):
+    result = MOVES.grade(MOVES.expected | changes)
+    assert result.points == points
+    assert all(word in str(result) for word in words), str(result)
 
 
 def test_an_unknown_name_is_answered_with_those_that_are_close():

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from minibert.course import exercises
-from minibert.course.exercises.kinds import Function, Gradients, Value
+from minibert.course.exercises.kinds import Choices, Function, Gradients, Value
 
 EXERCISES = [exercise for lesson in exercises.lessons().values() for exercise in lesson]
-FORESEEN = [(exercise, number) for exercise in EXERCISES for number in range(len(exercise.mistakes))]
+GRADED_BY_MISTAKES = [exercise for exercise in EXERCISES if not isinstance(exercise, Choices)]
+FORESEEN = [(exercise, number) for exercise in GRADED_BY_MISTAKES for number in range(len(exercise.mistakes))]
 
 
 def no_backward(d_y, cache):
@@ -41,7 +42,6 @@ def test_a_foreseen_mistake_is_told_by_its_own_sentence(exercise, number):
     given, text = answers(exercise, exercise.mistakes[number])
     result = exercise.grade(*given)
     assert result.points < result.of and result.done
-    assert result.points == 0 or isinstance(exercise, Value), "only a dict earns a part"
     assert text in result.message
 
 
@@ -56,8 +56,30 @@ def test_a_lesson_file_can_be_read_without_its_notebook(number):
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 def test_an_exercise_helps_whoever_is_wrong_in_another_way(exercise):
+    if isinstance(exercise, Choices):
+        assert set(exercise.questions) == set(exercise.expected)
+        return
     assert exercise.hint or isinstance(exercise, Value) and isinstance(exercise.expected, dict)
     assert exercise.mistakes or isinstance(exercise, Gradients), "no wrong answer is foreseen"
+
+
+@pytest.mark.parametrize(
+    "exercise",
+    [item for item in EXERCISES if isinstance(item, Choices)],
+    ids=lambda exercise: exercise.name,
+)
+def test_changing_one_choice_after_the_other_tells_nothing(exercise):
+    """All answers with one wrong entry get the same message; a wrong one more never adds a point."""
+    messages, points = set(), []
+    wrong = dict(exercise.expected)
+    for key, right in exercise.expected.items():
+        other = next(option for option in exercise.options if option != right)
+        result = exercise.grade(exercise.expected | {key: other})
+        messages.add(result.message)
+        wrong[key] = other
+        points.append(exercise.grade(wrong).points)
+    assert len(messages) == 1
+    assert points == sorted(points, reverse=True) and points[-1] == 0
 
 
 @pytest.mark.parametrize(
