@@ -79,7 +79,7 @@ class Gradients(NamedTuple):
     Attributes:
         name, points: (for the forward, for the backward).
         inputs:    function of a numpy Generator: the positional arguments of forward, float64 (or integers).
-        values:    the first entries of y for inputs(default_rng(seed)), to six digits.
+        values:    entries of y for inputs(default_rng(seed)), from the first to the last, to six digits.
         shape:     of y, to report a wrong one; None: not compared.
         constants: keyword arguments of forward, or a function of the Generator that returns them.
         mistakes:  Mistakes: functions of (*inputs, **constants) that return a wrong y.
@@ -169,11 +169,14 @@ class Gradients(NamedTuple):
         y = np.asarray(y)
         if self.shape is not None and y.shape != self.shape:
             raise Wrong(f"y has shape {y.shape}, expected {self.shape}. {self.hint}".rstrip())
-        found, expected = y.ravel()[: len(self.values)], np.asarray(self.values)
-        if found.shape != expected.shape or not _close(found, expected, FORWARD_TOLERANCE):
+        if not y.size:
+            raise Wrong(f"y is empty: its shape is {y.shape}.")
+        places = sampled(np.arange(y.size), len(self.values))
+        found, expected = y.ravel()[places], np.asarray(self.values)
+        if not _close(found, expected, FORWARD_TOLERANCE):
             text = _text_of(self, inputs, constants, y)
             numbers = f"{_numbers(found)}, expected {_numbers(expected)}"
-            raise Wrong(f"the first entries of y are {numbers}.\n{text}".rstrip())
+            raise Wrong(f"y.ravel()[{places.tolist()}] is {numbers}.\n{text}".rstrip())
         self._check_edges(forward)
         return cache, np.random.default_rng(2).standard_normal(y.shape)[()]
 
@@ -494,9 +497,14 @@ def _close(found, expected, tolerance):
 
 
 def differs(found, y, values, tolerance):
-    """Whether a result has another shape than y, or another beginning than these values."""
+    """Whether a result has another shape than y, or other entries in the places of these values."""
     found = np.asarray(found)
-    return found.shape != y.shape or not _close(found.ravel()[: len(values)], values, tolerance)
+    return found.shape != y.shape or not _close(sampled(found, len(values)), values, tolerance)
+
+
+def sampled(y, count):
+    """Return entries of an array, spread evenly from the first to the last."""
+    return y.ravel()[np.linspace(0, y.size - 1, count).astype(int)]
 
 
 def _is_number(item):

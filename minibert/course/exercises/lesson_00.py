@@ -46,9 +46,10 @@ LOOKUPS = [
         np.array([[10.0, 20.0], [0.0, 0.0], [101.0, 202.0], [0.0, 0.0]]),
     ),
     (
-        (np.array([[1, 1, 1], [4, 1, 0]]), np.arange(12.0).reshape(2, 3, 2), 5),
-        np.array([[10.0, 11.0], [14.0, 18.0], [0.0, 0.0], [0.0, 0.0], [6.0, 7.0]]),
+        (np.array([[1, 1, 1], [4, 1, 0]]), np.arange(24.0).reshape(2, 3, 4), 5),
+        np.array([[20.0, 21, 22, 23], [28, 32, 36, 40], [0] * 4, [0] * 4, [12, 13, 14, 15]]),
     ),
+    ((np.zeros((1, 0), int), np.zeros((1, 0, 2)), 3), np.zeros((3, 2))),
 ]
 
 
@@ -126,6 +127,14 @@ def epsilon_for_every_class(logits, labels, epsilon):
 
 def pooling_inputs(rng):
     return rng.standard_normal((2, 3, 5)), rng.uniform(0.5, 2.0, 5)
+
+
+FAR_APART = (
+    (np.array([[[1000.0, 1, -1000], [1000, 1, -1000]]]), np.ones(3)),  # x (1, 2, 3)
+    {},
+    np.array([[1000.0, 1, -1000]]),
+    "exp(1000) is infinite: subtract the largest g x of each column, over the tokens, before exp.",
+)
 
 
 def not_averaged(x, sharpness):
@@ -213,7 +222,7 @@ EXERCISES = [
         points=(1, 2),
         inputs=fan_out_inputs,
         shape=(2, 3, 5),
-        values=[-0.664002, 0.413298, 1.67461, 0.670713, 1.15894, -0.461215],
+        values=[-0.664002, -0.461215, -1.34023, 0.828822, 1.18616, -1.47853],
         mistakes=[
             Mistake(
                 mean_of_the_wrong_axis,
@@ -270,7 +279,8 @@ EXERCISES = [
         points=(1, 3),
         inputs=pooling_inputs,
         shape=(2, 5),
-        values=[0.0696144, 0.642809, 0.301891, -0.191345, -0.936051, -0.172878],
+        values=[0.0696144, 0.642809, -0.191345, -0.172878, -0.612631, 0.795612],
+        edges=[FAR_APART],
         mistakes=[
             Mistake(
                 not_averaged,

@@ -22,6 +22,7 @@ PAIRS = [
 ]
 REPEATING = ["very", "very", "tiny"]
 REPEATING_PAIRS = [("very", "very"), ("very", "very"), ("very", "tiny"), ("tiny", "very")]
+WIDE_PAIRS = [*[("very", "very"), ("very", "tiny")] * 2, *[("tiny", "very")] * 2]  # wider than the sentence
 
 
 def pairs_with_itself(words, window):
@@ -67,7 +68,8 @@ def pairs_from_behind(words, window):
 
 
 def cbow_inputs(rng):
-    return (*rng.standard_normal((2, 8, 5)), np.array([3, 0, 5, 3]), 2, np.array([1, 4, 4, 7, 6, 0]))
+    """The target is among the noise words, and one word is in the window twice."""
+    return (*rng.standard_normal((2, 8, 5)), np.array([3, 2, 5, 3]), 2, np.array([1, 4, 4, 7, 2, 0]))
 
 
 def cbow_of_the_sum(vectors, output_vectors, context_ids, target, negatives):
@@ -198,7 +200,13 @@ EXERCISES = [
     Function(
         name="window_pairs",
         points=1,
-        cases=[((SENTENCE, 2), PAIRS), ((REPEATING, 1), REPEATING_PAIRS), ((["king"], 3), [])],
+        cases=[
+            ((SENTENCE, 2), PAIRS),
+            ((REPEATING, 1), REPEATING_PAIRS),
+            ((REPEATING, 5), WIDE_PAIRS),
+            ((["king"], 3), []),
+            (([], 2), []),
+        ],
         mistakes=[
             Mistake(
                 pairs_with_itself,
@@ -279,7 +287,7 @@ EXERCISES = [
         points=(1, 2),
         inputs=cbow_inputs,
         shape=(),
-        values=[5.98690],
+        values=[3.48652],
         mistakes=[
             Mistake(
                 cbow_of_the_sum,

@@ -11,7 +11,8 @@ THE_CAT_COUNTS = np.array(
     [[0, 1, 1, 1, 1], [1, 0, 1, 0.5, 0], [1, 1, 0, 1, 0], [1, 0.5, 1, 0, 0.5], [1, 0, 0, 0.5, 0]]
 )
 VERY_VERY = np.array([1, 1, 0, 1])
-VERY_VERY_COUNTS = np.array([[0, 2.5, 0], [2.5, 11 / 3, 0], [0, 0, 0]])
+VERY_VERY_COUNTS = np.zeros((5, 5))
+VERY_VERY_COUNTS[:2, :2] = [[0, 2.5], [2.5, 11 / 3]]
 THE_CAT_SAT_THE_CAT = np.array([0, 1, 2, 0, 1])  # (0, 1) occurs twice at distance 1
 THE_CAT_SAT_THE_CAT_COUNTS = np.array([[0, 2.5, 1.5], [2.5, 0, 1.5], [1.5, 1.5, 0]])
 
@@ -78,8 +79,8 @@ def counts_without_add_at(word_ids, vocab_size, window):
 # --- adagrad_steps ---
 
 VALUE = np.array([1.0, -2.0, 0.5])
-STEPS = np.array([[0.6, -3.0, 0.02], [-1.2, -4.0, 0.01], [0.8, 1.5, 0.03]])
-AFTER_STEPS = np.array([0.977131032, -1.854906842, 0.494002748])
+STEPS = np.array([[0.6, -3.0, 0.02], [-1.2, -4.0, 0.01], [0.8, 1.5, 0.03], [0.0, 2.0, -0.05]])
+AFTER_STEPS = np.array([0.977131032, -1.890124885, 0.498993033])
 OTHER_VALUE = np.array([0.15, -1.2, 0.4])
 ONE_STEP = np.array([[2.0, -0.5, 4.0]])
 AFTER_ONE_STEP = np.array([0.105278640, -1.177639320, 0.351492875])
@@ -187,18 +188,18 @@ def _pmi(counts):
 
 def one_table_inputs(rng):
     rows, columns = np.array(
-        [[2, 5, 2, 0, 3, 2, 4], [5, 2, 2, 6, 3, 0, 1]]
+        [[2, 5, 2, 0, 3, 2, 4, 3], [5, 2, 2, 6, 3, 0, 1, 5]]
     )  # with cells of a word with itself
     return rng.standard_normal((7, 3)), rng.standard_normal(7), rows, columns
 
 
 def huber_inputs(rng):
-    rows, columns = np.array([[2, 5, 2, 0, 3, 2, 6], [5, 1, 2, 6, 2, 0, 1]])
+    rows, columns = np.array([[2, 5, 2, 0, 3, 2, 6, 4], [5, 1, 2, 6, 2, 0, 1, 4]])
     vectors, biases = rng.standard_normal((2, 7, 3)), rng.standard_normal((2, 7))
     return (*vectors, *biases, rows, columns)
 
 
-COUNTED = np.array([0.5, 12.0, 3.0, 40.0, 1.0, 7.0, 2.5])  # of the cells, two of them above x_max
+COUNTED = np.array([0.5, 12.0, 3.0, 40.0, 1.0, 7.0, 2.5, 0.8])  # of the cells, two of them above x_max
 ONE_TABLE = {"counts": COUNTED, "x_max": 10.0}
 HUBER = {"counts": COUNTED, "x_max": 10.0, "kappa": 0.8}
 
@@ -337,7 +338,7 @@ EXERCISES = [
         points=1,
         cases=[
             ((THE_CAT, 5, 2), THE_CAT_COUNTS),
-            ((VERY_VERY, 3, 3), VERY_VERY_COUNTS),
+            ((VERY_VERY, 5, 3), VERY_VERY_COUNTS),
             ((THE_CAT_SAT_THE_CAT, 3, 2), THE_CAT_SAT_THE_CAT_COUNTS),
             ((np.array([2]), 3, 4), np.zeros((3, 3))),
         ],
@@ -396,7 +397,11 @@ EXERCISES = [
         name="adagrad_steps",
         points=2,
         tolerance=1e-7,
-        cases=[((VALUE, STEPS, 0.1), AFTER_STEPS), ((OTHER_VALUE, ONE_STEP, 0.05), AFTER_ONE_STEP)],
+        cases=[
+            ((VALUE, STEPS, 0.1), AFTER_STEPS),
+            ((OTHER_VALUE, ONE_STEP, 0.05), AFTER_ONE_STEP),
+            ((VALUE, np.zeros((2, 3)), 0.1), VALUE),
+        ],
         mistakes=[
             Mistake(
                 adagrad_from_zero,
@@ -501,7 +506,7 @@ EXERCISES = [
         points=(1, 2),
         inputs=one_table_inputs,
         shape=(),
-        values=[18.0434],
+        values=[18.2446],
         constants=ONE_TABLE,
         mistakes=[
             Mistake(one_table_one_bias, "The bias of the column's word is missing: b_i + b_j."),
@@ -537,7 +542,7 @@ EXERCISES = [
         points=(1, 3),
         inputs=huber_inputs,
         shape=(),
-        values=[2.14875],
+        values=[2.17497],
         constants=HUBER,
         mistakes=[
             Mistake(

@@ -14,6 +14,14 @@ def row_softmax_inputs(rng):
     return (2 * rng.standard_normal((2, 3, 5)),)
 
 
+ROWS_APART = (
+    (np.array([[1000.0, 999, 1001], [-1000, -1001, -999]]),),
+    {},
+    np.array([[0.244728, 0.0900306, 0.665241], [0.244728, 0.0900306, 0.665241]]),
+    "exp(1000) is infinite, and exp(-1000) is 0: subtract from each row its own largest score before exp.",
+)
+
+
 def softmax_over_queries(scores):
     return softmax(scores.swapaxes(-1, -2)).swapaxes(-1, -2)
 
@@ -126,8 +134,8 @@ def _summed(query, states, query_weight, state_weight):
 
 
 def relative_bias_inputs(rng):
-    query, key, value = (rng.standard_normal((2, 3, 6, 7)) for _ in range(3))
-    return query, key, value, rng.standard_normal((3, 5))
+    query, key, value = (rng.standard_normal((2, 4, 6, 5)) for _ in range(3))
+    return query, key, value, rng.standard_normal((4, 7))
 
 
 def bias_the_wrong_way(query, key, value, table, max_distance):
@@ -179,7 +187,8 @@ EXERCISES = [
         points=(1, 1),
         inputs=row_softmax_inputs,
         shape=(2, 3, 5),
-        values=[0.177872, 0.106207, 0.497924, 0.170614, 0.047383, 0.0911776],
+        values=[0.177872, 0.0911776, 0.514386, 0.0465082, 0.0823514, 0.438191],
+        edges=[ROWS_APART],
         mistakes=[
             Mistake(
                 softmax_over_queries,
@@ -264,7 +273,7 @@ EXERCISES = [
         points=(1, 3),
         inputs=additive_attention_inputs,
         shape=(2, 3, 6),
-        values=[-0.687086, -0.12894, 0.59752, 1.28286, -0.936934, 1.30188],
+        values=[-0.687086, -0.122512, 0.602146, 0.637469, -1.00684, -0.622989],
         mistakes=[
             Mistake(
                 additive_over_queries,
@@ -293,9 +302,9 @@ EXERCISES = [
         name="relative_bias",
         points=(1, 3),
         inputs=relative_bias_inputs,
-        constants={"max_distance": 2},
-        shape=(2, 3, 6, 7),
-        values=[-0.092386, 0.0959726, 0.0737973, 0.836312, -0.226664, 0.995358],
+        constants={"max_distance": 3},
+        shape=(2, 4, 6, 5),
+        values=[-0.983325, 1.24172, 0.900222, 0.22996, 0.409919, 0.718454],
         mistakes=[
             Mistake(bias_the_wrong_way, "The distance is j - i (key minus query), not i - j."),
             Mistake(

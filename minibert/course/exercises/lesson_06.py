@@ -141,7 +141,7 @@ def sum_for_product(x, gate, up, down):
 
 
 def pre_norm_inputs(rng):
-    return (2 * rng.standard_normal((B, T, H)) + 0.5,)
+    return (2 * rng.standard_normal((4, 5, H)) + 0.5,)  # not A heads of size D = 3
 
 
 def filled_sublayers():
@@ -208,7 +208,7 @@ EXERCISES = [
         points=(1, 1),
         inputs=scaled_residual_inputs,
         shape=(B, T, H),
-        values=[0.0439547, -0.115081, 1.08352, 0.260989, 0.0808986],
+        values=[0.0439547, 0.851367, -1.91004, 2.67752, 0.0814424, 0.87182],
         mistakes=[
             Mistake(without_skip, "This is the branch alone: x itself is to be added."),
             Mistake(
@@ -224,7 +224,7 @@ EXERCISES = [
         points=(1, 1),
         inputs=tanh_gelu_inputs,
         shape=(B, T, H),
-        values=[0.150692, -0.104578, 1.15237, 0.122331, -0.152316],
+        values=[0.150692, 1.83905, -0.0153972, 2.72482, -0.164883, 0.541089],
         mistakes=[
             Mistake(
                 exact_gelu,
@@ -248,7 +248,7 @@ EXERCISES = [
         inputs=rms_norm_inputs,
         constants={"eps": 0.01},
         shape=(B, T, H),
-        values=[-0.578876, -0.0674697, 1.26504, 1.27821, 0.0635445, 1.84562],
+        values=[-0.578876, -0.182404, -0.70605, 2.46949, -0.0735734, 1.8802],
         mistakes=[
             Mistake(layer_norm, "This is LayerNorm: RMSNorm does not subtract the mean."),
             Mistake(
@@ -284,7 +284,7 @@ EXERCISES = [
         points=(1, 2),
         inputs=swiglu_inputs,
         shape=(B, T, H),
-        values=[-0.682659, -0.0970649, 0.633104, 0.529777, -0.48673],
+        values=[-0.682659, -8.48584, -4.5566, -2.06701, -3.34238, 1.57411],
         mistakes=[
             Mistake(plain_glu, "This is GLU, with the sigmoid alone. silu(z) is z times sigmoid(z)."),
             Mistake(gate_on_up, "silu is applied to x @ up; it belongs to x @ gate."),
@@ -302,8 +302,8 @@ EXERCISES = [
         name="pre_norm_block",
         points=(1, 3),
         inputs=pre_norm_inputs,
-        shape=(B, T, H),
-        values=[-0.0873522, -0.534676, 2.32567, 0.191544, -2.6611, 1.09489],
+        shape=(4, 5, H),
+        values=[-0.055137, 0.490275, 4.46024, 1.64177, 1.24674, 2.76787],
         mistakes=[
             Mistake(
                 post_norm_block,

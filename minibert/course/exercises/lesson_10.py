@@ -9,13 +9,14 @@ from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 
 def _embedding_arguments():
     rng = np.random.default_rng(10)
-    ids, types = np.array([[2, 4, 4], [3, 0, 2]]), np.array([[0, 0, 1], [0, 1, 1]])
-    return ids, types, rng.standard_normal((6, 5)), rng.standard_normal((4, 5)), rng.standard_normal((2, 5))
+    ids = np.array([[2, 4, 4, 1], [3, 0, 2, 6], [5, 5, 5, 0]])
+    types = np.array([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1]])
+    return ids, types, rng.standard_normal((7, 5)), rng.standard_normal((6, 5)), rng.standard_normal((2, 5))
 
 
 def _one_sequence():
     ids, types, token_table, position_table, segment_table = _embedding_arguments()
-    return ids[:1, :2], types[:1, :2], token_table, position_table, segment_table
+    return ids[:1, :3], types[:1, :3], token_table, position_table, segment_table
 
 
 def _summed(ids, types, token_table, position_table, segment_table):
@@ -152,7 +153,7 @@ def _over_the_batch(attention_mask):
 
 def _embedding_inputs(rng):
     ids = np.array([[4, 1, 4], [6, 4, 0]])
-    return ids, rng.standard_normal((7, 2)), rng.standard_normal((2, 5))
+    return ids, rng.standard_normal((7, 4)), rng.standard_normal((4, 5))
 
 
 def _first_rows(ids, table, projection):
@@ -167,7 +168,8 @@ def _scaled(ids, table, projection):
 
 
 def _mean_inputs(rng):
-    return rng.standard_normal((3, 4, 2)), np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 0]])
+    mask = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 0], [1, 0, 0, 0, 0, 0]])
+    return rng.standard_normal((3, 6, 2)), mask
 
 
 def _mean_of_all(x, attention_mask):
@@ -216,7 +218,7 @@ EXERCISES = [
         points=2,
         cases=[
             ((20, 8, 16, 3, 17), 2326),
-            ((4000, 128, 512, 2, 128), 962978),
+            ((4000, 128, 512, 2, 130), 963234),
             ((30522, 768, 3072, 12, 512), 110106428),
         ],
         mistakes=[
@@ -247,8 +249,8 @@ EXERCISES = [
         cases=[
             ((np.array([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]]),), np.array([[0, 0, 0, 1, 2], [0, 1, 2, 3, 4]])),
             (
-                (np.array([[1, 1, 0, 0], [0, 0, 0, 1], [0, 1, 1, 0]]),),
-                np.array([[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0]]),
+                (np.array([[1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]),),
+                np.array([[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]),
             ),
         ],
         mistakes=[
@@ -273,7 +275,7 @@ EXERCISES = [
         points=(1, 3),
         inputs=_embedding_inputs,
         shape=(2, 3, 5),
-        values=[-0.442427, 0.677973, -1.34614, 1.06434, -0.734487, -0.688550],
+        values=[1.21529, 2.20303, 0.702701, 0.346714, 2.46384, 1.06466],
         mistakes=[
             Mistake(_first_rows, "Look up the rows that ids names."),
             Mistake(_scaled, "There is no factor: the row times the projection."),
@@ -286,7 +288,7 @@ EXERCISES = [
         points=(1, 2),
         inputs=_mean_inputs,
         shape=(3, 2),
-        values=[0.383621, 0.320368, -0.663505, -0.612048, -0.0870544, 0.697559],
+        values=[0.034579, 0.00956263, -0.376769, 0.340102, 0.90347, 0.0940123],
         mistakes=[
             Mistake(_mean_of_all, "The padding is averaged in."),
             Mistake(_divided_by_T, "Divide by the number of real tokens of each row, and not by T."),

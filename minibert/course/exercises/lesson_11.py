@@ -43,7 +43,7 @@ def _output_case(predicted, seed):
     rng = np.random.default_rng(seed)
     return (
         rng.integers(-9, 10, (len(predicted), 2)).astype(float),
-        np.array(predicted),
+        np.array(predicted, int),
         rng.integers(-9, 10, (3, 2)).astype(float),
         4,
     )
@@ -133,9 +133,9 @@ def _albert_inputs(rng):
     return (
         ids,
         predicted,
-        rng.standard_normal((7, 2)),
-        rng.standard_normal((2, 5)),
-        rng.standard_normal((5, 2)),
+        rng.standard_normal((7, 5)),
+        rng.standard_normal((5, 6)),
+        rng.standard_normal((6, 5)),
     )
 
 
@@ -210,8 +210,8 @@ def _uncertainty_inputs(rng):
     return (
         2 * rng.standard_normal((3, 7)),
         np.array([4, 0, 4]),
-        2 * rng.standard_normal((2, 2)),
-        np.array([1, 0]),
+        2 * rng.standard_normal((4, 2)),
+        np.array([1, 0, 0, 1]),
         np.array([0.4, -0.7]),
     )
 
@@ -272,7 +272,7 @@ EXERCISES = [
         name="rebuilt_pooler",
         points=(1, 1),
         inputs=_pooler_inputs,
-        values=[-0.383992, 0.810967, 0.707193, -0.414463, 0.0825372, 0.659149],
+        values=[-0.383992, 0.810967, -0.414463, 0.659149, 0.557963, -0.850671],
         mistakes=[
             Mistake(
                 _pooler_of_the_mean,
@@ -293,7 +293,7 @@ EXERCISES = [
         points=1,
         cases=[
             (arguments, _both_heads(*arguments))
-            for arguments in (_output_case([2, 5, 7, 11], 1), _output_case([3, 4, 10], 2))
+            for arguments in (_output_case([2, 4, 5, 7, 11], 1), _output_case([8], 2), _output_case([], 3))
         ],
         mistakes=[
             Mistake(
@@ -341,24 +341,7 @@ EXERCISES = [
         points=(1, 3),
         inputs=_albert_inputs,
         shape=(4, 7),
-        values=[
-            0.0293423,
-            -0.844942,
-            0.132263,
-            -2.65819,
-            2.39893,
-            0.63896,
-            2.86036,
-            0.0627705,
-            -0.594396,
-            -0.0309257,
-            -2.07234,
-            2.00491,
-            0.409925,
-            1.96749,
-            0.0293423,
-            -0.844942,
-        ],
+        values=[0.723302, -4.99096, -1.05009, -0.141175, 6.59076, -0.326868, -7.9571, 1.8166],
         mistakes=[
             Mistake(_albert_without_tanh, "The tanh that represents the encoder is missing."),
             Mistake(
@@ -383,9 +366,9 @@ EXERCISES = [
         name="shared_stack",
         points=(1, 1),
         inputs=_stack_inputs,
-        constants={"num_layers": 3},
+        constants={"num_layers": 4},
         shape=(2, 3, 5),
-        values=[-1.07023, 2.22626, 2.88448, -0.538849, 0.490371, 0.22552],
+        values=[-1.54039, 0.75562, -3.63982, 0.795588, 2.81851, -3.62109],
         mistakes=[
             Mistake(
                 _stack_of_one,
@@ -411,7 +394,7 @@ EXERCISES = [
         points=(1, 2),
         inputs=_uncertainty_inputs,
         shape=(),
-        values=[6.741],
+        values=[4.24102],
         mistakes=[
             Mistake(_uncertainty_summed, "Each loss is a mean over its rows, not a sum."),
             Mistake(_uncertainty_plain, "That is the plain sum of the two losses, without the weights."),

@@ -44,15 +44,13 @@ def zero_in_the_last_step(step, num_steps, num_warmup_steps, peak):
 
 # --- adamw_step ---
 
-VALUE = np.array([[1.0, -2.0], [0.5, 3.0]])
-GRAD = np.array([[0.2, -0.4], [1.0, 0.1]])
-FIRST, SECOND = np.array([[0.1, 0.3], [-0.2, 0.0]]), np.array([[0.04, 0.09], [0.25, 0.01]])
-AFTER_THREE = (
-    np.array([[0.9276184, -2.0339014], [0.4875829, 2.9497206]]),
-    np.array([[0.12, 0.16], [0.04, 0.02]]),
-    np.array([[0.04, 0.097], [0.325, 0.01]]),
-)
-AFTER_ONE = (np.array([0.9, -1.9]), np.array([0.05, -0.2]), np.array([0.025, 0.4]))
+VALUE = np.array([[1.0, -2.0, 0.7], [0.5, 3.0, -0.6]])
+GRAD = np.array([[0.2, -0.4, 0.0], [1.0, 0.1, 0.0]])
+FIRST = np.array([[0.1, 0.3, 0.2], [-0.2, 0.0, 0.0]])
+SECOND = np.array([[0.04, 0.09, 0.05], [0.25, 0.01, 0.0]])
+THIRD_STEP = (VALUE, GRAD, FIRST, SECOND, 3, 0.1, 0.8, 0.9, 0.01, 0.1)
+BIAS, BIAS_GRAD = np.array([1.0, -2.0, 3.0]), np.array([0.5, -2.0, 0.1])
+FIRST_STEP = (BIAS, BIAS_GRAD, np.zeros(3), np.zeros(3), 1, 0.1, 0.9, 0.95, 0.0, 0.1)
 
 
 def _adamw(
@@ -88,6 +86,9 @@ def _adamw(
     decay = 0 if coupled else (lr if decay_rate is None else decay_rate) * weight_decay * value
     new_value = value + sign * lr * update - decay
     return new_value, *((first_hat, second_hat) if returns_corrected else (new_first, new_second))
+
+
+AFTER_THREE, AFTER_ONE = _adamw(*THIRD_STEP), _adamw(*FIRST_STEP)
 
 
 def adam_without_correction(*arguments):
@@ -137,11 +138,12 @@ def adam_that_keeps_the_corrected(*arguments):
 # --- clip_global_norm ---
 
 GRADIENTS = [
-    np.array([[1.0, 2.0], [-2.0, 0.0]]),
-    np.array([0.0, -4.0]),
+    np.array([[1.0, 2.0, -2.0, 0.0], [0.0, 0.0, 0.0, 0.0]]),
+    np.array([0.0, -4.0, 0.0, 0.0, 0.0]),
     np.array([12.0]),
 ]  # norms 3, 4, 12: together 13
-SMALL = [np.array([0.3, 0.4]), np.array([[-1.2]])]  # together 1.3
+SMALL = [np.array([0.3, 0.4, 0.0]), np.array([[-1.2]])]  # together 1.3
+ZERO = [np.zeros((2, 4)), np.zeros(5), np.zeros(1)]  # as when a batch has no label
 
 
 def clip_each(gradients, max_norm):
@@ -243,15 +245,49 @@ BASELINE_MISTAKES = [
 
 # --- micro_batches ---
 
-WEIGHT = np.array([[0.5, -1.0, 0.0], [1.0, 0.5, -0.5]])  # (H, V) = (2, 3)
-THREE_PARTS = [
-    (np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0], [2.0, -1.0]]), np.array([2, 0, IGNORE_INDEX, 1])),
-    (np.array([[0.5, 0.5], [-1.0, 1.0]]), np.array([IGNORE_INDEX, 1])),
-    (np.array([[1.0, 2.0], [0.0, 1.0], [3.0, 0.0]]), np.array([0, 2, IGNORE_INDEX])),
-]
-WITH_AN_EMPTY_PART = [THREE_PARTS[0], (np.array([[4.0, 4.0]]), np.array([IGNORE_INDEX]))]
-OF_THREE = (1.2626484, np.array([[0.1555429, -0.2348955, 0.0793525], [-0.0610068, 0.2722119, -0.2112051]]))
-OF_TWO = (1.6525799, np.array([[0.4263113, -0.6059769, 0.1796656], [-0.3184744, 0.4963113, -0.1778369]]))
+
+class Parts:
+    """Micro-batches that come one after the other in the same memory, as from a loader of a large file."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def __iter__(self):
+        size = max(len(labels) for _, labels in self.parts)
+        memory, label_memory = np.zeros((size, self.parts[0][0].shape[1])), np.zeros(size, int)
+        for x, labels in self.parts:
+            memory[: len(x)], label_memory[: len(x)] = x, labels
+            yield memory[: len(x)], label_memory[: len(x)]
+        memory[:], label_memory[:] = 0, 0
+
+    def __repr__(self):
+        return f"parts of {', '.join(str(len(labels)) for _, labels in self.parts)} rows, in one memory"
+
+
+def _parts(num_rows, num_predicted, seed):
+    """One micro-batch for each number of rows; the first rows of each have no label."""
+    rng = np.random.default_rng(seed)
+    parts = [(rng.integers(-2, 3, (size, 4)) / 2, rng.integers(0, 3, size)) for size in num_rows]
+    for (_, labels), count in zip(parts, num_predicted):
+        labels[: len(labels) - count] = IGNORE_INDEX
+    return Parts(parts)
+
+
+WEIGHT = np.array([[0.5, -1.0, 0.0], [1.0, 0.5, -0.5], [0.0, 1.5, -1.0], [-0.5, 0.0, 2.0]])  # (H, V) = (4, 3)
+TWO_PARTS = _parts((6, 7), (5, 1), 0)
+WITH_EMPTY_PARTS = _parts((8, 0, 1, 6, 7), (2, 0, 0, 6, 3), 1)
+
+
+def of_the_whole(batches, weight):
+    parts = [_part(*batch, weight) for batch in batches]
+    return tuple(sum(part[k] for part in parts) / sum(part[2] for part in parts) for k in (0, 1))
+
+
+def all_parts_kept(batches, weight):
+    """As a concatenation of list(batches) sees it: every part holds what was written last."""
+    xs, labels = zip(*batches)
+    loss, d_weight, count = _part(np.concatenate(xs), np.concatenate(labels), weight)
+    return loss / count, d_weight / count
 
 
 def mean_of_means(batches, weight):
@@ -310,8 +346,16 @@ def _part(x, labels, weight):
 
 
 def z_loss_inputs(rng):
-    labels = np.array([[3, IGNORE_INDEX, 0], [IGNORE_INDEX, 4, IGNORE_INDEX]])
-    return 2 * rng.standard_normal((2, 3, 5)), labels
+    labels = np.array([[3, IGNORE_INDEX, 0, IGNORE_INDEX], [IGNORE_INDEX, 4, IGNORE_INDEX, IGNORE_INDEX]])
+    return 2 * rng.standard_normal((2, 4, 5)), labels
+
+
+LARGE = (
+    (np.array([[[1000.0, 998, 997], [3, 2, 1]]]), np.array([[0, IGNORE_INDEX]])),  # logits (1, 2, 3)
+    {"z_weight": 0.1},
+    np.float64(0.1698461 + 0.1 * 1000.1698461**2),
+    "exp(1000) is infinite: subtract the largest logit of each token, and add it to the logarithm again.",
+)
 
 
 def z_loss_forgotten(logits, labels, z_weight):
@@ -411,22 +455,8 @@ EXERCISES = [
         points=2,
         tolerance=1e-5,
         cases=[
-            ((VALUE, GRAD, FIRST, SECOND, 3, 0.1, 0.8, 0.9, 0.01, 0.1), AFTER_THREE),
-            (
-                (
-                    np.array([1.0, -2.0]),
-                    np.array([0.5, -2.0]),
-                    np.zeros(2),
-                    np.zeros(2),
-                    1,
-                    0.1,
-                    0.9,
-                    0.9,
-                    0.0,
-                    0.1,
-                ),
-                AFTER_ONE,
-            ),
+            (THIRD_STEP, AFTER_THREE),
+            (FIRST_STEP, AFTER_ONE),
         ],
         mistakes=[
             Mistake(adam_without_correction, "The bias correction is missing: divide by 1 - beta**step."),
@@ -463,7 +493,12 @@ EXERCISES = [
     Function(
         name="clip_global_norm",
         points=2,
-        cases=[((GRADIENTS, 2.0), [grad * 2 / 13 for grad in GRADIENTS]), ((SMALL, 2.0), SMALL)],
+        tolerance=1e-6,  # PyTorch divides by the norm plus 1e-6
+        cases=[
+            ((GRADIENTS, 2.0), [grad * 2 / 13 for grad in GRADIENTS]),
+            ((SMALL, 2.0), SMALL),
+            ((ZERO, 2.0), ZERO),
+        ],
         mistakes=[
             Mistake(
                 clip_each,
@@ -502,8 +537,15 @@ EXERCISES = [
         name="micro_batches",
         points=3,
         tolerance=1e-5,
-        cases=[((THREE_PARTS, WEIGHT), OF_THREE), ((WITH_AN_EMPTY_PART, WEIGHT), OF_TWO)],
+        cases=[
+            ((batches, WEIGHT), of_the_whole(batches, WEIGHT)) for batches in (TWO_PARTS, WITH_EMPTY_PARTS)
+        ],
         mistakes=[
+            Mistake(
+                all_parts_kept,
+                "You keep all parts, but each new one overwrites the memory of the last: use a part when it "
+                "comes.",
+            ),
             Mistake(
                 mean_of_means,
                 "This is the mean of the parts' means: a token in a part with few predicted tokens counts "
@@ -543,7 +585,8 @@ EXERCISES = [
         inputs=z_loss_inputs,
         constants={"z_weight": 0.1},
         shape=(),
-        values=[2.208736],
+        values=[1.73159],
+        edges=[LARGE],
         mistakes=[
             Mistake(z_loss_forgotten, "This is the cross-entropy; the term with Z is missing."),
             Mistake(z_loss_not_squared, "log Z is not squared."),

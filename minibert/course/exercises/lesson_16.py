@@ -24,10 +24,10 @@ def safetensors_file(*tensors):
     return struct.pack("<Q", len(text)) + text + numbers
 
 
-PI = np.array([1.0, -2.5, 3.140625])  # exact in bfloat16, too
+PI = np.array([1.0, -2.5, 3.140625, 0.0, -0.0078125])  # exact in bfloat16, too
 GRID = np.array([[0.5, 1.25, -3.0], [7.0, 0.1, 2.0]], np.float32)
 FILE = safetensors_file(
-    ("b", "BF16", [3], (PI.astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()),
+    ("b", "BF16", [5], (PI.astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()),
     ("w", "F32", [2, 3], GRID.astype("<f4").tobytes()),
 )
 
@@ -243,7 +243,7 @@ MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]])
 
 
 def sentence_vector_inputs(rng):
-    return rng.standard_normal((3, 5, 4)), MASK
+    return rng.standard_normal((3, 5, 6)), MASK
 
 
 def _mean(states, attention_mask):
@@ -496,8 +496,8 @@ EXERCISES = [
         name="sentence_vector",
         points=(1, 2),
         inputs=sentence_vector_inputs,
-        shape=(3, 4),
-        values=[-0.878851, -0.34665, 0.107429, 0.309698, 0.345078, 0.650349],
+        shape=(3, 6),
+        values=[0.0977241, -0.337088, -0.480286, -0.301551, 0.22027, 0.0386025],
         mistakes=[
             Mistake(mean_without_unit, "The mean is right: divide it by its length."),
             Mistake(padding_counted, "The padding is averaged in: only tokens whose mask is 1 count."),

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.course.exercises import references
-from minibert.course.exercises.kinds import FORWARD_TOLERANCE, Choices, Function, Gradients, differs
+from minibert.course.exercises.kinds import FORWARD_TOLERANCE, Choices, Function, Gradients, differs, sampled
 
 ATTEMPTS = 100
 
@@ -94,7 +94,7 @@ def _own_gradients(exercise, reference, student):
         drawn = exercise._replace(seed=_seed(exercise, student, attempt))
         inputs, constants = drawn.arguments()
         y = np.asarray(reference.function(*copy.deepcopy(inputs), **copy.deepcopy(constants)))
-        values = y.ravel()[: len(exercise.values)]
+        values = sampled(y, len(exercise.values))
         wrong = (mistake.function(*inputs, **constants) for mistake in exercise.mistakes)
         if all(differs(found, y, values, 10 * FORWARD_TOLERANCE) for found in wrong):
             return drawn._replace(values=values.tolist())

@@ -83,17 +83,18 @@ def label_smoothing_back(d_loss, cache):
 def soft_pooling_loops(x, sharpness):
     y = np.zeros((len(x), x.shape[2]))
     for b, h in np.ndindex(y.shape):
-        y[b, h] = np.log(np.mean(np.exp(sharpness[h] * x[b, :, h]))) / sharpness[h]
+        scaled = sharpness[h] * x[b, :, h]
+        y[b, h] = (np.log(np.mean(np.exp(scaled - np.max(scaled)))) + np.max(scaled)) / sharpness[h]
     return y, (x, sharpness)
 
 
 def soft_pooling_running(x, sharpness):
     y = np.zeros((len(x), x.shape[2]))
     for b, h in np.ndindex(y.shape):
-        total = 0.0
+        total, largest = 0.0, float(np.max(x[b, :, h]))
         for t in range(x.shape[1]):
-            total += math.exp(float(sharpness[h]) * float(x[b, t, h]))
-        y[b, h] = math.log(total / x.shape[1]) / float(sharpness[h])
+            total += math.exp(float(sharpness[h]) * (float(x[b, t, h]) - largest))
+        y[b, h] = math.log(total / x.shape[1]) / float(sharpness[h]) + largest
     return y, (x, sharpness)
 
 
@@ -306,17 +307,17 @@ def row_softmax_loops(scores):
 def row_softmax_running(scores):
     probs = np.zeros(scores.shape)
     for place in np.ndindex(scores.shape[:-1]):
-        total = 0.0
+        total, largest = 0.0, max(float(entry) for entry in scores[place])
         for entry in scores[place]:
-            total += math.exp(float(entry))
+            total += math.exp(float(entry) - largest)
         for k, entry in enumerate(scores[place]):
-            probs[place][k] = math.exp(float(entry)) / total
+            probs[place][k] = math.exp(float(entry) - largest) / total
     return probs, probs
 
 
 def row_softmax_abs(scores):
     """exp is positive, so that the sum of its sizes is its sum."""
-    exponentials = np.exp(scores)
+    exponentials = np.exp(scores - np.max(scores, axis=-1, keepdims=True))
     probs = exponentials / np.linalg.norm(exponentials, ord=1, axis=-1, keepdims=True)
     return probs, probs
 
@@ -715,14 +716,16 @@ def z_loss_loops(logits, labels, z_weight):
     losses = np.zeros(labels.shape)
     for place in np.ndindex(labels.shape):
         if labels[place] >= 0:
-            log_z = np.log(np.sum(np.exp(logits[place])))
+            largest = np.max(logits[place])
+            log_z = largest + np.log(np.sum(np.exp(logits[place] - largest)))
             losses[place] = log_z - logits[place][labels[place]] + z_weight * log_z**2
     return losses.sum() / (labels >= 0).sum(), (logits, labels, z_weight)
 
 
 def z_loss_abs(logits, labels, z_weight):
     counted = labels >= 0
-    log_z = np.log(np.exp(logits[counted]).sum(axis=-1))
+    largest = logits[counted].max(axis=-1)
+    log_z = largest + np.log(np.exp(logits[counted] - largest[:, np.newaxis]).sum(axis=-1))
     right = logits[counted][np.arange(counted.sum()), labels[counted]]
     loss = np.mean(log_z - right) + z_weight * np.linalg.norm(log_z) ** 2 / counted.sum()
     return loss, (logits, labels, z_weight)
@@ -732,7 +735,8 @@ def z_loss_running(logits, labels, z_weight):
     loss, count = 0.0, 0
     for place in np.ndindex(labels.shape):
         if labels[place] >= 0:
-            log_z = math.log(sum(math.exp(entry) for entry in logits[place]))
+            largest = float(max(logits[place]))
+            log_z = largest + math.log(sum(math.exp(entry - largest) for entry in logits[place]))
             loss += float(log_z - logits[place][labels[place]]) + z_weight * log_z**2
             count += 1
     return loss / count, (logits, labels, z_weight)

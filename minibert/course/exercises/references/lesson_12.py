@@ -68,8 +68,8 @@ def draw_baselines(rng):
 
 
 def micro_batches(batches, weight):
-    x = np.concatenate([x for x, _ in batches])
-    labels = np.concatenate([labels for _, labels in batches])
+    copies = [(x.copy(), labels.copy()) for x, labels in batches]  # the parts share one memory
+    x, labels = (np.concatenate(arrays) for arrays in zip(*copies))
     counted = labels != IGNORE_INDEX
     logits = x[counted] @ weight
     probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

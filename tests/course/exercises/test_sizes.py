@@ -1,0 +1,131 @@
+"""All sizes in the data of an exercise differ, so that no answer with a wrong axis or count fits by chance.
+
+AXES names the axes of each argument, as the lesson's text does. A letter has one length in all arguments, and
+two letters never have the same. Lengths 0 and 1 are edges and may occur twice.
+"""
+
+import re
+
+import numpy as np
+import pytest
+from course.exercises.solutions import FOLDER as SOLUTIONS
+
+from minibert.course import exercises
+from minibert.course.exercises.kinds import Function, Gradients
+
+# "B T H": the axes of an array. "=L": an integer that is a size. "[K]": the length of a list. "": no size.
+AXES = {
+    "scatter_add": ("B T", "B T H", "=V"),
+    "fan_out": ("B T H", "H H"),
+    "label_smoothing": ("N C", "N", ""),
+    "soft_pooling": ("B T H", "H"),
+    "window_pairs": ("[T]", "=W"),
+    "cbow": ("V D", "V D", "C", "", "K"),
+    "margin_ranking": ("V D", "V D", "", "", "K", ""),
+    "positional_skip_gram": ("V D", "V D", "P D", "B", "B", "B", "B K"),
+    "distance_counts": ("T", "=V", "=W"),
+    "adagrad_steps": ("D", "S D", ""),
+    "shifted_ppmi": ("V C", "=K"),
+    "one_table": ("V D", "V", "K", "K", "K", ""),
+    "huber_glove": ("V D", "V D", "V", "V", "K", "K", "K", "", ""),
+    "row_softmax": ("B Q K",),
+    "one_head": ("Q D", "K D", "K W", "Q K"),
+    "additive_attention": ("B Q E", "B K H", "E U", "H U", "U"),
+    "relative_bias": ("B A T D", "B A T D", "B A T D", "A P", "=R"),
+    "scaled_residual": ("B T H", "H"),
+    "tanh_gelu": ("B T H",),
+    "rms_norm": ("B T H", "H", ""),
+    "swiglu": ("B T H", "H F", "H F", "F H"),
+    "pre_norm_block": ("B T H",),
+    "longest_match": ("[T]", "[V]"),
+    "merge_step": ("[N]",),
+    "not_next_share": ("[N]", "=S", ""),
+    "span_mask": ("T", "T", "[S]", "=M", "T", ""),
+    "weighted_mlm_loss": ("B T V", "B T", "V"),
+    "embedding_sum": ("B T", "B T", "V H", "P H", "G H"),
+    "bert_parameters": ("=V", "=H", "=F", "=L", "=P"),
+    "left_padded_positions": ("B T",),
+    "factorised_embedding": ("B T", "V E", "E H"),
+    "masked_mean": ("B T H", "B T"),
+    "rebuilt_pooler": ("B T H", "H H", "H"),
+    "encoder_output_gradient": ("M H", "M", "B H", "=T"),
+    "albert_tied_decoder": ("B T", "M", "V E", "E H", "H E"),
+    "shared_stack": ("B T H", "H H", "H", "=L"),
+    "uncertainty_weights": ("M V", "M", "B G", "B", "G"),
+    "warmup_decay": ("", "=S", "=W", ""),
+    "adamw_step": ("P Q", "P Q", "P Q", "P Q", "", "", "", "", "", ""),
+    "clip_global_norm": ("[K]", ""),
+    "micro_batches": ("[K]", "H V"),
+    "z_loss": ("B T V", "B T", ""),
+    "int8_rows": ("P Q",),
+    "sentence_vector": ("B T H", "B T"),
+    "ranking_loss": ("B H", "B H", ""),
+}
+NO_SIZES = {"our_name", "tensor_from_bytes"}  # strings and bytes
+
+# sizes that no axis has: {letter: length}
+COUNTED = {
+    "relative_bias": lambda *inputs, max_distance: {"R": max_distance},
+    "pre_norm_block": lambda x: {"A": 2, "D": 3, "F": 7},  # as the notebook makes the block
+    "weighted_mlm_loss": lambda logits, labels, token_weights: {"M": (labels != -100).sum()},
+    "z_loss": lambda logits, labels, z_weight: {"M": (labels != -100).sum()},
+    "masked_mean": lambda x, mask: {f"tokens of {b}": row.sum() for b, row in enumerate(mask[1:])},
+    "sentence_vector": lambda x, mask: {f"tokens of {b}": row.sum() for b, row in enumerate(mask[1:])},
+    "clip_global_norm": lambda gradients, max_norm: {
+        f"axis {axis} of {k}": length
+        for k, grad in enumerate(gradients)
+        for axis, length in enumerate(grad.shape)
+    },
+    "micro_batches": lambda batches, weight: {
+        f"rows of {k}": len(labels) for k, (_, labels) in enumerate(batches.parts)
+    },
+}
+CHECKED = {
+    exercise.name: exercise
+    for lesson in exercises.lessons().values()
+    for exercise in lesson
+    if isinstance(exercise, (Function, Gradients)) and exercise.name not in NO_SIZES
+}
+
+
+def data(exercise):
+    """Every (arguments, constants) that an answer is given."""
+    if isinstance(exercise, Function):
+        return [(arguments, {}) for arguments, _ in exercise.cases]
+    return [exercise.arguments(), *((edge[0], edge[1]) for edge in exercise.edges)]
+
+
+def lengths(argument, axes):
+    """Pairs (letter, length) of one argument."""
+    if argument is None or not axes:
+        return []
+    if axes.startswith("="):
+        return [(axes[1:], argument)]
+    if axes.startswith("["):
+        return [(axes[1:-1], len(getattr(argument, "parts", argument)))]
+    return list(zip(axes.split(), np.shape(argument)))
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_all_sizes_of_an_exercise_differ(name):
+    for arguments, constants in data(CHECKED[name]):
+        values = [*arguments, *constants.values()]
+        pairs = [pair for value, axes in zip(values, AXES[name]) for pair in lengths(value, axes)]
+        pairs += COUNTED.get(name, lambda *inputs, **constants: {})(*arguments, **constants).items()
+        sizes = dict(pairs)
+        assert all(sizes[letter] == length for letter, length in pairs), f"{name}: wrong letters: {pairs}"
+        large = [length for length in sizes.values() if length > 1]
+        assert len(set(large)) == len(large), f"{name}: sizes that are equal, in {sizes}"
+
+
+def test_every_exercise_with_data_names_its_axes():
+    assert set(AXES) == set(CHECKED)
+
+
+@pytest.mark.parametrize("name", ["00_gradients", "10_bert_forward"])
+def test_the_sizes_that_a_text_states_differ(name):
+    """ "B = 3, T = 7" in the exercises that ask for shapes."""
+    text = (SOLUTIONS.parent / f"{name}.ipynb").read_text(encoding="utf-8").partition("## Exercises")[2]
+    (line,) = re.findall(r"B = \d+.*", text)
+    sizes = re.findall(r"\b[A-Z] = (\d+)", line)
+    assert len(sizes) >= 5 and len(set(sizes)) == len(sizes)
