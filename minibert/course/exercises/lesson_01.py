@@ -1,4 +1,4 @@
-"""Exercises of lesson 01, Word2Vec: pairs, rows that an update touches, CBOW, a ranking loss, positions."""
+"""Exercises of lesson 01, Word2Vec: pairs, touched rows, CBOW, a ranking loss, neighbours, noise words."""
 
 import numpy as np
 
@@ -139,60 +139,82 @@ def _margins(vectors, output_vectors, word, target, negatives, margin):
     return margin - output_vectors[target] @ hidden + output_vectors[negatives] @ hidden
 
 
-# --- positional_skip_gram ---
+# --- most_similar ---
+
+LENGTHS = np.array([1, 4, 2, 0.3, 3, 0.5, 6, 1, 2])[:, np.newaxis]
+VECTORS = LENGTHS * np.random.default_rng(5).standard_normal((9, 3))
 
 
-def positional_inputs(rng):
-    tables = rng.standard_normal((9, 5)), rng.standard_normal((9, 5)), rng.standard_normal((4, 5))
-    centres, contexts, positions = np.array(
-        [[2, 5, 2, 8, 2, 0, 5], [1, 2, 7, 1, 3, 2, 2], [0, 3, 1, 3, 3, 2, 0]]
-    )
-    negatives = np.array([[4, 6, 4], [1, 8, 3], [0, 1, 8], [6, 6, 6], [3, 5, 0], [8, 1, 4], [7, 3, 1]])
-    return (*tables, centres, contexts, positions, negatives)
+def nearest(vectors, positive, negative, top, scaled=True, rows_scaled=True, given=True, sign=-1, order=-1):
+    unit = vectors / np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    rows = unit if rows_scaled else vectors
+    direction = rows[positive].sum(axis=0) + sign * rows[negative].sum(axis=0)
+    cosines = (unit if scaled else vectors) @ direction
+    ranked = [word for word in np.argsort(order * cosines, kind="stable")]
+    return np.array([word for word in ranked if not given or word not in [*positive, *negative]][:top])
 
 
-def positional_for_targets_only(
-    vectors, context_vectors, position_vectors, centres, contexts, positions, negatives
-):
-    hidden = vectors[centres]
-    scores = (hidden * position_vectors[positions] * context_vectors[contexts]).sum(axis=-1)
-    return softplus(-scores).sum() + softplus(_noise_scores(hidden, context_vectors, negatives)).sum()
+def nearest_by_dot_product(vectors, positive, negative, top):
+    return nearest(vectors, positive, negative, top, scaled=False)
 
 
-def positional_left_out(vectors, context_vectors, position_vectors, centres, contexts, positions, negatives):
-    return _positional(vectors[centres], context_vectors, contexts, negatives)
+def nearest_to_unscaled_words(vectors, positive, negative, top):
+    return nearest(vectors, positive, negative, top, rows_scaled=False)
 
 
-def positional_added(vectors, context_vectors, position_vectors, centres, contexts, positions, negatives):
-    return _positional(vectors[centres] + position_vectors[positions], context_vectors, contexts, negatives)
+def nearest_with_the_given(vectors, positive, negative, top):
+    return nearest(vectors, positive, negative, top, given=False)
 
 
-def positional_averaged(vectors, context_vectors, position_vectors, centres, contexts, positions, negatives):
-    hidden = vectors[centres] * position_vectors[positions]
-    return _positional(hidden, context_vectors, contexts, negatives) / len(centres)
+def nearest_with_negative_added(vectors, positive, negative, top):
+    return nearest(vectors, positive, negative, top, sign=1)
 
 
-def positional_attracted_by_noise(
-    vectors, context_vectors, position_vectors, centres, contexts, positions, negatives
-):
-    hidden = vectors[centres] * position_vectors[positions]
-    scores = _noise_scores(hidden, context_vectors, np.column_stack([contexts, negatives]))
-    return softplus(-scores).sum()
+def nearest_without_negative(vectors, positive, negative, top):
+    return nearest(vectors, positive, negative, top, sign=0)
 
 
-def positional_with_tables_exchanged(
-    vectors, context_vectors, position_vectors, centres, contexts, positions, negatives
-):
-    return _positional(context_vectors[centres] * position_vectors[positions], vectors, contexts, negatives)
+def farthest(vectors, positive, negative, top):
+    return nearest(vectors, positive, negative, top, order=1)
 
 
-def _positional(hidden, context_vectors, contexts, negatives):
-    scores = (hidden * context_vectors[contexts]).sum(axis=-1)  # (B,)
-    return softplus(-scores).sum() + softplus(_noise_scores(hidden, context_vectors, negatives)).sum()
+def nearest_worst_first(vectors, positive, negative, top):
+    return nearest(vectors, positive, negative, top)[::-1]
 
 
-def _noise_scores(hidden, context_vectors, negatives):
-    return np.einsum("bd,bkd->bk", hidden, context_vectors[negatives])
+# --- noise_words ---
+
+NOISE_COUNTS = np.array([0, 50, 3, 0, 200, 12])
+NOISE_DRAWS = np.array([0.0, 0.2, 0.24, 0.27, 0.3, 0.5, 0.93, 0.9999])
+
+
+def drawn(counts, draws, power=0.75, side="right"):
+    weights = np.asarray(counts, float) ** power
+    return np.searchsorted(np.cumsum(weights / weights.sum()), draws, side=side)
+
+
+def drawn_by_counts(counts, draws):
+    return drawn(counts, draws, power=1)
+
+
+def drawn_by_roots(counts, draws):
+    return drawn(counts, draws, power=0.5)
+
+
+def drawn_alike(counts, draws):
+    return np.floor(draws * len(counts)).astype(int)
+
+
+def drawn_at_the_border(counts, draws):
+    return drawn(counts, draws, side="left")
+
+
+def drawn_one_further(counts, draws):
+    return drawn(counts, draws) + 1
+
+
+def drawn_power_of_the_probability_not_scaled(counts, draws):
+    return np.searchsorted(np.cumsum((counts / counts.sum()) ** 0.75), draws, side="right")
 
 
 EXERCISES = [
@@ -347,34 +369,61 @@ EXERCISES = [
             "u_negative_k)."
         ),
     ),
-    # Task: skip-gram where h = v_centre * p_position: a vector for each position in the window.
-    Gradients(
-        name="positional_skip_gram",
-        points=(1, 3),
-        inputs=positional_inputs,
-        shape=(),
-        values=[35.6001],
+    # Task: the words whose vectors point most in the direction of some words, away from others.
+    Function(
+        name="most_similar",
+        points=2,
+        cases=[
+            (arguments, nearest(*arguments))
+            for arguments in ((VECTORS, [0, 4], [2], 4), (VECTORS, [6], [], 2), (VECTORS, [1], [3, 5], 10))
+        ],
+        mistakes=[
+            Mistake(nearest_by_dot_product, "Long vectors win: divide by the length of each row, too."),
+            Mistake(
+                nearest_to_unscaled_words,
+                "The words that are given are added as they are: scale each to length 1 first.",
+            ),
+            Mistake(nearest_with_the_given, "The words that are given are no answer: leave them out."),
+            Mistake(nearest_with_negative_added, "The negative words are added; subtract them."),
+            Mistake(nearest_without_negative, "The negative words have no effect."),
+            Mistake(farthest, "These are the least similar: the largest cosine is the best."),
+            Mistake(nearest_worst_first, "The right words, but the best should be first."),
+        ],
+        hint=(
+            "Scale all rows to length 1; direction = sum of the positive rows - sum of the negative ones; "
+            "sort "
+            "rows @ direction, largest first; leave out what was given; take top."
+        ),
+    ),
+    # Task: the noise words that uniform draws from [0, 1) stand for, by count to the power 3/4.
+    Function(
+        name="noise_words",
+        points=2,
+        cases=[
+            ((NOISE_COUNTS, NOISE_DRAWS), drawn(NOISE_COUNTS, NOISE_DRAWS)),
+            ((NOISE_COUNTS[::-1][:5], NOISE_DRAWS[:4]), drawn(NOISE_COUNTS[::-1][:5], NOISE_DRAWS[:4])),
+        ],
         mistakes=[
             Mistake(
-                positional_for_targets_only,
-                "A noise word takes the position of the word that it replaces: its score needs that "
-                "position's vector, too.",
+                drawn_by_counts, "These probabilities are proportional to the counts: the power is missing."
             ),
-            Mistake(positional_left_out, "The position vectors are not used."),
-            Mistake(positional_added, "The position vector is added; it should multiply, entry by entry."),
-            Mistake(positional_averaged, "The loss is the sum over the pairs of the batch, not their mean."),
+            Mistake(drawn_by_roots, "The power is 3/4, not 1/2."),
+            Mistake(drawn_alike, "All words are equally likely here; a frequent one should come more often."),
             Mistake(
-                positional_attracted_by_noise,
-                "The noise words have the sign of the neighbour: theirs is -log sigmoid(-score).",
+                drawn_at_the_border,
+                "A draw of exactly 0 gives a word that never occurs: the cumulative probability must be "
+                "above it.",
             ),
+            Mistake(drawn_one_further, "Every word is one too far: ids begin at 0."),
             Mistake(
-                positional_with_tables_exchanged,
-                "The two tables are exchanged: centres are rows of vectors, neighbours and noise of "
-                "context_vectors.",
+                drawn_power_of_the_probability_not_scaled,
+                "After the power the probabilities no longer add up to 1: divide by their sum.",
             ),
         ],
         hint=(
-            "hidden = vectors[centres] * position_vectors[positions], (B, D); from there on it is skip-gram."
+            "weights = counts ** 0.75; cumulative = np.cumsum(weights / weights.sum()); for each draw the "
+            "first "
+            "place where cumulative > draw."
         ),
     ),
 ]

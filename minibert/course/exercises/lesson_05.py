@@ -1,4 +1,4 @@
-"""Exercises of lesson 05, attention: softmax, one head, permutations, additive scores, relative positions."""
+"""Exercises of lesson 05, attention: softmax, heads, permutations, additive scores, relative positions."""
 
 import math
 
@@ -88,6 +88,80 @@ def head_with_zero_scores(query, key, value, mask):
 
 def _masked(scores, mask):
     return scores if mask is None else np.where(mask, scores, np.finfo(scores.dtype).min)
+
+
+# --- split_heads and two_facts ---
+
+STATES = np.arange(2 * 3 * 20.0).reshape(2, 3, 20)
+
+
+def split(x, num_heads):
+    num_rows, num_tokens, size = x.shape
+    return x.reshape(num_rows, num_tokens, num_heads, size // num_heads).transpose(0, 2, 1, 3)
+
+
+def split_by_reshape(x, num_heads):
+    num_rows, num_tokens, size = x.shape
+    return x.reshape(num_rows, num_heads, num_tokens, size // num_heads)
+
+
+def split_not_moved(x, num_heads):
+    return split(x, num_heads).swapaxes(1, 2)
+
+
+def split_every_other(x, num_heads):
+    num_rows, num_tokens, size = x.shape
+    return x.reshape(num_rows, num_tokens, size // num_heads, num_heads).transpose(0, 3, 1, 2)
+
+
+def split_for_keys(x, num_heads):
+    return split(x, num_heads).swapaxes(2, 3)
+
+
+def split_copies(x, num_heads):
+    return np.repeat(x[:, np.newaxis], num_heads, axis=1)
+
+
+def neighbour_maps(num_tokens):
+    before, after = np.zeros((2, num_tokens, num_tokens))
+    for i in range(num_tokens):
+        before[i, max(i - 1, 0)] = 1
+        after[i, min(i + 1, num_tokens - 1)] = 1
+    return before, after
+
+
+def best_maps(num_tokens):
+    before, after = neighbour_maps(num_tokens)
+    return np.stack([before, after]), (before + after) / 2
+
+
+def maps_exchanged(num_tokens):
+    before, after = neighbour_maps(num_tokens)
+    return np.stack([after, before]), (before + after) / 2
+
+
+def maps_transposed(num_tokens):
+    before, after = neighbour_maps(num_tokens)
+    return np.stack([before.T, after.T]), (before + after).T / 2
+
+
+def maps_of_one_neighbour(num_tokens):
+    before, after = neighbour_maps(num_tokens)
+    return np.stack([before, after]), before
+
+
+def maps_that_sum_to_two(num_tokens):
+    before, after = neighbour_maps(num_tokens)
+    return np.stack([before, after]), before + after
+
+
+def maps_uniform(num_tokens):
+    return np.stack(neighbour_maps(num_tokens)), np.full((num_tokens, num_tokens), 1 / num_tokens)
+
+
+def maps_around_the_edge(num_tokens):
+    before, after = np.roll(np.eye(num_tokens), -1, axis=1), np.roll(np.eye(num_tokens), 1, axis=1)
+    return np.stack([before, after]), (before + after) / 2
 
 
 # --- additive_attention ---
@@ -266,6 +340,53 @@ EXERCISES = [
             "positions_stay": "is attention given the same rows in another order, or other rows?",
             "causal": "how many tokens may each token see, before and after?",
         },
+    ),
+    # Task: x (B, T, H) as heads (B, A, T, D), head a with the columns from a D to (a + 1) D.
+    Function(
+        name="split_heads",
+        points=1,
+        cases=[
+            ((STATES, 4), split(STATES, 4)),
+            ((STATES, 5), split(STATES, 5)),
+            ((STATES[:1], 4), split(STATES[:1], 4)),
+        ],
+        mistakes=[
+            Mistake(
+                split_by_reshape,
+                "The shape is right, but a head holds columns of other tokens: reshape to (B, T, A, D), then "
+                "exchange two axes.",
+            ),
+            Mistake(split_not_moved, "The heads come before the tokens: exchange the axes A and T."),
+            Mistake(
+                split_every_other,
+                "A head has D columns that lie side by side, not every A-th one: reshape to (B, T, A, D).",
+            ),
+            Mistake(split_for_keys, "These are transposed: a head is (T, D), tokens in rows."),
+            Mistake(split_copies, "Every head has all columns here; the heads share them out: D = H / A."),
+        ],
+        hint="D = H // A; reshape the last axis to (A, D); then move A in front of T.",
+    ),
+    # Task: attention maps that bring the token before and the token after, with two heads and with one.
+    Function(
+        name="two_facts",
+        points=2,
+        cases=[((num_tokens,), best_maps(num_tokens)) for num_tokens in (5, 3, 1)],
+        mistakes=[
+            Mistake(maps_exchanged, "The heads are exchanged: head 0 brings the token before."),
+            Mistake(maps_transposed, "Rows and columns are exchanged: a row is the token that looks."),
+            Mistake(
+                maps_of_one_neighbour,
+                "`one` gets half of the columns exactly and misses the other half by far. By how much does "
+                "it "
+                "miss with weights p and 1 - p, squared and summed?",
+            ),
+            Mistake(maps_that_sum_to_two, "The rows of `one` sum to 2; softmax gives rows that sum to 1."),
+            Mistake(maps_uniform, "`one` can do better than to look at all tokens alike."),
+            Mistake(
+                maps_around_the_edge, "The first token has none before it, and the last none after: itself."
+            ),
+        ],
+        hint="Row i of a map: where does token i look? One map: p for one neighbour, 1 - p for the other.",
     ),
     # Task: Bahdanau's scores v · tanh(W q_i + U k_j); softmax over j; the weighted sum of the states.
     Gradients(

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minibert.course.exercises.kinds import PARAMETER_SCALE, Gradients, Mistake
+from minibert.course.exercises.kinds import PARAMETER_SCALE, Choices, Gradients, Mistake
 from minibert.layers import GELU, EncoderLayer
 
 B, T, H, A, F = 2, 3, 6, 2, 7
@@ -141,7 +141,7 @@ def sum_for_product(x, gate, up, down):
 
 
 def pre_norm_inputs(rng):
-    return (2 * rng.standard_normal((4, 5, H)) + 0.5,)  # not A heads of size D = 3
+    return (2 * rng.standard_normal((1, 4, H)) + 0.5,)  # not A = 2 or D = 3
 
 
 def filled_sublayers():
@@ -278,6 +278,32 @@ EXERCISES = [
             "multiply by gamma. Use the eps that is given."
         ),
     ),
+    # Task: which wrong backwards does a check notice whose upstream gradient is 1 everywhere?
+    Choices(
+        name="seen_by_ones",
+        points=2,
+        expected={
+            "norm_without_mean": "seen",
+            "norm_without_variance": "missed",
+            "norm_twice": "missed",
+            "softmax_without_sum": "seen",
+            "softmax_zeros": "missed",
+            "linear_transposed": "seen",
+            "columns_reversed": "missed",
+            "bias_of_last_row": "seen",
+        },
+        options=("seen", "missed"),
+        questions={
+            "norm_without_mean": "what is the true gradient here, and what is left without that way?",
+            "norm_without_variance": "what does the variance's way add, if all of d_y are 1?",
+            "norm_twice": "what is twice the true gradient here?",
+            "softmax_without_sum": "what do the probabilities of a row sum to, times 1?",
+            "softmax_zeros": "by how much does the sum of a row's probabilities change with a score?",
+            "linear_transposed": "are the sums of W's rows those of its columns?",
+            "columns_reversed": "how does an upstream gradient of ones look in reverse order?",
+            "bias_of_last_row": "how many rows have used the bias?",
+        },
+    ),
     # Task: y = (silu(x gate) * (x up)) down: a feed-forward network with a gate.
     Gradients(
         name="swiglu",
@@ -302,8 +328,8 @@ EXERCISES = [
         name="pre_norm_block",
         points=(1, 3),
         inputs=pre_norm_inputs,
-        shape=(4, 5, H),
-        values=[-0.055137, 0.490275, 4.46024, 1.64177, 1.24674, 2.76787],
+        shape=(1, 4, H),
+        values=[-0.0315654, -2.40389, -2.07796, -0.166999, 0.427262, 0.703231],
         mistakes=[
             Mistake(
                 post_norm_block,

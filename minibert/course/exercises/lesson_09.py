@@ -1,5 +1,6 @@
 """Exercises of lesson 09, from text to batches: word pieces, sentence pairs, masks, the loss."""
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -254,6 +255,34 @@ def _stopped_at_the_budget(ids, candidates, spans, budget, random_ids, mask_toke
     return _span_mask(ids, candidates, spans, budget, random_ids, mask_token_id)
 
 
+# --- draws_needed ---
+
+
+def _draws(right, wrong, z, spread=None, square=2):
+    spread = right * (1 - right) if spread is None else spread
+    return math.ceil(z**square * spread / (right - wrong) ** 2)
+
+
+def _of_the_wrong(right, wrong, z):
+    return _draws(right, wrong, z, wrong * (1 - wrong))
+
+
+def _not_squared(right, wrong, z):
+    return math.ceil(z * math.sqrt(right * (1 - right)) / abs(right - wrong))
+
+
+def _without_z(right, wrong, z):
+    return _draws(right, wrong, 1)
+
+
+def _as_a_coin(right, wrong, z):
+    return _draws(right, wrong, z, 0.25)
+
+
+def _rounded_down(right, wrong, z):
+    return _draws(right, wrong, z) - 1
+
+
 # --- weighted_mlm_loss ---
 
 TOKEN_WEIGHTS = np.array([0.5, 2.0, 1.0, 0.25, 3.0])
@@ -497,6 +526,26 @@ EXERCISES = [
             "Go through the spans in order; pass over those that do not fit; else label all their positions "
             "and let the one draw decide for all of them."
         ),
+    ),
+    # Task: the smallest number of draws after which a wrong probability is z standard errors away.
+    Function(
+        name="draws_needed",
+        points=2,
+        cases=[((0.1, 0.02, 2), 57), ((0.5, 0.47, 2), 1112), ((0.3, 0.36, 2.5), 365), ((0.9, 0.2, 1), 1)],
+        mistakes=[
+            Mistake(
+                _of_the_wrong,
+                "The test is for the right procedure, so the standard error is that of the right "
+                "probability.",
+            ),
+            Mistake(_not_squared, "The standard error falls with the *root* of n: square both sides."),
+            Mistake(_without_z, "That is one standard error; it should be z of them."),
+            Mistake(_as_a_coin, "0.25 is p (1 - p) for p = 0.5 only."),
+            Mistake(
+                _rounded_down, "With so few draws the difference is still below z standard errors: round up."
+            ),
+        ],
+        hint="z * sqrt(right * (1 - right) / n) = |right - wrong|: solve for n, and round up.",
     ),
     # Task: masked cross-entropy where each token of the vocabulary has a weight.
     Gradients(

@@ -2,96 +2,74 @@
 
 import numpy as np
 
-from minibert.course.exercises.kinds import Choices, Function, Gradients, Mistake
+from minibert.course.exercises.kinds import Choices, Gradients, Mistake
 from minibert.layers.softmax import softmax
 
-# --- rebuilt_pooler ---
+# --- six_joints ---
 
 
-def _pooler_inputs(rng):
-    return rng.standard_normal((2, 3, 5)), 0.5 * rng.standard_normal((5, 5)), 0.5 * rng.standard_normal(5)
+def cross_entropy(logits, labels):
+    """logits (N, C), labels (N,) → the mean loss, and its gradient (N, C)."""
+    exponentials = np.exp(logits - logits.real.max(axis=-1, keepdims=True))
+    probs = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    loss = -np.log(probs[np.arange(len(labels)), labels]).mean()
+    return loss, (probs - np.eye(logits.shape[1])[labels]) / len(labels)
 
 
-def _pooler_of_the_mean(x, weight, bias):
-    return np.tanh(x.mean(axis=1) @ weight + bias)
+def small_bert(ids, types, predicted, labels, next_labels, token, position, segment, query, key, pair):
+    """BERT with its joints and little else: one head whose values are x itself, no norms, no feed-forward.
+
+    Args:
+        ids, types: (B, T) integers.
+        predicted: (M,) flat places in (B·T), each once; labels (M,) their words; next_labels (B,).
+        token, position, segment: the tables (V, H), (P, H) with P > T, (G, H).
+        query, key: (H, D); pair: (H, C).
+
+    Returns:
+        (the sum of both losses, the cache).
+    """
+    x = token[ids] + position[: ids.shape[1]] + segment[types]  # (B, T, H)
+    q, k = x @ query, x @ key  # (B, T, D)
+    probs = softmax(q @ k.swapaxes(1, 2))  # (B, T, T)
+    states = x + probs @ x  # (B, T, H)
+    rows = states.reshape(-1, x.shape[2])[predicted]  # (M, H)
+    mlm_loss, mlm_gradient = cross_entropy(rows @ token.T, labels)  # (M, V)
+    nsp_loss, nsp_gradient = cross_entropy(states[:, 0] @ pair, next_labels)  # (B, C)
+    cache = (ids, types, predicted, token, position, segment, query, key, pair)
+    return mlm_loss + nsp_loss, (*cache, x, q, k, probs, states, rows, mlm_gradient, nsp_gradient)
 
 
-def _pooler_of_the_last(x, weight, bias):
-    return np.tanh(x[:, -1] @ weight + bias)
+def _joints_inputs(rng):
+    """A first token is predicted, ids repeat, and the last row of `position` is not used."""
+    ids = np.array([[4, 1, 4, 6], [2, 4, 0, 1], [5, 5, 4, 2]])
+    types = np.array([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1]])
+    integers = ids, types, np.array([1, 4, 6, 8, 11]), np.array([4, 1, 4, 0, 6]), np.array([1, 0, 1])
+    shapes = [(8, 6), (7, 6), (2, 6), (6, 9), (6, 9), (6, 2)]
+    return *integers, *(0.5 * rng.standard_normal(shape) for shape in shapes)
 
 
-def _pooler_without_tanh(x, weight, bias):
-    return x[:, 0] @ weight + bias
+# --- planted_bug ---
 
 
-def _pooler_transposed(x, weight, bias):
-    return np.tanh(x[:, 0] @ weight.T + bias)
+def gated_forward(x, weight, gate):
+    """x (B, T, H), weight (H, H), gate (H,): y = x + gate tanh(x W)."""
+    hidden = np.tanh(x @ weight)  # (B, T, H)
+    return x + gate * hidden, (x, weight, gate, hidden)
 
 
-def _pooler_bias_outside(x, weight, bias):
-    return np.tanh(x[:, 0] @ weight) + bias
+def gated_backward(d_y, cache):
+    """With a bug at a joint: exercise planted_bug asks where."""
+    x, weight, gate, hidden = cache
+    d_product = d_y * gate * (1 - hidden * hidden)
+    d_x = d_y
+    d_x += d_product @ weight.T
+    d_weight = x.reshape(-1, len(gate)).T @ d_product.reshape(-1, len(gate))
+    d_gate = (d_y * hidden).sum(axis=(0, 1))
+    return d_x, d_weight, d_gate
 
 
-def _pooler_of_all(x, weight, bias):
-    return np.tanh(x @ weight + bias)
-
-
-# --- encoder_output_gradient ---
-
-
-def _output_case(predicted, seed):
-    rng = np.random.default_rng(seed)
-    return (
-        rng.integers(-9, 10, (len(predicted), 2)).astype(float),
-        np.array(predicted, int),
-        rng.integers(-9, 10, (3, 2)).astype(float),
-        4,
-    )
-
-
-def _both_heads(d_predicted_states, predicted, d_first_states, num_tokens):
-    d_states = np.zeros((*d_first_states.shape[:1], num_tokens, d_first_states.shape[1]))
-    d_states.reshape(-1, d_states.shape[-1])[predicted] += d_predicted_states
-    d_states[:, 0] += d_first_states
-    return d_states
-
-
-def _pooler_overwrites(d_predicted_states, predicted, d_first_states, num_tokens):
-    d_states = _only_predicted(d_predicted_states, predicted, d_first_states, num_tokens)
-    d_states[:, 0] = d_first_states
-    return d_states
-
-
-def _mlm_head_overwrites(d_predicted_states, predicted, d_first_states, num_tokens):
-    d_states = _only_pooler(d_predicted_states, predicted, d_first_states, num_tokens)
-    d_states.reshape(-1, d_states.shape[-1])[predicted] = d_predicted_states
-    return d_states
-
-
-def _only_predicted(d_predicted_states, predicted, d_first_states, num_tokens):
-    return _both_heads(d_predicted_states, predicted, 0 * d_first_states, num_tokens)
-
-
-def _only_pooler(d_predicted_states, predicted, d_first_states, num_tokens):
-    return _both_heads(0 * d_predicted_states, predicted, d_first_states, num_tokens)
-
-
-def _pooler_to_every_token(d_predicted_states, predicted, d_first_states, num_tokens):
-    return (
-        _only_predicted(d_predicted_states, predicted, d_first_states, num_tokens)
-        + d_first_states[:, np.newaxis]
-    )
-
-
-def _pooler_to_the_first_rows(d_predicted_states, predicted, d_first_states, num_tokens):
-    d_states = _only_predicted(d_predicted_states, predicted, d_first_states, num_tokens)
-    d_states.reshape(-1, d_states.shape[-1])[: len(d_first_states)] += d_first_states
-    return d_states
-
-
-def _not_reshaped(d_predicted_states, predicted, d_first_states, num_tokens):
-    d_states = _both_heads(d_predicted_states, predicted, d_first_states, num_tokens)
-    return d_states.reshape(-1, d_states.shape[-1])
+def _gated_inputs(rng):
+    return rng.standard_normal((2, 3, 5)), 0.5 * rng.standard_normal((5, 5)), rng.standard_normal(5)
 
 
 # --- zero_or_not ---
@@ -203,129 +181,24 @@ def _stack_side_by_side(x, weight, bias, num_layers):
     return x + num_layers * np.tanh(x @ weight + bias)
 
 
-# --- uncertainty_weights ---
-
-
-def _uncertainty_inputs(rng):
-    return (
-        2 * rng.standard_normal((3, 7)),
-        np.array([4, 0, 4]),
-        2 * rng.standard_normal((4, 2)),
-        np.array([1, 0, 0, 1]),
-        np.array([0.4, -0.7]),
-    )
-
-
-def _uncertainty(
-    mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances, weigh=None, penalty=0.5, mean=np.mean
-):
-    weigh = _precision if weigh is None else weigh
-    losses = [
-        mean(-np.log(softmax(logits)[np.arange(len(labels)), labels]))
-        for logits, labels in ((mlm_logits, mlm_labels), (nsp_logits, nsp_labels))
-    ]
-    return sum(
-        weigh(log_variance) * loss + penalty * log_variance
-        for log_variance, loss in zip(log_variances, losses)
-    )
-
-
-def _precision(log_variance):
-    return np.exp(-log_variance)
-
-
-def _uncertainty_summed(*inputs):
-    return _uncertainty(*inputs, mean=np.sum)
-
-
-def _uncertainty_plain(*inputs):
-    return _uncertainty(*inputs, weigh=np.ones_like, penalty=0.0)
-
-
-def _uncertainty_without_penalty(*inputs):
-    return _uncertainty(*inputs, penalty=0.0)
-
-
-def _uncertainty_whole_penalty(*inputs):
-    return _uncertainty(*inputs, penalty=1.0)
-
-
-def _uncertainty_multiplied(*inputs):
-    return _uncertainty(*inputs, weigh=np.exp)
-
-
-def _half_precision(log_variance):
-    return 0.5 * _precision(log_variance)
-
-
-def _uncertainty_halved(*inputs):
-    return _uncertainty(*inputs, weigh=_half_precision)
-
-
-def _uncertainty_exchanged(mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances):
-    return _uncertainty(mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances[::-1])
-
-
 EXERCISES = [
-    # Task: tanh(x[:, 0] W + b), forward and backward.
+    # Task: fill the six joints of the backward of small_bert, where gradients of several uses are added.
     Gradients(
-        name="rebuilt_pooler",
-        points=(1, 1),
-        inputs=_pooler_inputs,
-        values=[-0.383992, 0.810967, -0.414463, 0.659149, 0.557963, -0.850671],
-        mistakes=[
-            Mistake(
-                _pooler_of_the_mean,
-                "That is the mean of all tokens (the museum's pooled-from-all). The pooler reads the first "
-                "token.",
-            ),
-            Mistake(_pooler_of_the_last, "That is the last token; [CLS] is the first."),
-            Mistake(_pooler_without_tanh, "The tanh is missing."),
-            Mistake(_pooler_transposed, "y = x @ weight + bias: the weight is not transposed."),
-            Mistake(_pooler_bias_outside, "The bias belongs inside the tanh."),
-            Mistake(_pooler_of_all, "Every token went through the pooler; only the first should: x[:, 0]."),
-        ],
-        hint="np.tanh(x[:, 0] @ weight + bias), of shape (B, H).",
+        name="six_joints",
+        points=(0, 4),
+        inputs=_joints_inputs,
+        shape=(),
+        values=[2.91882],
+        hint="Give small_bert as the first function: only the backward is yours.",
     ),
-    # Task: d_states (B, T, H), from the gradients of both heads.
-    Function(
-        name="encoder_output_gradient",
-        points=1,
-        cases=[
-            (arguments, _both_heads(*arguments))
-            for arguments in (_output_case([2, 4, 5, 7, 11], 1), _output_case([8], 2), _output_case([], 3))
-        ],
-        mistakes=[
-            Mistake(
-                _pooler_overwrites,
-                "A place that both heads have read gets the sum. Here the pooler's gradient overwrites the "
-                "MLM head's.",
-            ),
-            Mistake(
-                _mlm_head_overwrites,
-                "A place that both heads have read gets the sum. Here the MLM head's gradient overwrites "
-                "the pooler's.",
-            ),
-            Mistake(
-                _only_predicted, "The pooler's part is missing: it belongs to token 0 of every sequence."
-            ),
-            Mistake(
-                _only_pooler, "The MLM head's part is missing: row m belongs to the flat place predicted[m]."
-            ),
-            Mistake(
-                _pooler_to_every_token,
-                "The pooler's gradient went to every token. It has read token 0 alone.",
-            ),
-            Mistake(
-                _pooler_to_the_first_rows,
-                "The pooler's gradients went to the first rows of the first sequence. Each belongs to token "
-                "0 of its own sequence.",
-            ),
-            Mistake(_not_reshaped, "The numbers are right; return them in the shape (B, T, H)."),
-        ],
-        hint=(
-            "Zeros (B·T, H); add the rows at `predicted`; reshape to (B, T, H); add d_first_states at [:, 0]."
-        ),
+    # Task: find the bug of gated_backward, and write a backward without it.
+    Gradients(
+        name="planted_bug",
+        points=(0, 2),
+        inputs=_gated_inputs,
+        shape=(2, 3, 5),
+        values=[-0.0871141, 0.132359, -0.305076, -0.125156, -0.469398, 0.752197],
+        hint="Give gated_forward as the first function: only the backward is yours.",
     ),
     # Task: which gradients of a BERT with one [MASK] and no NSP label are exactly zero?
     Choices(
@@ -387,34 +260,5 @@ EXERCISES = [
             ),
         ],
         hint="A loop: x = x + np.tanh(x @ weight + bias). Keep every layer's x and tanh for the way back.",
-    ),
-    # Task: exp(-s_0) L_mlm + exp(-s_1) L_nsp + (s_0 + s_1) / 2, with learned s.
-    Gradients(
-        name="uncertainty_weights",
-        points=(1, 2),
-        inputs=_uncertainty_inputs,
-        shape=(),
-        values=[4.24102],
-        mistakes=[
-            Mistake(_uncertainty_summed, "Each loss is a mean over its rows, not a sum."),
-            Mistake(_uncertainty_plain, "That is the plain sum of the two losses, without the weights."),
-            Mistake(
-                _uncertainty_without_penalty,
-                "The terms s/2 are missing. Without them, s could grow without end and switch both losses "
-                "off.",
-            ),
-            Mistake(_uncertainty_whole_penalty, "The penalty is s/2, not s."),
-            Mistake(_uncertainty_multiplied, "The weight is exp(-s): a task of large variance counts less."),
-            Mistake(
-                _uncertainty_halved,
-                "The factor 1/2 belongs to s only. (Kendall et al. have 1/(2σ²) for a squared error, 1/σ² "
-                "for a classification.)",
-            ),
-            Mistake(
-                _uncertainty_exchanged,
-                "The two weights are exchanged: log_variances[0] belongs to the MLM loss.",
-            ),
-        ],
-        hint="Two mean cross-entropies; exp(-s) times each; plus the sum of s/2. The result is one number.",
     ),
 ]

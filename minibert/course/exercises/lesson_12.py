@@ -1,4 +1,4 @@
-"""Exercises of lesson 12, pretraining: schedule, AdamW, clipping, baselines, micro-batches, z-loss."""
+"""Exercises of lesson 12, pretraining: AdamW, clipping, baselines, limits, probes, heads, batches, z-loss."""
 
 import math
 
@@ -6,41 +6,6 @@ import numpy as np
 
 from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 from minibert.layers.cross_entropy import IGNORE_INDEX
-
-# --- warmup_decay ---
-
-
-def rises_from_zero(step, num_steps, num_warmup_steps, peak):
-    if step < num_warmup_steps:
-        return peak * step / num_warmup_steps
-    return peak * (num_steps - step) / (num_steps - num_warmup_steps)
-
-
-def without_warmup(step, num_steps, num_warmup_steps, peak):
-    return peak * (num_steps - step) / num_steps
-
-
-def rises_over_all_steps(step, num_steps, num_warmup_steps, peak):
-    if step < num_warmup_steps:
-        return peak * (step + 1) / num_steps
-    return peak * (num_steps - step) / (num_steps - num_warmup_steps)
-
-
-def without_decay(step, num_steps, num_warmup_steps, peak):
-    return peak * min(1, (step + 1) / num_warmup_steps)
-
-
-def falls_over_all_steps(step, num_steps, num_warmup_steps, peak):
-    if step < num_warmup_steps:
-        return peak * (step + 1) / num_warmup_steps
-    return peak * (num_steps - step) / num_steps
-
-
-def zero_in_the_last_step(step, num_steps, num_warmup_steps, peak):
-    if step < num_warmup_steps:
-        return peak * (step + 1) / num_warmup_steps
-    return peak * (num_steps - step - 1) / (num_steps - num_warmup_steps)
-
 
 # --- adamw_step ---
 
@@ -139,9 +104,9 @@ def adam_that_keeps_the_corrected(*arguments):
 
 GRADIENTS = [
     np.array([[1.0, 2.0, -2.0, 0.0], [0.0, 0.0, 0.0, 0.0]]),
-    np.array([0.0, -4.0, 0.0, 0.0, 0.0]),
+    np.array([0.0, -2.4, 0.0, 3.2, 0.0]),
     np.array([12.0]),
-]  # norms 3, 4, 12: together 13
+]  # norms 3, 4, 12, one below 3.5: together 13
 SMALL = [np.array([0.3, 0.4, 0.0]), np.array([[-1.2]])]  # together 1.3
 ZERO = [np.zeros((2, 4)), np.zeros(5), np.zeros(1)]  # as when a batch has no label
 
@@ -242,6 +207,150 @@ BASELINE_MISTAKES = [
         "The sum is divided by more tokens than it has terms: does that make it larger?",
     ),
 ]
+
+# --- exact_limits ---
+
+TRUTH = np.array(
+    [
+        [0.5, 0.3, 0.2, 0.0],
+        [0.0, 1.0, 0.0, 0.0],
+        [0.1, 0.2, 0.3, 0.4],
+        [0.25, 0.0, 0.75, 0.0],
+        [0.6, 0.4, 0, 0],
+    ]
+)
+MODEL = np.array(
+    [
+        [0.3, 0.4, 0.2, 0.1],
+        [0.1, 0.7, 0.1, 0.1],
+        [0.2, 0.2, 0.1, 0.5],
+        [0.2, 0.1, 0.6, 0.1],
+        [0.5, 0.25, 0.25, 0],
+    ]
+)
+
+
+def _entropy(probs, of):
+    logs = np.log(np.where(probs > 0, of, 1))
+    return float(-(probs * logs).sum(axis=1).mean())
+
+
+def limits(truth, model):
+    right = truth[np.arange(len(truth)), model.argmax(axis=1)]
+    return {
+        "loss": _entropy(truth, model),
+        "limit": _entropy(truth, truth),
+        "accuracy": float(right.mean()),
+        "best_accuracy": float(truth.max(axis=1).mean()),
+    }
+
+
+def limits_of_the_model(truth, model):
+    return limits(truth, model) | {"limit": _entropy(model, model)}
+
+
+def limits_the_wrong_way_round(truth, model):
+    return limits(truth, model) | {"loss": _entropy(model, np.where(truth > 0, truth, 1))}
+
+
+def limits_of_a_sure_model(truth, model):
+    return limits(truth, model) | {"best_accuracy": 1.0, "limit": 0.0}
+
+
+def limits_of_agreement(truth, model):
+    agree = truth.argmax(axis=1) == model.argmax(axis=1)
+    return limits(truth, model) | {"accuracy": float(agree.mean())}
+
+
+def limits_of_the_models_belief(truth, model):
+    return limits(truth, model) | {"accuracy": float(model.max(axis=1).mean())}
+
+
+def limits_in_bits(truth, model):
+    found = limits(truth, model)
+    return found | {"loss": found["loss"] / math.log(2), "limit": found["limit"] / math.log(2)}
+
+
+# --- error_bars ---
+
+PRETRAINED, RANDOM = np.array([0.91, 0.94, 0.9, 0.93, 0.92]), np.array([0.88, 0.95, 0.84])
+FAR_ABOVE = np.array([0.71, 0.7, 0.72, 0.69]), np.array([0.5, 0.52])
+
+
+def bars(pretrained, random, ddof=1, of_the_mean=True, add=np.hypot):
+    deviations = [values.std(ddof=ddof) for values in (pretrained, random)]
+    sizes = (len(pretrained), len(random)) if of_the_mean else (1, 1)
+    error = float(add(*(deviation / math.sqrt(size) for deviation, size in zip(deviations, sizes))))
+    difference = float(pretrained.mean() - random.mean())
+    return {"difference": difference, "standard_error": error, "clear": bool(abs(difference) > 2 * error)}
+
+
+def bars_of_the_sample(pretrained, random):
+    return bars(pretrained, random, ddof=0)
+
+
+def bars_of_one_run(pretrained, random):
+    return bars(pretrained, random, of_the_mean=False)
+
+
+def bars_added(pretrained, random):
+    return bars(pretrained, random, add=lambda first, second: first + second)
+
+
+def bars_upside_down(pretrained, random):
+    found = bars(pretrained, random)
+    return found | {"difference": -found["difference"]}
+
+
+def bars_always_clear(pretrained, random):
+    found = bars(pretrained, random)
+    return found | {"clear": found["difference"] > 0}
+
+
+# --- head_removal ---
+
+
+def _removal_arguments(query, key, count):
+    rng = np.random.default_rng(4)
+    maps = rng.dirichlet(np.ones(6), (4, 6))
+    return maps, rng.standard_normal((4, 6, 3)), rng.standard_normal((12, 7)), query, key, count
+
+
+def removal(maps, head_outputs, output_weight, query, key, count, largest=True, look=None, kept=False):
+    attention = maps[:, query, key] if look is None else look
+    order = np.argsort(-attention if largest else attention)
+    removed = sorted(int(head) for head in order[:count])
+    outputs = head_outputs[:, query].copy()
+    outputs[[head for head in range(len(maps)) if (head in removed) != kept]] = 0
+    return removed, outputs.reshape(-1) @ output_weight
+
+
+def removal_of_those_that_look_least(*arguments):
+    return removal(*arguments, largest=False)
+
+
+def removal_of_the_others(*arguments):
+    return removal(*arguments, kept=True)
+
+
+def removal_by_the_column(maps, head_outputs, output_weight, query, key, count):
+    return removal(maps, head_outputs, output_weight, query, key, count, look=maps[:, key, query])
+
+
+def removal_by_the_largest_entry(maps, head_outputs, output_weight, query, key, count):
+    return removal(maps, head_outputs, output_weight, query, key, count, look=maps[:, query].max(axis=1))
+
+
+def removal_scaled_up(*arguments):
+    removed, y = removal(*arguments)
+    heads = len(arguments[0])
+    return removed, y * heads / max(heads - len(removed), 1)
+
+
+def nothing_removed(maps, head_outputs, output_weight, query, key, count):
+    removed, _ = removal(maps, head_outputs, output_weight, query, key, count)
+    return removed, head_outputs[:, query].reshape(-1) @ output_weight
+
 
 # --- micro_batches ---
 
@@ -412,43 +521,6 @@ def _z_terms(logits, labels):
 
 
 EXERCISES = [
-    # Task: the learning rate of a step: linear up to the peak, then linear down to 0 at num_steps.
-    Function(
-        name="warmup_decay",
-        points=1,
-        cases=[
-            ((0, 100, 10, 1.0), 0.1),
-            ((4, 100, 10, 1.0), 0.5),
-            ((9, 100, 10, 1.0), 1.0),
-            ((10, 100, 10, 1.0), 1.0),
-            ((55, 100, 10, 1.0), 0.5),
-            ((99, 100, 10, 1.0), 1 / 90),
-            ((3, 30, 6, 0.004), 0.004 * 4 / 6),
-            ((24, 30, 6, 0.004), 0.001),
-        ],
-        mistakes=[
-            Mistake(
-                rises_from_zero,
-                "The first step would do nothing: its rate is 0. Count the steps from 1 on the way up.",
-            ),
-            Mistake(
-                falls_over_all_steps,
-                "The way down begins at the peak, after num_warmup_steps steps: it takes num_steps - "
-                "num_warmup_steps.",
-            ),
-            Mistake(without_warmup, "There is no warm-up: the first step has the full rate."),
-            Mistake(rises_over_all_steps, "The way up takes num_warmup_steps steps, not num_steps."),
-            Mistake(without_decay, "It rises and then stays: the way down is missing."),
-            Mistake(
-                zero_in_the_last_step,
-                "Your last step does nothing. The rate reaches 0 only at step num_steps, one after the last.",
-            ),
-        ],
-        hint=(
-            "Two cases. Up: (step + 1) / num_warmup_steps of the peak. Down: the fraction of the steps after "
-            "the warm-up that are still to come."
-        ),
-    ),
     # Task: one step of AdamW: both moments, bias correction, decoupled decay of matrices only.
     Function(
         name="adamw_step",
@@ -495,7 +567,7 @@ EXERCISES = [
         points=2,
         tolerance=1e-6,  # PyTorch divides by the norm plus 1e-6
         cases=[
-            ((GRADIENTS, 2.0), [grad * 2 / 13 for grad in GRADIENTS]),
+            ((GRADIENTS, 3.5), [grad * 3.5 / 13 for grad in GRADIENTS]),
             ((SMALL, 2.0), SMALL),
             ((ZERO, 2.0), ZERO),
         ],
@@ -531,6 +603,98 @@ EXERCISES = [
         tolerance=2e-3,
         mistakes=BASELINE_MISTAKES,
         hint="A loss is the mean of -ln p(right answer). Perplexity is e to the power of the loss.",
+    ),
+    # Task: a model's loss and accuracy under the exact probabilities of the language, and the best possible.
+    Function(
+        name="exact_limits",
+        points=2,
+        cases=[
+            ((TRUTH, MODEL), limits(TRUTH, MODEL)),
+            ((TRUTH[:3], TRUTH[:3]), limits(TRUTH[:3], TRUTH[:3])),
+        ],
+        mistakes=[
+            Mistake(
+                limits_of_the_model, "The limit is a property of the language: no model's numbers are in it."
+            ),
+            Mistake(
+                limits_the_wrong_way_round,
+                "The loss is the mean of -ln of the *model's* probability, over words drawn by the language.",
+            ),
+            Mistake(
+                limits_of_a_sure_model,
+                "Where the language itself leaves a choice, no model reaches 0 and 100 %.",
+            ),
+            Mistake(
+                limits_of_agreement,
+                "The best guess is right only as often as the language says that word: take its probability.",
+            ),
+            Mistake(
+                limits_of_the_models_belief,
+                "That is how often the model believes it is right: ask the language.",
+            ),
+            Mistake(limits_in_bits, "That is in bits; take the natural logarithm."),
+        ],
+        hint=(
+            "loss = mean over the places of -sum p ln q; limit = the same with p in place of q; accuracy = "
+            "mean of "
+            "p at the largest q; best_accuracy = mean of the largest p. Where p is 0, p ln q counts 0."
+        ),
+    ),
+    # Task: the difference of two mean accuracies, its standard error, and whether it is more than twice that.
+    Function(
+        name="error_bars",
+        points=2,
+        cases=[((PRETRAINED, RANDOM), bars(PRETRAINED, RANDOM)), (FAR_ABOVE, bars(*FAR_ABOVE))],
+        mistakes=[
+            Mistake(
+                bars_of_the_sample, "Divide by n - 1 (ddof=1): the mean was estimated from the same runs."
+            ),
+            Mistake(
+                bars_of_one_run,
+                "That is the spread of single runs; the error of a mean is smaller, by the root of their "
+                "number.",
+            ),
+            Mistake(bars_added, "Independent errors add as squares: the root of the sum of both squares."),
+            Mistake(bars_upside_down, "The difference is pretrained minus random."),
+            Mistake(bars_always_clear, "A difference is clear if it is more than two standard errors."),
+        ],
+        hint=(
+            "standard_error = sqrt(var(pretrained, ddof=1) / S + var(random, ddof=1) / R); clear = "
+            "|difference| > 2 "
+            "standard errors."
+        ),
+    ),
+    # Task: remove the heads that look most from one token at another; the attention's output without them.
+    Function(
+        name="head_removal",
+        points=2,
+        cases=[
+            (arguments, removal(*arguments))
+            for arguments in (
+                _removal_arguments(5, 3, 2),
+                _removal_arguments(0, 4, 1),
+                _removal_arguments(2, 3, 0),
+            )
+        ],
+        mistakes=[
+            Mistake(removal_of_those_that_look_least, "These look least; remove those that look most."),
+            Mistake(removal_of_the_others, "You kept the heads that should go."),
+            Mistake(removal_by_the_column, "Row and column are exchanged: the row of a map is the query."),
+            Mistake(
+                removal_by_the_largest_entry,
+                "You ranked the heads by where they look most, wherever that is: rank by maps[:, query, "
+                "key].",
+            ),
+            Mistake(
+                removal_scaled_up, "Nothing is scaled: a removed head is 0, the others stay as they are."
+            ),
+            Mistake(nothing_removed, "The right heads, but their outputs still count: set them to 0."),
+        ],
+        hint=(
+            "Sort maps[:, query, key]; outputs (A, D) of the query, 0 for the removed heads, side by side "
+            "(A·D,), "
+            "times output_weight."
+        ),
     ),
     # Task: the mean loss over the predicted rows of all parts, and its gradient, as for the whole batch.
     Function(

@@ -2,8 +2,8 @@
 
 For each exercise with a gradient: loops that fill np.zeros (real numbers, whatever comes in), np.abs and
 np.linalg.norm where the formula has a size, math.exp and a running float(loss) where it has a number. The
-vectorised style is that of notebooks/solutions. All caches are the inputs; each backward computes again what
-it needs.
+vectorised style is that of notebooks/solutions. The forwards of two exercises are given. All other caches are
+the inputs; each backward computes again what it needs.
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minibert.course.exercises.lesson_11 import gated_forward, small_bert
 from minibert.layers import FeedForward, Layer, LayerNorm, MultiHeadAttention
 
 
@@ -174,40 +175,6 @@ def margin_back(d_loss, cache):
             d_output_vectors[negative] += d_loss * vectors[word]
             d_output_vectors[target] -= d_loss * vectors[word]
     return d_vectors, d_output_vectors
-
-
-def positional_loops(vectors, context_vectors, position_vectors, centres, contexts, positions, negatives):
-    scores = np.zeros((len(centres), 1 + negatives.shape[1]))
-    for b, centre in enumerate(centres):
-        hidden = vectors[centre] * position_vectors[positions[b]]
-        scores[b, 0] = context_vectors[contexts[b]] @ hidden
-        scores[b, 1:] = -(context_vectors[negatives[b]] @ hidden)
-    loss = np.log(1 + np.exp(-scores)).sum()
-    return loss, (vectors, context_vectors, position_vectors, centres, contexts, positions, negatives)
-
-
-def positional_running(vectors, context_vectors, position_vectors, centres, contexts, positions, negatives):
-    loss = 0.0
-    for b, centre in enumerate(centres):
-        hidden = vectors[centre] * position_vectors[positions[b]]
-        loss += math.log(1 + math.exp(-float(context_vectors[contexts[b]] @ hidden)))
-        for negative in negatives[b]:
-            loss += math.log(1 + math.exp(float(context_vectors[negative] @ hidden)))
-    return loss, (vectors, context_vectors, position_vectors, centres, contexts, positions, negatives)
-
-
-def positional_back(d_loss, cache):
-    vectors, context_vectors, position_vectors, centres, contexts, positions, negatives = cache
-    d_vectors, d_context_vectors = np.zeros(vectors.shape), np.zeros(context_vectors.shape)
-    d_position_vectors = np.zeros(position_vectors.shape)
-    for b, centre in enumerate(centres):
-        hidden = vectors[centre] * position_vectors[positions[b]]
-        for k, word in enumerate([contexts[b], *negatives[b]]):
-            d_score = d_loss * (sigmoid(context_vectors[word] @ hidden) - (k == 0))
-            d_context_vectors[word] += d_score * hidden
-            d_vectors[centre] += d_score * context_vectors[word] * position_vectors[positions[b]]
-            d_position_vectors[positions[b]] += d_score * context_vectors[word] * vectors[centre]
-    return d_vectors, d_context_vectors, d_position_vectors
 
 
 # --- lesson 02 ---
@@ -611,22 +578,43 @@ def masked_mean_back(d_y, cache):
 # --- lesson 11 ---
 
 
-def pooler_loops(x, weight, bias):
-    pooled = np.zeros((len(x), len(bias)))
-    for b, h in np.ndindex(pooled.shape):
-        pooled[b, h] = math.tanh(x[b, 0] @ weight[:, h] + bias[h])
-    return pooled, (x, weight, bias)
+def six_joints_back(d_loss, cache):
+    ids, types, predicted, token, position, segment, query, key, pair = cache[:9]
+    x, q, k, probs, states, rows, mlm_gradient, nsp_gradient = cache[9:]
+    d_token, d_position, d_segment, d_query, d_key, d_pair = (np.zeros(array.shape) for array in cache[3:9])
+    d_states, d_x = np.zeros(x.shape), np.zeros(x.shape)
+    for m, place in enumerate(predicted):
+        b, t = divmod(place, ids.shape[1])
+        d_states[b, t] += d_loss * mlm_gradient[m] @ token
+        d_token += d_loss * np.outer(mlm_gradient[m], rows[m])
+    for b, t in np.ndindex(ids.shape):
+        if t == 0:
+            d_states[b, t] += d_loss * pair @ nsp_gradient[b]
+            d_pair += d_loss * np.outer(states[b, t], nsp_gradient[b])
+    for b, t in np.ndindex(ids.shape):
+        d_x[b, t] += d_states[b, t]
+        d_scores = through_softmax(x[b] @ d_states[b, t], probs[b, t])
+        for s, d_score in enumerate(d_scores):
+            d_x[b, s] += probs[b, t, s] * d_states[b, t] + d_score * key @ q[b, t]
+            d_x[b, t] += d_score * query @ k[b, s]
+            d_query += d_score * np.outer(x[b, t], k[b, s])
+            d_key += d_score * np.outer(x[b, s], q[b, t])
+    for b, t in np.ndindex(ids.shape):
+        d_token[ids[b, t]] += d_x[b, t]
+        d_position[t] += d_x[b, t]
+        d_segment[types[b, t]] += d_x[b, t]
+    return *[None] * 5, d_token, d_position, d_segment, d_query, d_key, d_pair
 
 
-def pooler_back(d_pooled, cache):
-    x, weight, bias = cache
-    d_x, d_weight, d_bias = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(bias.shape)
-    for b in range(len(x)):
-        d_dense = d_pooled[b] * (1 - np.tanh(x[b, 0] @ weight + bias) ** 2)
-        d_x[b, 0] = weight @ d_dense
-        d_weight += np.outer(x[b, 0], d_dense)
-        d_bias += d_dense
-    return d_x, d_weight, d_bias
+def planted_bug_back(d_y, cache):
+    x, weight, gate, hidden = cache
+    d_x, d_weight, d_gate = np.array(d_y), np.zeros(weight.shape), np.zeros(gate.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        d_product = d_y[b, t] * gate * (1 - hidden[b, t] ** 2)
+        d_x[b, t] += weight @ d_product
+        d_weight += np.outer(x[b, t], d_product)
+        d_gate += d_y[b, t] * hidden[b, t]
+    return d_x, d_weight, d_gate
 
 
 def tied_decoder_loops(ids, predicted, table, projection, dense):
@@ -674,39 +662,6 @@ def shared_stack_back(d_y, cache):
             d_bias += d_product
             d_x[b, t] += weight @ d_product
     return d_x, d_weight, d_bias
-
-
-def uncertainty_loops(mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances):
-    losses = np.zeros(2)
-    for k, (logits, labels) in enumerate([(mlm_logits, mlm_labels), (nsp_logits, nsp_labels)]):
-        for row, label in zip(logits, labels):
-            losses[k] -= np.log(softmax(row)[label]) / len(labels)
-    loss = (np.exp(-log_variances) * losses + log_variances / 2).sum()
-    return loss, (mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances)
-
-
-def uncertainty_running(mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances):
-    loss = 0.0
-    for k, (logits, labels) in enumerate([(mlm_logits, mlm_labels), (nsp_logits, nsp_labels)]):
-        log_variance = float(log_variances[k])
-        for row, label in zip(logits, labels):
-            loss -= math.exp(-log_variance) * math.log(float(softmax(row)[label])) / len(labels)
-        loss += log_variance / 2
-    return loss, (mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances)
-
-
-def uncertainty_back(d_loss, cache):
-    *pairs, log_variances = cache
-    gradients, d_log_variances = [], np.zeros(2)
-    for k, (logits, labels) in enumerate([pairs[:2], pairs[2:]]):
-        d_logits, loss = np.zeros(logits.shape), 0.0
-        for n, label in enumerate(labels):
-            d_logits[n] = softmax(logits[n])
-            loss -= np.log(d_logits[n, label]) / len(labels)
-            d_logits[n, label] -= 1
-        gradients += [d_loss * np.exp(-log_variances[k]) * d_logits / len(labels), None]
-        d_log_variances[k] = d_loss * (0.5 - np.exp(-log_variances[k]) * loss)
-    return *gradients, d_log_variances
 
 
 # --- lesson 12 ---
@@ -832,7 +787,6 @@ STYLES = {
         {"loops": margin_loops, "running": margin_running, "abs": margin_abs},
         margin_back,
     ),
-    "positional_skip_gram": ({"loops": positional_loops, "running": positional_running}, positional_back),
     "one_table": (
         {"loops": one_table_loops, "running": one_table_running, "norm": one_table_norm},
         one_table_back,
@@ -855,10 +809,10 @@ STYLES = {
     "weighted_mlm_loss": ({"loops": weighted_mlm_loops, "running": weighted_mlm_running}, weighted_mlm_back),
     "factorised_embedding": ({"loops": factorised_loops}, factorised_back),
     "masked_mean": ({"loops": masked_mean_loops, "running": masked_mean_running}, masked_mean_back),
-    "rebuilt_pooler": ({"loops": pooler_loops}, pooler_back),
+    "six_joints": ({"loops": small_bert}, six_joints_back),
+    "planted_bug": ({"loops": gated_forward}, planted_bug_back),
     "albert_tied_decoder": ({"loops": tied_decoder_loops}, tied_decoder_back),
     "shared_stack": ({"loops": shared_stack_loops}, shared_stack_back),
-    "uncertainty_weights": ({"loops": uncertainty_loops, "running": uncertainty_running}, uncertainty_back),
     "z_loss": ({"loops": z_loss_loops, "running": z_loss_running, "norm": z_loss_abs}, z_loss_back),
     "sentence_vector": (
         {"loops": sentence_vector_loops, "running": sentence_vector_running, "norm": sentence_vector_norm},

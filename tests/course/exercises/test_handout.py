@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_every_lesson_takes_an_id_and_tells_the_own_numbers_in_the_task(lesson):
     texts = ["".join(cell["source"]) for cell in cells]
     assert sum(text.endswith('\n\nexercises.student("kim")') for text in texts) == 1
     for exercise in exercises.lessons()[lesson.stem[:2]]:
-        (task,) = [text for text in texts if text.startswith(f"### {exercise.name}:")]
+        (task,) = [text for text in texts if re.search(f"^### {exercise.name}:", text, re.MULTILINE)]
         numbers = told(exercise, "kim")
         assert ("**Your own numbers**" in task) == bool(numbers) and numbers in task
 

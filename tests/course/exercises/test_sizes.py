@@ -12,6 +12,7 @@ from course.exercises.solutions import FOLDER as SOLUTIONS
 
 from minibert.course import exercises
 from minibert.course.exercises.kinds import Function, Gradients
+from minibert.course.exercises.variants import own
 
 # "B T H": the axes of an array. "=L": an integer that is a size. "[K]": the length of a list. "": no size.
 AXES = {
@@ -22,7 +23,8 @@ AXES = {
     "window_pairs": ("[T]", "=W"),
     "cbow": ("V D", "V D", "C", "", "K"),
     "margin_ranking": ("V D", "V D", "", "", "K", ""),
-    "positional_skip_gram": ("V D", "V D", "P D", "B", "B", "B", "B K"),
+    "most_similar": ("V D", "[P]", "[N]", "=K"),
+    "noise_words": ("V", "K"),
     "distance_counts": ("T", "=V", "=W"),
     "adagrad_steps": ("D", "S D", ""),
     "shifted_ppmi": ("V C", "=K"),
@@ -30,6 +32,8 @@ AXES = {
     "huber_glove": ("V D", "V D", "V", "V", "K", "K", "K", "", ""),
     "row_softmax": ("B Q K",),
     "one_head": ("Q D", "K D", "K W", "Q K"),
+    "split_heads": ("B T H", "=A"),
+    "two_facts": ("=T",),
     "additive_attention": ("B Q E", "B K H", "E U", "H U", "U"),
     "relative_bias": ("B A T D", "B A T D", "B A T D", "A P", "=R"),
     "scaled_residual": ("B T H", "H"),
@@ -47,26 +51,28 @@ AXES = {
     "left_padded_positions": ("B T",),
     "factorised_embedding": ("B T", "V E", "E H"),
     "masked_mean": ("B T H", "B T"),
-    "rebuilt_pooler": ("B T H", "H H", "H"),
-    "encoder_output_gradient": ("M H", "M", "B H", "=T"),
+    "six_joints": ("B T", "B T", "M", "M", "B", "V H", "P H", "G H", "H D", "H D", "H G"),
+    "planted_bug": ("B T H", "H H", "H"),
     "albert_tied_decoder": ("B T", "M", "V E", "E H", "H E"),
     "shared_stack": ("B T H", "H H", "H", "=L"),
-    "uncertainty_weights": ("M V", "M", "B G", "B", "G"),
-    "warmup_decay": ("", "=S", "=W", ""),
     "adamw_step": ("P Q", "P Q", "P Q", "P Q", "", "", "", "", "", ""),
     "clip_global_norm": ("[K]", ""),
+    "exact_limits": ("N V", "N V"),
+    "error_bars": ("S", "R"),
+    "head_removal": ("A T T", "A T D", "P H", "", "", "=K"),
     "micro_batches": ("[K]", "H V"),
     "z_loss": ("B T V", "B T", ""),
     "int8_rows": ("P Q",),
     "sentence_vector": ("B T H", "B T"),
     "ranking_loss": ("B H", "B H", ""),
 }
-NO_SIZES = {"our_name", "tensor_from_bytes"}  # strings and bytes
+NO_SIZES = {"draws_needed", "our_name", "tensor_from_bytes"}  # numbers, strings, bytes
 
 # sizes that no axis has: {letter: length}
 COUNTED = {
     "relative_bias": lambda *inputs, max_distance: {"R": max_distance},
     "pre_norm_block": lambda x: {"A": 2, "D": 3, "F": 7},  # as the notebook makes the block
+    "split_heads": lambda x, num_heads: {"D": x.shape[2] // num_heads},
     "weighted_mlm_loss": lambda logits, labels, token_weights: {"M": (labels != -100).sum()},
     "z_loss": lambda logits, labels, z_weight: {"M": (labels != -100).sum()},
     "masked_mean": lambda x, mask: {f"tokens of {b}": row.sum() for b, row in enumerate(mask[1:])},
@@ -108,7 +114,8 @@ def lengths(argument, axes):
 
 @pytest.mark.parametrize("name", CHECKED)
 def test_all_sizes_of_an_exercise_differ(name):
-    for arguments, constants in data(CHECKED[name]):
+    """Everybody's, and those of one student."""
+    for arguments, constants in [*data(CHECKED[name]), *data(own(CHECKED[name], "kim"))]:
         values = [*arguments, *constants.values()]
         pairs = [pair for value, axes in zip(values, AXES[name]) for pair in lengths(value, axes)]
         pairs += COUNTED.get(name, lambda *inputs, **constants: {})(*arguments, **constants).items()

@@ -1,12 +1,14 @@
 """An answer that is right is right in any style: the points follow the verdict of the gradient check.
 
-styles.py has the answers. The vectorised ones are in notebooks/solutions, and tests/notebooks grades them.
+styles.py has the answers in loops and others; the vectorised ones are those of notebooks/solutions, which are
+also given as one object with two methods, and with a dict for a cache. right/ has the functions.
 """
 
 import math
 
 import numpy as np
 import pytest
+from course.exercises.solutions import solution
 from course.exercises.styles import STYLES
 
 from minibert.course import exercises
@@ -105,4 +107,35 @@ def test_every_exercise_has_its_styles():
     assert set(STYLES) == set(OF_LESSONS)
     for name, exercise in OF_LESSONS.items():
         assert "loops" in STYLES[name][0]
-        assert exercise.shape != () or "running" in STYLES[name][0], name
+        running = "running" in STYLES[name][0] or not exercise.points[0]  # or the forward is given
+        assert exercise.shape != () or running, name
+
+
+class Pair:
+    """A forward and a backward as methods of one object."""
+
+    def __init__(self, forward, backward):
+        self.forward, self.backward = forward, backward
+
+
+def with_a_dict(forward, backward):
+    """The cache is a dict with other things in it."""
+
+    def other_forward(*inputs, **constants):
+        y, cache = forward(*inputs, **constants)
+        return y, {"shapes": [np.shape(entry) for entry in inputs], "kept": cache}
+
+    return other_forward, lambda d_y, cache: backward(d_y, cache["kept"])
+
+
+@pytest.mark.parametrize("name", OF_LESSONS)
+def test_a_solution_has_its_points_also_as_an_object_with_another_cache(name):
+    exercise, answers = OF_LESSONS[name], solution(name)
+    styles = [answers]
+    if len(answers) == 2 and len(STYLES[name][0]) == 1:  # so that each has four
+        styles += [with_a_dict(*answers), (Pair(*answers),)]
+    elif len(answers) == 2:
+        styles += [(Pair(*with_a_dict(*answers)),)]
+    for style in styles:
+        result = exercise.grade(*style)
+        assert result.points == result.of, str(result)

@@ -56,12 +56,27 @@ def margin_ranking(vectors, output_vectors, word, target, negatives, margin):
     return np.maximum(0, margin - output_vectors[target] @ hidden + output_vectors[negatives] @ hidden).sum()
 
 
-def positional_skip_gram(
-    vectors, context_vectors, position_vectors, centres, contexts, positions, negatives
-):
-    hidden = vectors[centres] * position_vectors[positions]
-    noise = (hidden[:, np.newaxis] * context_vectors[negatives]).sum(axis=-1)
-    return softplus(-(hidden * context_vectors[contexts]).sum(axis=-1)).sum() + softplus(noise).sum()
+def most_similar(vectors, positive, negative, top):
+    unit = vectors / np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    best = np.argsort(-(unit @ (unit[positive].sum(axis=0) - unit[negative].sum(axis=0))))
+    return best[~np.isin(best, [*positive, *negative])][:top]
+
+
+def draw_vectors(rng):
+    vectors = rng.standard_normal((11, 5)) * rng.uniform(0.3, 4, (11, 1))
+    given = rng.permutation(11)[:5].tolist()
+    return [(vectors, given[:3], given[3:], 4)]
+
+
+def noise_words(counts, draws):
+    weights = counts**0.75
+    return np.searchsorted(np.cumsum(weights / weights.sum()), draws, side="right")
+
+
+def draw_noise(rng):
+    counts = rng.integers(1, 300, 7)
+    counts[[0, 4]] = 0
+    return [(counts, np.append(0.0, rng.random(9)))]
 
 
 REFERENCES = {
@@ -69,5 +84,6 @@ REFERENCES = {
     "touched_rows": Reference(touched_rows, draw_rows, ROWS),
     "cbow": Reference(cbow),
     "margin_ranking": Reference(margin_ranking),
-    "positional_skip_gram": Reference(positional_skip_gram),
+    "most_similar": Reference(most_similar, draw_vectors),
+    "noise_words": Reference(noise_words, draw_noise),
 }

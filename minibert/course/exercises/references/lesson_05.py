@@ -43,6 +43,26 @@ def draw_order(rng):
     return {"order": order.tolist()}
 
 
+def split_heads(x, num_heads):
+    return np.stack(np.split(x, num_heads, axis=-1), axis=1)
+
+
+def draw_states(rng):
+    num_heads = int(rng.choice([2, 3, 6]))
+    return [(rng.standard_normal((5, 7, 4 * num_heads)), num_heads)]
+
+
+def two_facts(num_tokens):
+    places = np.arange(num_tokens)
+    before = np.eye(num_tokens)[np.maximum(places - 1, 0)]
+    after = np.eye(num_tokens)[np.minimum(places + 1, num_tokens - 1)]
+    return np.stack([before, after]), (before + after) / 2
+
+
+def draw_lengths(rng):
+    return [(int(num_tokens),) for num_tokens in rng.permutation(np.arange(6, 30))[:2]]
+
+
 def additive_attention(query, states, query_weight, state_weight, score_weight):
     hidden = np.tanh((query @ query_weight)[:, :, np.newaxis] + (states @ state_weight)[:, np.newaxis])
     return softmax(hidden @ score_weight) @ states
@@ -58,6 +78,8 @@ REFERENCES = {
     "row_softmax": Reference(row_softmax),
     "one_head": Reference(one_head, draw_heads),
     "permuted_tokens": Reference(permuted_tokens, draw_order, "`order = {order}`"),
+    "split_heads": Reference(split_heads, draw_states),
+    "two_facts": Reference(two_facts, draw_lengths),
     "additive_attention": Reference(additive_attention),
     "relative_bias": Reference(relative_bias),
 }

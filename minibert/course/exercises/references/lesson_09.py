@@ -1,5 +1,6 @@
 """References of lesson 09, from text to batches."""
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -105,6 +106,14 @@ def draw_spans(rng):
     return [(ids, ~np.isin(ids, (2, 3)), spans, budget, rng.integers(60, 90, 14), 4) for budget in (4, 7)]
 
 
+def draws_needed(right, wrong, z):
+    return math.ceil(z**2 * right * (1 - right) / (right - wrong) ** 2)
+
+
+def draw_probabilities(rng):
+    return [(right, right + rng.uniform(0.02, 0.1), 3) for right in rng.uniform(0.1, 0.8, 2)]
+
+
 def weighted_mlm_loss(logits, labels, token_weights):
     predicted = labels != IGNORE_INDEX
     rows, targets = logits[predicted], labels[predicted]
@@ -120,5 +129,6 @@ REFERENCES = {
     "merge_step": Reference(merge_step, draw_counted_words),
     "not_next_share": Reference(not_next_share, draw_documents),
     "span_mask": Reference(span_mask, draw_spans),
+    "draws_needed": Reference(draws_needed, draw_probabilities),
     "weighted_mlm_loss": Reference(weighted_mlm_loss),
 }

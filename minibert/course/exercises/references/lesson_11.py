@@ -2,25 +2,16 @@
 
 import numpy as np
 
+from minibert.course.exercises.lesson_11 import gated_forward, small_bert
 from minibert.course.exercises.variants import Reference
-from minibert.layers.softmax import softmax
 
 
-def rebuilt_pooler(x, weight, bias):
-    return np.tanh(x[:, 0] @ weight + bias)
+def six_joints(*inputs):
+    return small_bert(*inputs)[0]
 
 
-def encoder_output_gradient(d_predicted_states, predicted, d_first_states, num_tokens):
-    batch_size, hidden_size = d_first_states.shape
-    d_states = np.zeros((batch_size, num_tokens, hidden_size))
-    d_states.reshape(-1, hidden_size)[predicted] += d_predicted_states
-    d_states[:, 0] += d_first_states
-    return d_states
-
-
-def draw_gradients(rng):
-    predicted = np.append(5, rng.choice([1, 3, 4, 7, 8, 12, 14], 3, replace=False))  # 5 is a first token
-    return [(rng.standard_normal((4, 2)), np.sort(predicted), rng.standard_normal((3, 2)), 5)]
+def planted_bug(x, weight, gate):
+    return gated_forward(x, weight, gate)[0]
 
 
 def albert_tied_decoder(ids, predicted, table, projection, dense):
@@ -34,19 +25,9 @@ def shared_stack(x, weight, bias, num_layers):
     return x
 
 
-def uncertainty_weights(mlm_logits, mlm_labels, nsp_logits, nsp_labels, log_variances):
-    loss = log_variances.sum() / 2
-    for log_variance, logits, labels in zip(
-        log_variances, (mlm_logits, nsp_logits), (mlm_labels, nsp_labels), strict=True
-    ):
-        loss += np.exp(-log_variance) * -np.log(softmax(logits)[np.arange(len(labels)), labels]).mean()
-    return loss
-
-
 REFERENCES = {
-    "rebuilt_pooler": Reference(rebuilt_pooler),
-    "encoder_output_gradient": Reference(encoder_output_gradient, draw_gradients),
+    "six_joints": Reference(six_joints),
+    "planted_bug": Reference(planted_bug),
     "albert_tied_decoder": Reference(albert_tied_decoder),
     "shared_stack": Reference(shared_stack),
-    "uncertainty_weights": Reference(uncertainty_weights),
 }

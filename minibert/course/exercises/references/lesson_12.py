@@ -4,20 +4,9 @@ import math
 
 import numpy as np
 
+from minibert.course.exercises.lesson_12 import Parts
 from minibert.course.exercises.variants import Reference
 from minibert.layers.cross_entropy import IGNORE_INDEX
-
-
-def warmup_decay(step, num_steps, num_warmup_steps, peak):
-    if step < num_warmup_steps:
-        return peak * (step + 1) / num_warmup_steps
-    return peak * (num_steps - step) / (num_steps - num_warmup_steps)
-
-
-def draw_steps(rng):
-    num_steps, num_warmup_steps = int(rng.integers(40, 90)), int(rng.integers(5, 15))
-    steps = (0, int(rng.integers(1, num_warmup_steps)), int(rng.integers(num_warmup_steps, num_steps)))
-    return [(step, num_steps, num_warmup_steps, 0.003) for step in steps]
 
 
 def adamw_step(value, grad, first, second, step, lr, beta1, beta2, eps, weight_decay):
@@ -43,7 +32,7 @@ def clip_global_norm(gradients, max_norm):
 
 
 def draw_gradients(rng):
-    gradients = [rng.standard_normal(shape) for shape in ((2, 3), (4,), (1, 5))]
+    gradients = [rng.standard_normal(shape) for shape in ((2, 6), (4,), (1, 5))]
     return [(gradients, 1.5), (gradients, 50.0)]
 
 
@@ -67,6 +56,44 @@ def draw_baselines(rng):
     }
 
 
+def exact_limits(truth, model):
+    occurs = truth > 0
+    loss, limit = (
+        float(-(truth[occurs] * np.log(probs[occurs])).sum() / len(truth)) for probs in (model, truth)
+    )
+    right = truth[np.arange(len(truth)), model.argmax(axis=1)]
+    best = truth.max(axis=1)
+    return {"loss": loss, "limit": limit, "accuracy": right.mean(), "best_accuracy": best.mean()}
+
+
+def draw_languages(rng):
+    truth = rng.dirichlet(np.ones(4), 6)
+    truth[np.arange(6), rng.integers(0, 4, 6)] = 0
+    return [(truth / truth.sum(axis=1, keepdims=True), rng.dirichlet(np.ones(4), 6))]
+
+
+def error_bars(pretrained, random):
+    variances = [values.var(ddof=1) / len(values) for values in (pretrained, random)]
+    difference, error = pretrained.mean() - random.mean(), math.sqrt(sum(variances))
+    return {"difference": difference, "standard_error": error, "clear": bool(abs(difference) > 2 * error)}
+
+
+def draw_accuracies(rng):
+    return [(rng.uniform(0.7, 0.9, size), rng.uniform(0.6, 0.8, other)) for size, other in ((6, 4), (3, 5))]
+
+
+def head_removal(maps, head_outputs, output_weight, query, key, count):
+    removed = np.sort(np.argsort(-maps[:, query, key])[:count])
+    outputs = head_outputs[:, query].copy()
+    outputs[removed] = 0
+    return removed, outputs.reshape(-1) @ output_weight
+
+
+def draw_heads(rng):
+    arrays = rng.dirichlet(np.ones(7), (5, 7)), rng.standard_normal((5, 7, 2)), rng.standard_normal((10, 6))
+    return [(*arrays, int(rng.integers(0, 3)), int(rng.integers(3, 7)), 3)]
+
+
 def micro_batches(batches, weight):
     copies = [(x.copy(), labels.copy()) for x, labels in batches]  # the parts share one memory
     x, labels = (np.concatenate(arrays) for arrays in zip(*copies))
@@ -80,11 +107,11 @@ def micro_batches(batches, weight):
 
 def draw_batches(rng):
     batches = []
-    for size in (4, 1, 6):
+    for size in (1, 6, 8):
         labels = rng.integers(0, 5, size)
         labels[: size // 2] = IGNORE_INDEX
-        batches.append((rng.standard_normal((size, 3)), labels))
-    return [(batches, rng.standard_normal((3, 5)))]
+        batches.append((rng.standard_normal((size, 4)), labels))
+    return [(Parts(batches), rng.standard_normal((4, 5)))]
 
 
 def z_loss(logits, labels, z_weight):
@@ -95,7 +122,6 @@ def z_loss(logits, labels, z_weight):
 
 
 REFERENCES = {
-    "warmup_decay": Reference(warmup_decay, draw_steps),
     "adamw_step": Reference(adamw_step, draw_parameters),
     "clip_global_norm": Reference(clip_global_norm, draw_gradients),
     "baseline_losses": Reference(
@@ -103,6 +129,9 @@ REFERENCES = {
         draw_baselines,
         "{pieces} pieces; {is_next} % of the pairs are “next”; {predicted} % of the tokens are predicted",
     ),
+    "exact_limits": Reference(exact_limits, draw_languages),
+    "error_bars": Reference(error_bars, draw_accuracies),
+    "head_removal": Reference(head_removal, draw_heads),
     "micro_batches": Reference(micro_batches, draw_batches),
     "z_loss": Reference(z_loss),
 }
