@@ -1,0 +1,14 @@
+"""Right answers to the choices of lesson 06; for the exercises with a backward see styles.py."""
+
+import numpy as np
+from course.exercises.solutions import solution
+
+ONES = solution("seen_by_ones")[0]
+
+RIGHT = {
+    "seen_by_ones": [
+        dict(reversed(ONES.items())),
+        {name: np.str_(answer) for name, answer in ONES.items()},
+        {name: "seen" if answer == "seen" else "missed" for name, answer in ONES.items()},
+    ]
+}

@@ -1,0 +1,134 @@
+"""Wrong answers to the exercises of lesson 10, as students might give them who read the task only."""
+
+import numpy as np
+from course.exercises.solutions import solution
+from course.exercises.wrong.answers import backward, forward
+
+
+def normalised(x, eps=1e-12, axis=-1):
+    return (x - x.mean(axis=axis, keepdims=True)) / np.sqrt(x.var(axis=axis, keepdims=True) + eps)
+
+
+def sum_of_norms(ids, types, token, position, segment):
+    return normalised(token[ids]) + normalised(position[: ids.shape[1]]) + normalised(segment[types])
+
+
+def sum_over_all(ids, types, token, position, segment):
+    return normalised(token[ids] + position[: ids.shape[1]] + segment[types], axis=(0, 1, 2))
+
+
+def sum_divided_by_variance(ids, types, token, position, segment):
+    x = token[ids] + position[: ids.shape[1]] + segment[types]
+    return (x - x.mean(axis=-1, keepdims=True)) / (x.var(axis=-1, keepdims=True) + 1e-12)
+
+
+def sum_without_segments(ids, types, token, position, segment):
+    return normalised(token[ids] + position[: ids.shape[1]] + segment[0])
+
+
+def sum_of_segment_positions(ids, types, token, position, segment):
+    """Positions that begin again with the second sentence."""
+    places = np.arange(ids.shape[1]) - np.where(types == 1, (types == 0).sum(axis=1, keepdims=True), 0)
+    return normalised(token[ids] + position[places] + segment[types])
+
+
+def parameters(V, H, F, num_layers, P, heads=1, square=4, shared=False):
+    block = square * (H * H + H) + 2 * H * F + F + H + 4 * H
+    layers = 1 if shared else num_layers
+    return (V + P + 2) * H + 2 * H + layers * block + 2 * (H * H + H) + 2 * H + V + 2 * H + 2
+
+
+def left_by_flip(attention_mask):
+    """Counts from the right."""
+    return np.where(attention_mask, attention_mask[:, ::-1].cumsum(axis=1)[:, ::-1] - 1, 0)
+
+
+def left_by_first(attention_mask):
+    """Distance from the first real token, also behind the last."""
+    return np.maximum(np.arange(attention_mask.shape[1]) - attention_mask.argmax(axis=1)[:, np.newaxis], 0)
+
+
+def left_by_row_length(attention_mask):
+    """Distance from the number of [PAD], as if all were on the left."""
+    num_padding = (attention_mask == 0).sum(axis=1, keepdims=True)
+    return np.where(attention_mask, np.arange(attention_mask.shape[1]) - num_padding, 0)
+
+
+def left_of_floats(attention_mask):
+    """Positions of the real tokens as shares of the length."""
+    counted = attention_mask.cumsum(axis=1)
+    return counted / np.maximum(counted[:, -1:], 1) * attention_mask
+
+
+SHAPES = solution("bert_shapes")[0]
+
+WRONG = {
+    "embedding_sum": {
+        "each table normalised": (sum_of_norms,),
+        "one mean for all": (sum_over_all,),
+        "divided by the variance": (sum_divided_by_variance,),
+        "one segment": (sum_without_segments,),
+        "positions begin again": (sum_of_segment_positions,),
+    },
+    "bert_shapes": {
+        "the heads side by side": (SHAPES | {"query": (3, 7, 24)},),
+        "logits of every token": (SHAPES | {"prediction_logits": (3, 7, 50)},),
+        "two sentences": (SHAPES | {"seq_relationship_logits": (2, 3)},),
+        "the mask of all heads": (SHAPES | {"mask": (3, 4, 1, 7)},),
+    },
+    "bert_parameters": {
+        "three projections": (lambda *sizes: parameters(*sizes, square=3),),
+        "layers shared": (lambda *sizes: parameters(*sizes, shared=True),),
+        "one bias too many": (lambda *sizes: parameters(*sizes) + sizes[1],),
+        "no segments": (lambda *sizes: parameters(*sizes) - 2 * sizes[1],),
+    },
+    "left_padded_positions": {
+        "from the right": (left_by_flip,),
+        "goes on behind the end": (left_by_first,),
+        "all padding is on the left": (left_by_row_length,),
+        "shares": (left_of_floats,),
+    },
+    "factorised_embedding": {
+        "+= with repeated ids": backward(
+            "factorised_embedding", lambda d_y, g, ids, table, p: [None, _assigned(d_y, ids, table, p), g[2]]
+        ),
+        "d_projection of one sentence": backward(
+            "factorised_embedding", lambda d_y, g, ids, table, p: [None, g[1], table[ids[0]].T @ d_y[0]]
+        ),
+        "the mean over uses": backward(
+            "factorised_embedding",
+            lambda d_y, g, ids, table, p: [
+                None,
+                g[1] / np.maximum(np.bincount(ids.reshape(-1), minlength=len(table)), 1)[:, np.newaxis],
+                g[2],
+            ],
+        ),
+        "every row of the table": backward(
+            "factorised_embedding", lambda d_y, g, ids, table, p: [None, g[1] + 0.1, g[2]]
+        ),
+        "a tanh between": forward(lambda ids, table, p: np.tanh(table[ids]) @ p),
+    },
+    "masked_mean": {
+        "the padding moves, too": backward(
+            "masked_mean", lambda d_y, g, x, m: [np.repeat(d_y[:, np.newaxis], 6, axis=1) / 6, None]
+        ),
+        "not divided": backward(
+            "masked_mean", lambda d_y, g, x, m: [g[0] * m.sum(axis=1)[:, None, None], None]
+        ),
+        "divided by T": backward(
+            "masked_mean", lambda d_y, g, x, m: [g[0] * m.sum(axis=1)[:, None, None] / 6, None]
+        ),
+        "one count for all": backward(
+            "masked_mean", lambda d_y, g, x, m: [m[..., None] * d_y[:, None] / m.sum(), None]
+        ),
+        "up to the last real token": forward(
+            lambda x, m: np.stack([row[: mask.sum()].mean(axis=0) for row, mask in zip(x, m)])
+        ),
+    },
+}
+
+
+def _assigned(d_y, ids, table, projection):
+    d_table = np.zeros(table.shape)
+    d_table[ids] += d_y @ projection.T
+    return d_table

@@ -1,0 +1,148 @@
+"""Wrong answers to the exercises of lesson 16, as students might give them who read the task only."""
+
+import json
+import struct
+
+import numpy as np
+from course.exercises.solutions import solution
+from course.exercises.wrong.answers import backward, forward
+
+
+def tensor(data, name, wrong):
+    (length,) = struct.unpack(
+        "<I" if wrong == "four bytes of length" else "<Q", data[: 4 if "four" in wrong else 8]
+    )
+    start = (4 if "four" in wrong else 8) + length
+    header = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
+    entry = header[name]
+    begin, end = entry["data_offsets"]
+    if wrong == "all from the first tensor":
+        begin, end = 0, end - begin
+    content = data[start + begin : start + end]
+    if entry["dtype"] == "F32":
+        numbers = np.frombuffer(content, "<f4")
+    elif wrong == "bfloat16 by value":
+        numbers = np.frombuffer(content, "<u2").astype(np.float32) / 65536
+    else:
+        shift = 8 if wrong == "shifted by 8" else 16
+        numbers = (np.frombuffer(content, "<u2").astype(np.uint32) << shift).view(np.float32)
+    return numbers[::-1].reshape(entry["shape"]) if wrong == "backwards" else numbers.reshape(entry["shape"])
+
+
+def wrong_tensor(wrong):
+    return (lambda data, name: tensor(data, name, wrong),)
+
+
+def named(wrong):
+    right = solution("our_name")[0]
+
+    def our_name(theirs):
+        ours = right(theirs)
+        if wrong == "layers from 1":
+            parts = ours.split(".")
+            return ".".join(str(int(part) + 1) if part.isdigit() else part for part in parts)
+        if wrong == "last digit of the layer":
+            return ours.replace("encoder.11", "encoder.1")
+        if wrong == "attention.self stays":
+            return ours.replace(".attention.query", ".attention.self.query")
+        return ours.replace("attention_norm", "attention.norm")
+
+    return (our_name,)
+
+
+def quantised(weight, wrong):
+    largest = np.abs(weight).max(axis=1)
+    if wrong == "the range of a row":
+        largest = np.ptp(weight, axis=1) / 2
+    if wrong == "scales of 1e-8":
+        largest = largest + 127e-8 * (largest == 0)
+    scale = (np.where(largest == 0, 127, largest) / 127).astype(np.float32)
+    whole = weight / scale[:, np.newaxis]
+    whole = np.floor(whole) if wrong == "floor" else np.round(whole)
+    whole = np.clip(whole, -128, 127).astype(np.int8)
+    scale = scale.astype(np.float64) if wrong == "scales of 8 bytes" else scale
+    return whole, scale, whole.nbytes + scale.nbytes
+
+
+def wrong_quantised(wrong):
+    return (lambda weight: quantised(weight, wrong),)
+
+
+LOADED = solution("silent_loading")[0]
+
+
+def unit(x):
+    return x / np.sqrt((x * x).sum(axis=-1, keepdims=True))
+
+
+def mean(states, mask):
+    return (states * mask[..., np.newaxis]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
+
+
+def without_projection(d_y, g, states, mask):
+    length = np.sqrt((mean(states, mask) ** 2).sum(axis=-1, keepdims=True))
+    return [(d_y / length)[:, np.newaxis] * (mask / mask.sum(axis=1, keepdims=True))[..., np.newaxis], None]
+
+
+def ranking(first, second, temperature, wrong=""):
+    scores = first @ second.T / temperature
+    if wrong == "squared distances":
+        scores = -((first[:, np.newaxis] - second) ** 2).sum(axis=-1) / temperature
+    if wrong == "temperature squared":
+        scores = scores / temperature
+    probs = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
+    return -np.log(np.diag(probs)).mean()
+
+
+WRONG = {
+    "tensor_from_bytes": {
+        wrong: wrong_tensor(wrong)
+        for wrong in ("all from the first tensor", "bfloat16 by value", "shifted by 8", "backwards")
+    },
+    "our_name": {
+        wrong: named(wrong)
+        for wrong in ("layers from 1", "last digit of the layer", "attention.self stays", "attention.norm")
+    },
+    "silent_loading": {
+        "all errors": (dict.fromkeys(LOADED, "error"),),
+        "all wrong": (dict.fromkeys(LOADED, "wrong"),),
+        "a square matrix is right": (LOADED | {"attention.self.query.weight": "right"},),
+        "6 heads do not fit": (LOADED | {"heads 6": "error"},),
+    },
+    "int8_rows": {
+        wrong: wrong_quantised(wrong)
+        for wrong in ("the range of a row", "scales of 1e-8", "floor", "scales of 8 bytes")
+    },
+    "sentence_vector": {
+        "the length is a constant": backward("sentence_vector", without_projection),
+        "the padding moves, too": backward(
+            "sentence_vector", lambda d_y, g, states, mask: [g[0] + (1 - mask)[..., np.newaxis] * 0.1, None]
+        ),
+        "divided by T": backward(
+            "sentence_vector", lambda d_y, g, states, mask: [g[0] * mask.sum(axis=1)[:, None, None] / 5, None]
+        ),
+        "not divided by the length": backward(
+            "sentence_vector",
+            lambda d_y, g, states, mask: [
+                g[0] * np.sqrt((mean(states, mask) ** 2).sum(axis=-1))[:, None, None],
+                None,
+            ],
+        ),
+        "sum of sizes": forward(
+            lambda states, mask: mean(states, mask) / np.abs(mean(states, mask)).sum(axis=-1, keepdims=True)
+        ),
+        "[CLS] left out": forward(lambda states, mask: unit(mean(states[:, 1:], mask[:, 1:]))),
+    },
+    "ranking_loss": {
+        "the partner's share only": backward("ranking_loss", lambda d_y, g, a, b: [-d_y * b / 0.7 / 5, g[1]]),
+        "no temperature": backward("ranking_loss", lambda d_y, g, a, b: [0.7 * g[0], 0.7 * g[1]]),
+        "not divided by B": backward("ranking_loss", lambda d_y, g, a, b: [5 * g[0], 5 * g[1]]),
+        "both alike": backward("ranking_loss", lambda d_y, g, a, b: [g[0], g[0]]),
+        "squared distances": forward(
+            lambda *inputs, temperature: ranking(*inputs, temperature, "squared distances")
+        ),
+        "temperature squared": forward(
+            lambda *inputs, temperature: ranking(*inputs, temperature, "temperature squared")
+        ),
+    },
+}
