@@ -4,6 +4,7 @@ import importlib.util
 import pathlib
 import re
 
+import numpy as np
 import pytest
 
 from minibert.course import exercises
@@ -98,6 +99,21 @@ def test_the_stored_numbers_are_found_in_a_text(notebooks):
 def test_debris_in_an_output_is_a_problem(notebooks, output):
     cell = notebooks.nbformat.v4.new_code_cell("work()", outputs=[notebooks.nbformat.from_dict(output)])
     assert len(notebooks.problems(notebooks.nbformat.v4.new_notebook(cells=[cell]))) == 1
+
+
+def test_a_picture_is_stored_with_a_palette_and_looks_the_same(notebooks):
+    image = pytest.importorskip("PIL.Image")
+    drawn = image.fromarray(np.linspace(0, 255, 60 * 40 * 3).reshape(40, 60, 3).astype("uint8"))
+    png = notebooks.io.BytesIO()
+    drawn.save(png, "PNG")
+    data = {"image/png": notebooks.base64.b64encode(png.getvalue()).decode("ascii")}
+    v4 = notebooks.nbformat.v4
+    cell = v4.new_code_cell("draw()", outputs=[v4.new_output("display_data", data)])
+    notebooks._clean(v4.new_notebook(cells=[cell]))
+    stored = image.open(notebooks.io.BytesIO(notebooks.base64.b64decode(cell.outputs[0].data["image/png"])))
+    assert stored.mode == "P" and stored.size == drawn.size
+    difference = np.asarray(stored.convert("RGB"), int) - np.asarray(drawn, int)
+    assert abs(difference).max() <= 8
 
 
 def test_no_lesson_quotes_without_closing_its_comment(notebooks):
