@@ -8,7 +8,7 @@ import pytest
 
 FOLDER = pathlib.Path(__file__).parents[2] / "notebooks"
 SHORT = ["00_gradients", "06_encoder_block", "09_text_to_batches", "10_bert_forward"]  # the others follow
-LESSONS = [*SHORT, "16_real_bert"]
+LESSONS = [*SHORT, "11_bert_backward", "16_real_bert"]
 DRAWS = re.compile(r"\bplt\.(show|subplots|figure)\(|\baxes\.\w+\(")
 PREDICTS = re.compile(r"\*\*Predict|\bPredict |\*\*?Ask")
 EXERCISES = re.compile(r"^## Exercises$", re.MULTILINE)
