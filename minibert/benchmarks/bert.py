@@ -46,7 +46,8 @@ USUAL = CONTESTANTS[:4]
 def add_options(command):
     """Add the options to an argparse parser."""
     command.add_argument(
-        "--preset", nargs="+", choices=PRESETS, default=list(PRESETS), help="sizes (default: all four)"
+        "--preset", nargs="+", choices=PRESETS, default=list(PRESETS), metavar="SIZE",
+        help=f"sizes (default: {', '.join(PRESETS)})",
     )
     add_number(command, "--threads", 1, "threads of each contestant")
     add_number(command, "--rounds", None, "steps that are timed (default: 40, 10, 10 and 5)")

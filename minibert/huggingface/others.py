@@ -29,7 +29,7 @@ KINDS = (  # a pattern of names; what such files are, and what to do
     ("model.safetensors.index.*.json", "the index of a variant: name it model.safetensors.index.json"),
     (
         "model-*-of-*.safetensors",
-        "parts of the weights without model.safetensors.index.json, which says what is in them: copy it, too",
+        "parts of the weights without model.safetensors.index.json, which lists their tensors: copy it, too",
     ),
     ("*.safetensors", "under another name: if this is the model, copy it to model.safetensors"),
     ("*.h5", f"of TensorFlow; {CONVERTING.format('TensorFlow', 'from_tf')}"),

@@ -178,7 +178,7 @@ def _where_to_go_on(output):
     if theirs.is_file() and ours.is_file() and read_json(theirs) != read_json(ours):
         raise RunError(
             f"{output} holds a model that this run did not write, and would write over: move config.json "
-            "and what belongs to it to another folder"
+            "and the rest of that model to another folder"
         )
     return step, newest
 
