@@ -328,7 +328,7 @@ def main(*arguments):
                     print(f"{path.name}: {shortened(command)}: {reason_to_leave_out(command) or 'run'}")
         return 0
     os.environ.update(PYTHONBREAKPOINT="0", BROWSER="true", MPLBACKEND="Agg")
-    folder = tempfile.mkdtemp()
+    folder = pathlib.Path(tempfile.mkdtemp())
     try:
         runner = Runner(folder)
         is_needed = any("bert-run" in path.read_text(encoding="utf-8") for path in chosen)
