@@ -38,6 +38,15 @@ OPTIONS = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Runs of this process do not wait for the disk, nor draw."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("minibert.plots.save", lambda *arguments, **options: None)
+        patch.setattr("os.fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(corpus, tmp_path_factory):
     directory = tmp_path_factory.mktemp("uninterrupted") / "run"
@@ -74,7 +83,8 @@ def test_kill_9_and_resume(start, uninterrupted, tmp_path):
 
 
 BEGIN_OR_RESUME = """
-import json, pathlib, sys
+import json, os, pathlib, sys
+os.fsync = lambda handle: None  # a kill loses nothing that was written; a power cut is not tried here
 from runs import begin, resume
 from minibert.objectives.masked_lm import MaskedLMRecipe
 
