@@ -40,7 +40,7 @@ def measure(options, say):
     from threadpoolctl import threadpool_limits
 
     recipe = MaskedLM.Recipe.of(
-        options.corpus, options.preset, num_steps=options.steps, threads=options.threads,
+        options.corpus, options.preset, "bert", num_steps=options.steps, threads=options.threads,
         dropout=options.dropout,
     )
     with threadpool_limits(1, "blas"):

@@ -26,6 +26,7 @@ def add_options(command):
     )
     add_corpus(command, default=None)
     command.add_argument("--preset", metavar="NAME", help="size of the model (default: its own)")
+    command.add_argument("--recipe", metavar="NAME", help="way to train (default: its own)")
     add_number(command, "--threads", 1, "shares that a batch is cut into, a thread for each")
     add_number(command, "--rounds", 20, "steps that are timed")
 
@@ -34,7 +35,7 @@ def measure(options, say):
     """Return the seconds and tokens of every step, and the memory of one in bytes."""
     from threadpoolctl import threadpool_limits
 
-    changes = {"corpus": options.corpus, "preset": options.preset, "threads": options.threads}
+    changes = {name: getattr(options, name) for name in ("corpus", "preset", "recipe", "threads")}
     changes = {name: value for name, value in changes.items() if value is not None}
     training = prepare(options.model, changes)
     with threadpool_limits(1, "blas"):

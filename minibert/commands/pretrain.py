@@ -37,7 +37,7 @@ def add(commands):
     )
     command.add_argument(
         "--recipe", metavar="NAME",
-        help="bert: AdamW from random weights; fast: learns most in the same time (default: bert)",
+        help="bert: AdamW from random weights; fast: learns most in the same time (default: fast)",
     )
     command.add_argument(
         "--from", dest="start", type=path, metavar="DIR",

@@ -28,7 +28,7 @@ def rounded(item):
 
 
 def main():
-    recipe = MaskedLMRecipe.of(["toy"], num_steps=2400, threads=2, batch_size=64, warmup=0.05)
+    recipe = MaskedLMRecipe.of(["toy"], recipe="bert", num_steps=2400, threads=2, batch_size=64, warmup=0.05)
     run, lines = Training(MaskedLM(recipe)), []
     with threadpool_limits(1, "blas"):
         for step in range(recipe.num_steps):

@@ -64,8 +64,8 @@ def test_a_step_of_the_main_job(output_of, corpus, monkeypatch):
     monkeypatch.setitem(masked_lm.PRESETS, "tiny", changes)
     options = ["--corpus", corpus, "--preset", "tiny", "--rounds", 2]
     printed = "\n".join(output_of("bench", "step", *options))
-    result = json.loads("".join(output_of("bench", "step", *options, "--json")))
-    assert result["seconds"] == [0.5, 0.5] and result["memory"] == 3_000_000
+    result = json.loads("".join(output_of("bench", "step", *options, "--recipe", "bert", "--json")))
+    assert result["recipe"] == "bert" and result["seconds"] == [0.5, 0.5] and result["memory"] == 3_000_000
     assert f"bert, {result['parameters']:,} parameters, threads: 1" in printed and "    500.0\n" in printed
     assert f" {sum(result['tokens']):,}\n" in printed and printed.endswith(" 3")
 

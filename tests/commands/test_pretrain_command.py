@@ -45,22 +45,26 @@ def test_defaults_are_those_of_the_recipe(monkeypatch, capfd):
     [(output, recipe, minutes)] = seen
     assert (output, minutes) == ("bert-run", 5.0)
     assert 1 <= recipe.threads <= 4
-    assert recipe == MaskedLMRecipe(corpus=["python-docs"], threads=recipe.threads)
+    assert recipe == MaskedLMRecipe.of(["python-docs"], threads=recipe.threads) and recipe.recipe == "fast"
     given = ["--preset", "mini", "--batch-size", "3", "--minutes", "2.5", "--corpus", "a", "b"]
     assert cli.main(["pretrain", *given]) == 2
     _, recipe, minutes = seen[-1]
     corpus = [os.path.abspath("a"), os.path.abspath("b")]
     changes = {"corpus": corpus, "preset": "mini", "batch_size": 3, "threads": recipe.threads}
-    assert (recipe, minutes) == (MaskedLMRecipe(**{**PRESETS["mini"], **changes}), 2.5)
+    expected = MaskedLMRecipe.of(recipe="fast", **changes)
+    assert (recipe, minutes) == (expected, 2.5)
+    assert {name: getattr(recipe, name) for name in PRESETS["mini"]} == PRESETS["mini"]
     assert cli.main(["pretrain", "--corpus", "toy"]) == 2
-    assert seen[-1][2] == 2.0
-    given = ["--recipe", "fast", "--embedding-start", "random", "--muon-learning-rate", "0.01"]
+    assert (seen[-1][1].recipe, seen[-1][2]) == ("bert", 2.0)
+    given = ["--embedding-start", "random", "--muon-learning-rate", "0.01"]
     assert cli.main(["pretrain", *given]) == 2
     _, recipe, _ = seen[-1]
     assert recipe == MaskedLMRecipe.of(
         recipe="fast", embedding_start="random", muon_learning_rate=0.01, threads=recipe.threads
     )
     assert (recipe.recipe, recipe.optimizer) == ("fast", "muon")
+    assert cli.main(["pretrain", "--recipe", "bert"]) == 2
+    assert seen[-1][1] == MaskedLMRecipe(threads=recipe.threads)
     assert cli.main(["pretrain", "--recipe", "slow"]) == 2
     assert "there is no recipe 'slow': choose one of bert, fast" in capfd.readouterr().err
 

@@ -58,6 +58,7 @@ def test_it_starts_with_the_weights_and_the_tokenizer(recipe_from, finished_run)
     theirs = minibert.WordPieceTokenizer.from_pretrained(finished_run)
     assert training.objective.tokenizer.id_to_token == theirs.id_to_token
     recipe = training.recipe
+    assert recipe.recipe == "bert" and recipe_from(recipe="fast").optimizer == "muon"
     assert (recipe.seq_length, recipe.vocab_size, recipe.hidden_size, recipe.dropout) == (16, 150, 12, 0.1)
 
 

@@ -20,7 +20,7 @@ from minibert.training.step import Training
 
 
 def toy_recipe(**changes):
-    return MaskedLMRecipe.of(["toy"], **changes)
+    return MaskedLMRecipe.of(["toy"], recipe="bert", **changes)
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +137,8 @@ def test_sequences_that_are_too_short(capfd, tmp_path, toy_run):
 
 
 def test_the_command_prints_model_and_limit(capfd, tmp_path, toy_run, monkeypatch):
-    monkeypatch.setattr(plots, "save", lambda *arguments, **options: None)  # toy_run has drawn them
-    options = ["--steps", "2", "--batch-size", "4", "--output", str(tmp_path / "run")]
+    monkeypatch.setattr(plots, "save", lambda plot, path, *data, **options: path.touch())  # toy_run draws
+    options = ["--recipe", "bert", "--steps", "2", "--batch-size", "4", "--output", str(tmp_path / "run")]
     assert cli.main(["pretrain", "--corpus", "toy", *options]) == 0
     output = capfd.readouterr().out
     assert re.search(r"MLM loss, nats per word +\d\.\d{3} +0\.\d{3} +[\d.]+%", output)
