@@ -189,7 +189,7 @@ def test_spans(language):
 @pytest.mark.parametrize("task", tasks.TASKS)
 def test_examples_are_drawn_from_the_same_distribution(task):
     """The best answer from the majority is right as often as the exact accuracy says."""
-    number = 400
+    number = 200
     examples = tasks.examples(toy.TOY, task, number, seed=3)
     assert len(examples) == number and examples == tasks.examples(toy.TOY, task, number, seed=3)
     labels = [label for _, label in examples]
