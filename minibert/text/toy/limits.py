@@ -212,7 +212,7 @@ class Limits:
 
     # --- any set of visible words ---
 
-    def given(self, pairs, visible, rows_at_once=512):
+    def given(self, pairs, visible, asked=None, rows_at_once=512):
         """Return P(x_i | visible words) of each hidden word, and log P(visible words) of each row.
 
         The words are clean. The lengths of both sentences are known; whether B follows A is not. Differences
@@ -221,29 +221,31 @@ class Limits:
         Args:
             pairs: Pairs.
             visible: bool (N, T); special tokens are always visible.
+            asked: bool (N, T), the hidden words to answer; None asks for all.
 
         Returns:
-            (M, V), in the order of the hidden words, and (N,) in nats.
+            (M, V), in the order of the M words asked for, and (N,) in nats.
         """
         hidden = (pairs.tags >= 0) & ~visible
-        parts = [self._given(batch, pairs.clean_ids[rows], hidden[rows])
+        asked = hidden if asked is None else hidden & asked
+        parts = [self._given(batch, pairs.clean_ids[rows], hidden[rows], asked[rows])
                  for rows, batch in _slices(pairs.batch, rows_at_once)]
         token_probs, evidence = zip(*parts)
         return np.concatenate(token_probs), np.concatenate(evidence)
 
-    def _given(self, batch, clean_ids, hidden):
-        number = np.cumsum(hidden).reshape(hidden.shape) - 1
-        token_probs = np.zeros((int(hidden.sum()), self.vocab_size))
+    def _given(self, batch, clean_ids, hidden, asked):
+        number = np.cumsum(asked).reshape(asked.shape) - 1  # of each word asked for
+        token_probs = np.zeros((int(asked.sum()), self.vocab_size))
         tokens = np.where(hidden, self.vocab_size, clean_ids)
         by_length, evidence = self._plan_posteriors(batch, tokens, self.shown)
         for plans, here, columns, posterior in by_length:
             for place, rows in enumerate(self.language.rows[plans, :columns.shape[1]].T):
-                asked = hidden[here, columns[:, place]]
+                wanted = asked[here, columns[:, place]]
                 distinct, inverse = np.unique(rows, return_inverse=True)
-                of_rows = posterior[asked] @ (inverse[:, np.newaxis] == np.arange(len(distinct)))
+                of_rows = posterior[wanted] @ (inverse[:, np.newaxis] == np.arange(len(distinct)))
                 probs = of_rows @ self.emission[distinct]                       # (m, V)
                 probs /= probs.sum(axis=1, keepdims=True)
-                token_probs[number[here[asked], columns[asked, place]]] = probs
+                token_probs[number[here[wanted], columns[wanted, place]]] = probs
         return token_probs, np.log(evidence[0] + evidence[1])
 
     def together(self, pairs, hidden):
@@ -260,16 +262,19 @@ class Limits:
         left, right: see the words on one side.
         product: joins both by the product rule, left · right / prior, as if they were independent given x_i.
         both: sees all other words.
+
+        Raises:
+            ValueError: there is no word at a place.
         """
-        columns = np.arange(pairs.clean_ids.shape[1])
-        place = places[:, np.newaxis]
-        rows, hidden = np.arange(len(places)), (pairs.tags >= 0)
-        views = {"prior": np.zeros_like(hidden), "left": columns < place, "right": columns > place,
+        wordless = np.flatnonzero(pairs.tags[np.arange(len(places)), places] < 0)
+        if len(wordless):
+            row = wordless[0]
+            raise ValueError(f"row {row} has no word at place {places[row]}: give places of words, "
+                             "between [CLS] and the last [SEP]")
+        columns, place = np.arange(pairs.clean_ids.shape[1]), places[:, np.newaxis]
+        views = {"prior": place < 0, "left": columns < place, "right": columns > place,
                  "both": columns != place}
-        found = {}
-        for name, visible in views.items():
-            number = np.cumsum(hidden & ~visible).reshape(hidden.shape) - 1
-            found[name] = self.given(pairs, visible)[0][number[rows, places]]
+        found = {name: self.given(pairs, visible, columns == place)[0] for name, visible in views.items()}
         prior = found.pop("prior")
         product = np.divide(found["left"] * found["right"], prior, out=np.zeros_like(prior), where=prior > 0)
         return {**found, "product": product / product.sum(axis=1, keepdims=True)}

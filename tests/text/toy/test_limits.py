@@ -139,6 +139,9 @@ def test_any_visible_words_equal_enumeration(tiny, clean):
             expected = np.bincount(texts[:, index], fits, tokenizer.vocab_size) / fits.sum()
             np.testing.assert_allclose(next(answers), expected, rtol=0, atol=1e-12)
     assert next(answers, None) is None and len(token_probs) > 40
+    some, hidden = np.random.default_rng(7).random(visible.shape) < 0.5, (pairs.tags >= 0) & ~visible
+    asked_probs, _ = limits.given(pairs, visible, asked=some)
+    np.testing.assert_allclose(asked_probs, token_probs[some[hidden]], rtol=0, atol=1e-12)
 
 
 def test_every_order_gives_a_row_the_same_probability(clean):
@@ -196,6 +199,8 @@ def test_left_right_and_their_product_equal_enumeration(tiny, clean):
         prior = np.maximum(expected["prior"], 1e-300)
         product = expected["left"] * expected["right"] / prior
         np.testing.assert_allclose(answers["product"][row], product / product.sum(), rtol=0, atol=1e-12)
+    with pytest.raises(ValueError, match=r"row 0 has no word at place 0: give places of words"):
+        limits.left_and_right(pairs, np.zeros_like(chosen))
 
 
 # --- models and the limit ---
