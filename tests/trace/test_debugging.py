@@ -906,7 +906,7 @@ def test_the_first_value_that_is_not_finite(monkeypatch):
     [place], [note] = watched_for(subject, "not-finite")
     assert (place.path, place.name) == (f"{ATTENTION}.query", "rows_out")
     note = " ".join(note.split())
-    assert "behind the line `rows_out = " in note and "Not finite before the pass: self.weight." in note
+    assert "after the line `rows_out = " in note and "Not finite before the pass: self.weight." in note
     subject = example.by_hand()
     for name in ("query", "key"):
         getattr(subject.model.bert.encoder[1].attention, name).weight.value[:] = 1e200

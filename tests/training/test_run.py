@@ -472,7 +472,7 @@ def test_a_directory_with_a_run_or_a_model_is_left_alone(tiny_recipe, finished_r
         begin(copy, tiny_recipe())
     after = contents(copy)
     assert after == {name: before[name] for name in after}
-    assert {name for name in before if name.startswith("checkpoint-")} == after.keys()
+    assert {name for name in before if name.startswith("checkpoint-")} <= after.keys()
 
 
 def test_an_output_that_cannot_be_written(tiny_recipe, tmp_path):

@@ -109,7 +109,7 @@ def test_errors(text, options, message):
     (None, {}, "sentences is None; it must be lists of words"),
     ([["a", "b"], None], {}, "sentence 2 is None; it must be a list of words"),
     ([["a"], float("nan")], {}, "sentence 2 is nan; it must be a list of words"),
-    ([[["a", "b"], ["c", "d"]]] * 9, {}, "a word must be a str, got a list or the like in sentence 1"),
+    ([[["a", "b"], ["c", "d"]]] * 9, {}, "a word must be a str, got a list or similar in sentence 1"),
     ([["a", "b"]] * 9, {"window": "5"}, "window is '5'; it must be a whole number, 1 or more"),
     ([["a", "b"]] * 9, {"sample": None}, "sample is None; it must be a finite number, 0 or more"),
     ([["a", "b"]] * 9, {"ns_exponent": "1"}, "ns_exponent is '1'; it must be a finite number$"),
