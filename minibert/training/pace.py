@@ -12,8 +12,8 @@ def steps_within(seconds, training, num_evaluations, say=print):
     """Return the number of steps that fit into `seconds` beside the evaluations, from the times of a few
     trial steps.
 
-    The trial steps train `training`: start from a new one afterwards. This is the only place where a clock
-    decides anything.
+    The trial steps train `training`: start from a new one afterwards. Nowhere else does a clock change a
+    number.
 
     Raises:
         FloatingPointError: a trial step fails.

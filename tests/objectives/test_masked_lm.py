@@ -92,6 +92,11 @@ def test_training_learns_more_than_the_baseline(tiny_recipe, tmp_path):
     assert evaluation.mlm_loss < training.objective.baselines.unigram_loss - 0.2
 
 
+def test_the_files_that_are_saved_are_named(run, tmp_path):
+    run.objective.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(run.objective.files)
+
+
 def test_the_unigram_model_lies_beside_the_model(finished_run, run, tmp_path):
     assert np.array_equal(masked_lm.load_unigram(finished_run), run.objective.pairs.unigram)
     assert masked_lm.load_unigram(tmp_path) is None

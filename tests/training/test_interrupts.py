@@ -1,6 +1,5 @@
 """Runs that kill -9 or Ctrl-C stops end with the same bits once they are resumed."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -10,7 +9,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
@@ -99,22 +97,23 @@ else:
 def kill_and_resume(spawn, recipe, expected, directory, seed, count):
     """Kill a small run by Muon `count` times, at moments that `seed` draws, and resume it; return the steps.
 
-    The moments are from the start of Python to the end of the run; some are of a run that was resumed.
+    Most are within a step or a checkpoint, some at the start; some are of a run that was resumed.
     """
     rng, steps = random.Random(seed), []
     given = json.dumps(dataclasses.asdict(recipe))
     root = pathlib.Path(__file__).parents[2]
     env = {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
-    started = time.monotonic()
-    assert spawn("-c", BEGIN_OR_RESUME, directory / "timed", given, **env).wait() == 0
-    seconds = time.monotonic() - started
     output = None
     while len(steps) < count:
         if output is None or rng.random() < 0.5:
             output = directory / f"run-{len(steps)}"
         process = spawn("-c", BEGIN_OR_RESUME, output, given, **env)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(rng.uniform(0.3, 1) * seconds)
+        target, log = rng.randint(-3, recipe.num_steps - 1), output / "log.jsonl"
+        while target >= 0 and process.poll() is None:
+            if log.exists() and max((line["step"] for line in read_log(log)), default=0) >= target:
+                break
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.02) if target >= 0 else rng.uniform(0, 2))
         process.kill()
         process.communicate()
         steps.append(checkpoints(output)[-1][0] if checkpoints(output) else None)
