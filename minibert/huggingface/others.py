@@ -57,6 +57,7 @@ def what_is_there(directory):
     """Return what a folder without model.safetensors holds instead and what to do, as a clause; or ""."""
     directory = pathlib.Path(directory)
     names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+    beside = [name for name in names if NO_WEIGHTS.fullmatch(name) and name.endswith((".bin", ".pt", ".pth"))]
     names = [name for name in names if not NO_WEIGHTS.fullmatch(name) or name.startswith("openvino_")]
     pickles = [name for name in names if pathlib.PurePath(name).match("pytorch_model*.bin")] or [
         name for name in names
@@ -79,4 +80,6 @@ def what_is_there(directory):
         return f"there are models in its folders: give {directory / inner[-1]}"
     if "bert_config.json" in names:
         return "it holds bert_config.json: copy it to config.json"
+    if beside:
+        return f"it holds {listed(beside)}, as transformers' Trainer writes beside weights, but no weights"
     return ""
