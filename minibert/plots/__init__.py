@@ -9,7 +9,13 @@ Every function takes figure=, where to draw; without it, it makes one. If an arr
 to compute from a model or its cache, minibert/course/figures.py has a function for it.
 """
 
-from minibert.plots.attention import attention_maps, attention_over_training
+from minibert.plots.attention import (
+    attention_maps,
+    attention_of_one_token,
+    attention_over_training,
+    named_maps,
+    query_key_value,
+)
 from minibert.plots.cost import cost_growth
 from minibert.plots.embeddings import embedding_map, pca, position_similarity
 from minibert.plots.gradients import (
@@ -17,7 +23,8 @@ from minibert.plots.gradients import (
     gradient_flow,
     gradient_flow_over_time,
     gradient_path,
+    step_errors,
 )
 from minibert.plots.predictions import mask_probabilities, saliency
 from minibert.plots.style import BLUE, GREEN, GREY, ORANGE, STYLES, TWO_SIDED, save, show
-from minibert.plots.training import learning_rates, loss_curves, phenomena
+from minibert.plots.training import learning_rates, loss_curves, phenomena, seed_curves, seed_dots

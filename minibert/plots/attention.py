@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minibert.plots.style import new_figure
+from minibert.plots.style import BLUE, GREEN, GREY, ORANGE, new_figure
 
 MAX_TOKENS_WITH_NUMBERS = 16  # a larger map has no room for a number in each cell
 KEY, QUERY = "key: the token that is looked at", "query: the token that looks"
@@ -102,6 +102,121 @@ def attention_over_training(maps, tokens, title=None, figure=None):
     row[0].set_ylabel(QUERY)
     figure.colorbar(image, ax=list(row), label="attention probability", shrink=0.8)
     return list(row)
+
+
+def query_key_value(words, weights, asking, figure=None):
+    """Draw what one token does in attention: it asks all keys, and receives a weighted average of values.
+
+    Args:
+        words: list of T strings.
+        weights: (T,), the attention of one query; they sum to one.
+        asking: number of the token that asks.
+        figure: where to draw; None makes one.
+
+    Returns:
+        the Axes.
+
+    Example:
+        >>> axes = query_key_value(["river", "bank"], np.array([0.8, 0.2]), 1)
+        >>> [text.get_text() for text in axes.texts if "." in text.get_text()]
+        ['0.80', '0.20']
+    """
+    axes = (figure or new_figure(10, 4.6)).subplots()
+    boxes = {"ha": "center", "va": "center", "fontsize": 13}
+    middle = (len(words) - 1) / 2
+    for place, word in enumerate(words):
+        _box(axes, place, 0, "key", BLUE)
+        _box(axes, place, 1.35, "value", GREEN)
+        axes.text(place, -0.55, word, fontweight="bold" if place == asking else "normal", **boxes)
+    _box(axes, middle, -2.3, f"the query of {words[asking]!r}", ORANGE)
+    _box(axes, middle, 3.1, "output: the weighted average of the values", GREY)
+    for place, weight in enumerate(weights):
+        width = 1 + 7 * float(weight)
+        look = {"arrowstyle": "-", "color": ORANGE, "linewidth": width, "alpha": 0.6}
+        axes.annotate("", (place, -0.85), (middle, -2.0), arrowprops=look)
+        axes.annotate("", (middle, 2.85), (place, 1.6), arrowprops={**look, "color": GREEN})
+        axes.text(place, 0.68, f"{weight:.2f}", **boxes)
+    axes.text(-0.75, 0.68, "weights", color=GREY, **boxes)
+    axes.set(xlim=(-1.1, len(words) - 0.4), ylim=(-2.7, 3.5))
+    axes.set_axis_off()
+    return axes
+
+
+def _box(axes, x, y, text, color):
+    box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": color, "linewidth": 2}
+    axes.text(x, y, text, ha="center", va="center", fontsize=13, bbox=box)
+
+
+def named_maps(maps, figure=None):
+    """Draw attention maps side by side, with the probability in each cell; an empty cell is exactly 0.
+
+    Args:
+        maps: {title: array (T_query, T_key)}.
+        figure: where to draw; None makes one.
+
+    Returns:
+        a list of Axes, one for each map.
+
+    Example:
+        >>> [left, right] = named_maps({"all": np.full((2, 2), 0.5), "own": np.eye(2)})
+        >>> [text.get_text() for text in right.texts], right.get_title()
+        (['1', '1'], 'own')
+    """
+    figure = figure or new_figure(3.4 * len(maps) + 1, 3.7)
+    row = list(figure.subplots(1, len(maps), squeeze=False)[0])
+    for axes, (title, probs) in zip(row, maps.items()):
+        image = axes.imshow(probs, vmin=0, vmax=1, cmap="Blues")
+        for (query, key), prob in np.ndenumerate(probs):
+            if prob > 0:
+                color = "white" if prob > 0.55 else "black"
+                text = f"{prob:.2f}".lstrip("0") if prob < 0.995 else "1"
+                axes.text(key, query, text, ha="center", va="center", color=color, fontsize=12)
+        axes.set_xticks(range(probs.shape[1]))
+        axes.set_yticks(range(probs.shape[0]))
+        axes.tick_params(length=0, labelsize=12)
+        axes.set_xlabel("key", fontsize=13)
+        axes.set_title(title, fontsize=13)
+        axes.spines[:].set_visible(True)
+    row[0].set_ylabel("query", fontsize=13)
+    _probability_bar(figure, image, row)
+    return row
+
+
+def attention_of_one_token(rows, figure=None):
+    """Draw where one token of each text looks: one row of each map, the words below.
+
+    Args:
+        rows: list of (words, number of the token that looks, its attention (T,)).
+        figure: where to draw; None makes one.
+
+    Returns:
+        a list of Axes, one for each text.
+
+    Example:
+        >>> [axes] = attention_of_one_token([(["river", "bank"], 1, np.array([0.9, 0.1]))])
+        >>> axes.get_title(loc="left"), [label.get_text() for label in axes.get_xticklabels()]
+        ("'bank' looks at", ['river', 'bank'])
+    """
+    figure = figure or new_figure(10, 1.35 * len(rows) + 0.4)
+    grid = list(figure.subplots(len(rows), 1, squeeze=False)[:, 0])
+    for axes, (words, asking, probs) in zip(grid, rows):
+        image = axes.imshow(np.asarray(probs)[np.newaxis], vmin=0, vmax=1, cmap="Blues", aspect="auto")
+        for key, prob in enumerate(probs):
+            color = "white" if prob > 0.55 else "black"
+            axes.text(key, 0, f"{prob:.2f}", ha="center", va="center", color=color, fontsize=12)
+        axes.set_xticks(range(len(words)), words, fontsize=12)
+        axes.get_xticklabels()[asking].set(color=ORANGE, fontweight="bold")
+        axes.set_yticks([])
+        axes.tick_params(length=0)
+        axes.set_title(f"{words[asking]!r} looks at", fontsize=12, loc="left")
+    _probability_bar(figure, image, grid)
+    return grid
+
+
+def _probability_bar(figure, image, axes):
+    bar = figure.colorbar(image, ax=axes, shrink=0.9)
+    bar.set_label("probability", fontsize=12)
+    bar.ax.tick_params(labelsize=12)
 
 
 def _title(layer, head):

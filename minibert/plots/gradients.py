@@ -179,3 +179,35 @@ def error_against_step_size(steps, errors, used, figure=None):
     axes.set_title("Two ways to measure a derivative")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(0.03, 0.62))
     return axes
+
+
+def step_errors(errors, tolerance=1e-12, figure=None):
+    """Draw the error of each named step of one or more backward passes, in the order of backward.
+
+    Args:
+        errors: {name of the backward: {step: error against the complex step}}, the same steps for all.
+        tolerance: drawn as a dashed line.
+        figure: where to draw; None makes one.
+
+    Returns:
+        the Axes.
+
+    Example:
+        >>> axes = step_errors({"ours": {"d_probs": 1e-16, "d_scores": 0.0}})
+        >>> [label.get_text() for label in axes.get_yticklabels()]
+        ['d_probs', 'd_scores']
+    """
+    axes = (figure or new_figure(9, 4)).subplots()
+    steps = list(next(iter(errors.values())))
+    for (name, by_step), (color, marker), size in zip(errors.items(), STYLES, (11, 7, 5, 4)):
+        drawn = [max(by_step[step], SMALLEST_ERROR) for step in steps]
+        axes.plot(drawn, range(len(steps)), marker, color=color, label=name, markersize=size)
+    axes.axvline(tolerance, color=GREY, linestyle="--", label=f"tolerance, {tolerance:.0e}")
+    axes.set_xscale("log")
+    axes.set_xlabel("error against the complex step", fontsize=13)
+    axes.set_yticks(range(len(steps)), steps)
+    axes.tick_params(labelsize=12)
+    axes.minorticks_off()
+    axes.invert_yaxis()
+    axes.legend(fontsize=12, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return axes

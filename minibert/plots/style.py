@@ -1,5 +1,6 @@
 """Colours, and how a picture is written to a file or shown."""
 
+import io
 import os
 import pathlib
 import sys
@@ -9,6 +10,8 @@ import webbrowser
 import matplotlib
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+
+SCREEN_DPI = 80  # dots per inch of a picture in a notebook, before the browser zooms
 
 # Distinct with any colour vision (Okabe & Ito 2008, "Color universal design").
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
@@ -65,7 +68,10 @@ def show(plot, *inputs, size=None, **options):
     """
     ipython = sys.modules.get("IPython")
     if ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
-        ipython.display.display(_draw(plot, inputs, size, options))
+        figure, picture = _draw(plot, inputs, size, options), io.BytesIO()
+        figure.savefig(picture, format="png", dpi=1.5 * SCREEN_DPI)  # sharp when the browser zooms, too
+        width = round(SCREEN_DPI * figure.get_figwidth())
+        ipython.display.display(ipython.display.Image(picture.getvalue(), width=width))
         return None
     handle, path = tempfile.mkstemp(".png", "minibert-")
     os.close(handle)

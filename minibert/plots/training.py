@@ -141,3 +141,74 @@ def learning_rates(rates, figure=None):
     if len(curves) > 1:
         axes.legend(frameon=False)
     return axes
+
+
+def seed_curves(steps, panels, xlabel="step", xscale="linear", figure=None):
+    """Draw curves of several seeds: a thin line for each, a thick one for their mean.
+
+    Args:
+        steps: (S,), for the x axis.
+        panels: {title: {name: array (seeds, S)}}, at most six names; a number in place of the array is a
+            level, drawn as a dashed grey line.
+        xlabel, xscale: of the x axis, as Matplotlib has them.
+        figure: where to draw; None makes one.
+
+    Returns:
+        a list of Axes, one for each panel.
+
+    Example:
+        >>> [axes] = seed_curves([0, 1], {"loss": {"ours": np.array([[2.0, 1.0], [4.0, 1.0]]), "limit": 0.5}})
+        >>> [float(y) for y in axes.get_lines()[2].get_ydata()]
+        [3.0, 1.0]
+    """
+    figure = figure or new_figure(5 * len(panels), 4)
+    row = list(figure.subplots(1, len(panels), squeeze=False)[0])
+    for axes, (title, curves) in zip(row, panels.items()):
+        styles = iter(STYLES)
+        for name, values in curves.items():
+            if np.ndim(values) == 0:
+                axes.axhline(values, color=GREY, linestyle="--", label=name)
+                continue
+            color, marker = next(styles)
+            for curve in values:
+                axes.plot(steps, curve, color=color, alpha=0.4, linewidth=1)
+            look = {"marker": marker, "markevery": max(1, len(steps) // 8), "linewidth": 3}
+            axes.plot(steps, np.mean(values, axis=0), color=color, label=name, **look)
+        axes.set_title(title, fontsize=14)
+        axes.set_xlabel(xlabel, fontsize=13)
+        axes.set_xscale(xscale)
+        axes.set_ylim(bottom=0)
+        axes.tick_params(labelsize=12)
+    row[0].legend(fontsize=12, framealpha=0.9, edgecolor="none")
+    return row
+
+
+def seed_dots(results, xlabel, levels=None, figure=None):
+    """Draw a dot for each seed, a row for each experiment.
+
+    Args:
+        results: {name of the experiment: list of one number a seed}.
+        xlabel: what the numbers are.
+        levels: {name: number}, drawn as dashed lines; None for none.
+        figure: where to draw; None makes one.
+
+    Returns:
+        the Axes.
+
+    Example:
+        >>> axes = seed_dots({"one head": [0.5, 0.6], "two heads": [1.0, 1.0]}, "accuracy")
+        >>> [label.get_text() for label in axes.get_yticklabels()]
+        ['one head', 'two heads']
+    """
+    axes = (figure or new_figure(9, 0.55 * len(results) + 1.3)).subplots()
+    for place, values in enumerate(results.values()):
+        axes.plot(values, [place] * len(values), "o", color=BLUE, alpha=0.55, markersize=11)
+    axes.set_yticks(range(len(results)), results, fontsize=13)
+    axes.set_ylim(len(results) - 0.4, -0.6)
+    axes.grid(axis="y", alpha=0.3)
+    for name, level in (levels or {}).items():
+        axes.axvline(level, color=GREY, linestyle="--")
+        axes.text(level, -0.55, f" {name}", color=GREY, fontsize=12, va="top")
+    axes.set_xlabel(f"{xlabel} (a dot for each seed)", fontsize=13)
+    axes.tick_params(axis="x", labelsize=12)
+    return axes

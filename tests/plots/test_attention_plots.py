@@ -1,5 +1,6 @@
 """Attention maps: every cell is the probability in the record; its row is the query, its column the key."""
 
+import matplotlib.text
 import numpy as np
 import pytest
 from drawn import texts
@@ -89,3 +90,38 @@ def test_attention_maps_of_a_whole_batch_are_refused(tiny, cache):
     message = r"layer 0 of probs has shape \(1, 2, 15, 15\), expected \(A, T, T\)"
     with pytest.raises(ValueError, match=message):
         plots.attention_maps(batch, tiny.tokens)
+
+
+def sizes_of_text(figure):
+    return [text.get_fontsize() for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
+
+
+def test_one_query_and_the_keys_that_answer():
+    weights = np.array([0.7, 0.2, 0.1])
+    axes = plots.query_key_value(["river", "tax", "bank"], weights, 2)
+    written = texts(axes.texts)
+    assert written.count("key") == written.count("value") == 3
+    assert [text for text in written if text.startswith("0.")] == ["0.70", "0.20", "0.10"]
+    assert "the query of 'bank'" in written
+    assert [text.get_fontweight() for text in axes.texts if text.get_text() == "bank"] == ["bold"]
+    assert min(sizes_of_text(axes.figure)) >= 12
+
+
+def test_maps_side_by_side_leave_impossible_cells_empty():
+    probs = np.array([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0]])
+    axes, other = plots.named_maps({"causal": probs, "all": np.full((2, 3), 1 / 3)})
+    np.testing.assert_array_equal(drawn(axes), probs)
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    assert written == {(0, 0): "1", (0, 1): ".25", (1, 1): ".75"}
+    assert len(other.texts) == 6 and axes.get_title() == "causal"
+    assert min(sizes_of_text(axes.figure)) >= 12
+
+
+def test_where_one_token_looks():
+    three = ["my", "bill", "is"], 1, np.array([0.2, 0.3, 0.5])
+    first, second = plots.attention_of_one_token([(["river", "bank"], 1, np.array([0.9, 0.1])), three])
+    np.testing.assert_array_equal(drawn(first), [[0.9, 0.1]])
+    assert texts(second.get_xticklabels()) == ["my", "bill", "is"]
+    assert texts(second.texts) == ["0.20", "0.30", "0.50"]
+    assert first.get_title(loc="left") == "'bank' looks at"
+    assert min(sizes_of_text(first.figure)) >= 12

@@ -68,3 +68,12 @@ def test_gradient_flow_over_time():
     assert line(plots.gradient_flow_over_time(several), "embeddings") == [[1, 2], [2.0, 4.0]]
     with pytest.raises(ValueError, match="has no gradient_norm"):
         plots.gradient_flow_over_time(log[:1])
+
+
+def test_errors_of_named_steps():
+    errors = {"ours": {"d_probs": 1e-16, "d_scores": 0.0}, "theirs": {"d_probs": 1e-16, "d_scores": 0.5}}
+    axes = plots.step_errors(errors)
+    assert line(axes, "theirs") == [[1e-16, 0.5], [0, 1]]
+    assert line(axes, "ours")[0] == [1e-16, 1e-17]
+    assert legend(axes) == ["ours", "theirs", "tolerance, 1e-12"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first step is at the top

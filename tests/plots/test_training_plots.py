@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawn import legend, line
+from drawn import legend, line, texts
 from matplotlib.figure import Figure
 
 from minibert import plots
@@ -104,3 +104,23 @@ def test_a_run_without_pairs_has_one_picture(log):
             entry["held_out"]["nsp_accuracy"] = None
     [axes] = plots.loss_curves(log)
     assert axes.get_title() == "Masked language model: loss"
+
+
+def test_curves_of_several_seeds():
+    ours = np.array([[4.0, 2.0, 1.0], [2.0, 2.0, 3.0]])
+    panels = {"loss": {"ours": ours, "limit": 0.5}, "share": {"ours": ours}}
+    left, right = plots.seed_curves([0, 5, 10], panels)
+    assert line(left, "ours") == [[0, 5, 10], [3, 2, 2]]
+    assert line(left, "limit")[1] == [0.5, 0.5] and legend(left) == ["ours", "limit"]
+    assert len(left.get_lines()) == 4 and len(right.get_lines()) == 3
+    assert (left.get_title(), right.get_title(), right.get_xlabel()) == ("loss", "share", "step")
+
+
+def test_dots_of_several_seeds():
+    results = {"one head": [0.5, 0.75], "two heads": [1.0, 1.0]}
+    axes = plots.seed_dots(results, "accuracy", levels={"guessing": 0.25})
+    dots = [artist for artist in axes.get_lines() if artist.get_marker() == "o"]
+    assert [list(artist.get_xdata()) for artist in dots] == list(results.values())
+    assert texts(axes.get_yticklabels()) == ["one head", "two heads"]
+    assert axes.get_xlabel() == "accuracy (a dot for each seed)"
+    assert [text.get_text().strip() for text in axes.texts] == ["guessing"]

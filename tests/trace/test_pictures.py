@@ -51,13 +51,14 @@ def test_show_opens_the_picture_in_its_own_size(opened):
 
 def test_show_in_a_notebook(monkeypatch):
     shown = []
-    display = types.SimpleNamespace(display=shown.append)
+    display = types.SimpleNamespace(display=shown.append, Image=lambda png, width: (png, width))
     shell = types.SimpleNamespace(kernel="one")
-    fake = types.SimpleNamespace(display=display, get_ipython=lambda: shell)
+    fake = types.SimpleNamespace(display=display, get_ipython=lambda: shell, version_info=(9, 0))
     monkeypatch.setitem(sys.modules, "IPython", fake)
-    assert plots.show(plots.position_similarity, np.eye(4)) is None
-    [figure] = shown
-    assert figure.axes
+    assert plots.show(plots.position_similarity, np.eye(4), size=(4, 3)) is None
+    [(png, width)] = shown
+    assert png.startswith(b"\x89PNG") and struct.unpack(">2I", png[16:24]) == (480, 360)
+    assert width == 320  # the browser has more pixels than it needs, for a projector
 
 
 def test_pictures_of_any_cache_at_a_breakpoint(opened, monkeypatch):
