@@ -7,8 +7,9 @@ import re
 import pytest
 
 FOLDER = pathlib.Path(__file__).parents[2] / "notebooks"
-SHORT = ["00_gradients", "06_encoder_block", "09_text_to_batches", "10_bert_forward"]  # the others follow
-LESSONS = [*SHORT, "11_bert_backward", "16_real_bert"]
+SHORT = ["00_gradients", "05_attention", "06_encoder_block", "09_text_to_batches", "10_bert_forward"]
+LESSONS = [*SHORT, "11_bert_backward", "16_real_bert"]  # the others follow
+DESCRIBED = ["05_attention"]  # a screen reader finds words in place of each picture
 DRAWS = re.compile(r"\bplt\.(show|subplots|figure)\(|\baxes\.\w+\(")
 PREDICTS = re.compile(r"\*\*Predict|\bPredict |\*\*?Ask")
 EXERCISES = re.compile(r"^## Exercises$", re.MULTILINE)
@@ -62,3 +63,12 @@ def test_a_heading_asks_and_does_not_answer(name):
     text = "\n".join(source for kind, source, *_ in cells_of(name) if kind == "markdown")
     headings = re.findall(r"^## \d+ · (.*)$", text, re.MULTILINE)
     assert len(headings) >= 5 and [heading for heading in headings if "?" not in heading] == []
+
+
+@pytest.mark.parametrize("name", DESCRIBED)
+def test_a_picture_has_words_in_its_place(name):
+    """nbconvert writes the entry "alt" of a cell's metadata into the HTML."""
+    cells = json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    kinds = [{kind for out in cell.get("outputs", ()) for kind in out.get("data", {})} for cell in cells]
+    described = [cell["metadata"].get("alt", "") for cell, has in zip(cells, kinds) if "image/png" in has]
+    assert len(described) >= 4 and min(map(len, described)) > 40
