@@ -177,6 +177,9 @@ def seed_curves(steps, panels, xlabel="step", xscale="linear", figure=None):
         axes.set_title(title, fontsize=14)
         axes.set_xlabel(xlabel, fontsize=13)
         axes.set_xscale(xscale)
+        if xscale == "log":
+            axes.set_xticks(steps, steps)
+            axes.minorticks_off()
         axes.set_ylim(bottom=0)
         axes.tick_params(labelsize=12)
     row[0].legend(fontsize=12, framealpha=0.9, edgecolor="none")

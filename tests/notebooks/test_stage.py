@@ -67,7 +67,7 @@ def test_a_heading_asks_and_does_not_answer(name):
 
 @pytest.mark.parametrize("name", DESCRIBED)
 def test_a_picture_has_words_in_its_place(name):
-    """nbconvert writes the entry "alt" of a cell's metadata into the HTML."""
+    """nbconvert --template classic writes the entry "alt" of a cell's metadata into the HTML."""
     cells = json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
     kinds = [{kind for out in cell.get("outputs", ()) for kind in out.get("data", {})} for cell in cells]
     described = [cell["metadata"].get("alt", "") for cell, has in zip(cells, kinds) if "image/png" in has]

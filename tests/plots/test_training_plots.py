@@ -114,6 +114,8 @@ def test_curves_of_several_seeds():
     assert line(left, "limit")[1] == [0.5, 0.5] and legend(left) == ["ours", "limit"]
     assert len(left.get_lines()) == 4 and len(right.get_lines()) == 3
     assert (left.get_title(), right.get_title(), right.get_xlabel()) == ("loss", "share", "step")
+    [by_size] = plots.seed_curves([1, 4, 64], {"entropy": {"ours": ours}}, xlabel="D", xscale="log")
+    assert texts(by_size.get_xticklabels()) == ["1", "4", "64"]
 
 
 def test_dots_of_several_seeds():
