@@ -1,8 +1,8 @@
 """The check on layers that strangers wrote: its verdict is the truth, and nothing is left behind.
 
 Then single mistakes are planted into the backward passes of the right layers, one at a time, with the
-operators of tests/gradients/mutants.py: twenty-four in the plain run, all of them in the exhaustive one, a test
-a layer. Each prints how its mistakes were judged:
+operators of tests/gradients/mutants.py: twenty-four in the plain run, all of them in the exhaustive one, a
+test a layer. Each prints how its mistakes were judged:
 
     pytest -m exhaustive tests/gradcheck/test_strangers.py -vrP
     pytest -m exhaustive tests/gradcheck/test_strangers.py -vrP -k LSTM       # layers with this name
