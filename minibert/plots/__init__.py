@@ -27,4 +27,11 @@ from minibert.plots.gradients import (
 )
 from minibert.plots.predictions import mask_probabilities, saliency
 from minibert.plots.style import BLUE, GREEN, GREY, ORANGE, STYLES, TWO_SIDED, save, show
-from minibert.plots.training import learning_rates, loss_curves, phenomena, seed_curves, seed_dots
+from minibert.plots.training import (
+    learning_rates,
+    loss_curves,
+    phenomena,
+    runs_beside,
+    seed_curves,
+    seed_dots,
+)

@@ -61,6 +61,36 @@ def loss_curves(log, limits=None, figure=None):
     return left, right
 
 
+def runs_beside(logs, minutes, figure=None):
+    """Draw runs of the same length of time beside each other: held-out MLM loss and NSP accuracy.
+
+    Args:
+        logs: {name: list of dictionaries, the lines of a run's log.jsonl}, six at most, of the same held-out
+            text.
+        minutes: the time that each took; every step of a run takes the same.
+        figure: where to draw; None makes one.
+
+    Returns:
+        two Axes.
+    """
+    figure = figure or new_figure(9, 3.6)
+    left, right = figure.subplots(1, 2)
+    baselines = next(line["baselines"] for log in logs.values() for line in log if "baselines" in line)
+    for (name, log), (color, marker) in zip(logs.items(), STYLES):
+        evaluated = [line for line in log if "held_out" in line]
+        times = np.array([line["step"] for line in evaluated]) * minutes / evaluated[-1]["step"]
+        drawn = {"color": color, "marker": marker, "label": name}
+        left.plot(times, [line["held_out"]["mlm_loss"] for line in evaluated], **drawn)
+        right.plot(times, [line["held_out"]["nsp_accuracy"] for line in evaluated], **drawn)
+    left.axhline(baselines["unigram_loss"], color=GREY, linestyle="--", label="unigram model")
+    left.set(xlabel="minutes", ylabel="nats per masked word piece", title="Masked language model: loss")
+    right.axhline(baselines["majority_accuracy"], color=GREY, linestyle="--", label="always the same answer")
+    right.set(xlabel="minutes", ylabel="accuracy", title="Next sentence prediction: accuracy")
+    for axes in (left, right):
+        axes.legend(framealpha=0.9, edgecolor="none")
+    return left, right
+
+
 def phenomena(log, figure=None):
     """Draw a run on the toy language: the accuracy on the tokens that each phenomenon decides, and its limit.
 

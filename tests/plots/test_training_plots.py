@@ -41,6 +41,18 @@ def test_loss_curves(log):
     assert line(right, "always the same answer")[1] == [0.55, 0.55]
 
 
+def test_runs_of_the_same_time_end_at_the_same_minute(log):
+    half = [{**entry, "step": entry["step"] // 2} for entry in log]  # slower steps
+    left, right = plots.runs_beside({"bert": half, "fast": log}, 5)
+    assert legend(left) == ["bert", "fast", "unigram model"]
+    assert legend(right) == ["bert", "fast", "always the same answer"]
+    for name in ("bert", "fast"):
+        np.testing.assert_allclose(line(left, name)[0], [0, 5 / 3, 10 / 3, 5])
+        assert line(left, name)[1] == [5.0, 4.6, 4.2, 3.8]
+        assert line(right, name)[1] == [0.45, 0.6, 0.7, 0.8]
+    assert line(left, "unigram model")[1] == [4.5, 4.5]
+
+
 def test_every_accuracy_is_inside_the_picture(log):
     log[0]["held_out"]["nsp_accuracy"] = 0.2
     _, right = plots.loss_curves(log)
