@@ -45,6 +45,7 @@ def test_limits(output_of, monkeypatch):
         assert re.search(rf"^{name} +\d\.\d\d\d +0\.\d\d\d$", output, re.M)
 
 
+@pytest.mark.exhaustive
 def test_tasks(output_of):
     heading, *lines = output_of("toy", "--tasks")
     assert heading.split() == "best possible accuracy majority one word bag of words limit".split()

@@ -95,7 +95,9 @@ DIAGNOSES = {
 }
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.exhaustive] * (name in LONG)) for name in LAYERS]
+)
 def test_the_check_says_what_the_exhibit_says(name):
     exhibit, report = EXHIBITS[name], report_of(name)
     assert report.ok == (not exhibit.expected), str(report)

@@ -459,7 +459,7 @@ class Sized:
 ])
 def test_a_file_of_ones_own(tmp_path, capfd, factor, forward, code, words):
     path = tmp_path / "my_layer.py"
-    path.write_text(FILE.format(factor=factor, forward=forward))
+    path.write_text(FILE.format(factor=factor, forward=forward), encoding="utf-8")
     assert cli.main(["gradcheck", str(path)]) == code
     output = capfd.readouterr().out
     assert words in " ".join(output.split()) and output.index("Dense\n") < output.index("square\n")
@@ -472,11 +472,11 @@ def test_a_file_that_is_not_there(capfd):
 
 def test_a_class_that_nobody_made_is_named(tmp_path, capfd):
     path = tmp_path / "my_layer.py"
-    path.write_text(FILE.format(factor=1, forward="x * x") + SIZED)
+    path.write_text(FILE.format(factor=1, forward="x * x") + SIZED, encoding="utf-8")
     assert cli.main(["gradcheck", str(path)]) == 0
     advice = "Sized (make one in the file, as in layer = Sized(...))"
     assert capfd.readouterr().out.endswith(f"cannot be made without arguments: {advice}\n")
-    path.write_text(path.read_text() + "layer = Sized(3)")
+    path.write_text(path.read_text(encoding="utf-8") + "layer = Sized(3)", encoding="utf-8")
     assert cli.main(["gradcheck", str(path)]) == 0
     assert "Not checked" not in capfd.readouterr().out
 
@@ -487,5 +487,5 @@ def test_a_class_that_nobody_made_is_named(tmp_path, capfd):
 ])
 def test_a_file_that_cannot_be_checked(tmp_path, capfd, text, words):
     path = tmp_path / "my_layer.py"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert cli.main(["gradcheck", str(path)]) == 2 and words in capfd.readouterr().err

@@ -1177,6 +1177,7 @@ main(["trace", "--stop-at", "attention.d_query_heads"])
 """
 
 
+@pytest.mark.exhaustive
 def test_vs_code():
     """Two runs of `minibert trace`: a breakpoint in the margin stops the first, --stop-at the second.
 
@@ -1314,6 +1315,7 @@ def test_a_layer_written_in_a_notebook(kernel):
     assert "before the line `d_x = d_y * 2`" in text and "array([2., 2., 2.])" in text
 
 
+@pytest.mark.exhaustive
 def test_jupyterlabs_visual_debugger(kernel):
     """JupyterLab's debugger is debugpy within the kernel: a breakpoint in our file stops and shows values."""
     requests = iter(range(1, 1000))

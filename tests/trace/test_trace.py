@@ -580,7 +580,7 @@ def test_a_stop_in_a_dict_of_layers(name, monkeypatch):
 
 def test_importing_the_trace_loads_no_debugger():
     command = "import sys, minibert.trace; print(sorted({'bdb', 'pdb'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout == "[]\n"
 
 

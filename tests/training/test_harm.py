@@ -155,6 +155,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_signals_write_a_checkpoint_first(tiny_recipe, finished_run, tmp_path, monkeypatch, name):
     number = getattr(signal, name)
+    inherited = signal.signal(number, signal.SIG_DFL)  # ignored, where the tests run under nohup
 
     def step(run, step, original=Training.step):
         if step == 6:
@@ -162,11 +163,13 @@ def test_signals_write_a_checkpoint_first(tiny_recipe, finished_run, tmp_path, m
             signal.raise_signal(number)  # as when a terminal is closed
         return original(run, step)
 
-    before = signal.getsignal(number)
     monkeypatch.setattr(Training, "step", step)
-    with pytest.raises(Stopped, match="stopped after step 7 of 20") as stopped:
-        begin(tmp_path, tiny_recipe())
-    assert stopped.value.signal_number == number and signal.getsignal(number) is before
+    try:
+        with pytest.raises(Stopped, match="stopped after step 7 of 20") as stopped:
+            begin(tmp_path, tiny_recipe())
+        assert stopped.value.signal_number == number and signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, inherited)
     assert [step for step, _ in checkpoint.checkpoints(tmp_path)] == [7]
     monkeypatch.undo()
     resume(tmp_path)

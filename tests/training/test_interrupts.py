@@ -68,6 +68,7 @@ def start(spawn, corpus):
     return start_run
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
 def test_kill_9_and_resume(start, uninterrupted, tmp_path):
     process = start(tmp_path)
@@ -152,8 +153,16 @@ def test_kill_9_at_fifty_moments(spawn, muon_recipe, muon_run, tmp_path):
     print("checkpoints after the kills:", steps)
 
 
+@pytest.fixture
+def python_handles_ctrl_c():
+    """Also where pytest itself was started in the background, with Ctrl-C ignored."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
-def test_ctrl_c_and_resume(start, uninterrupted, tmp_path, capfd):
+def test_ctrl_c_and_resume(python_handles_ctrl_c, start, uninterrupted, tmp_path, capfd):
     output = tmp_path / "my run"
     process = start(output)
     process.send_signal(signal.SIGINT)
@@ -170,14 +179,6 @@ def test_ctrl_c_and_resume(start, uninterrupted, tmp_path, capfd):
     assert program == "minibert"
     assert main(arguments) == 0
     assert contents(output) == uninterrupted
-
-
-@pytest.fixture
-def python_handles_ctrl_c():
-    """Also where pytest itself was started in the background, with Ctrl-C ignored."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, previous)
 
 
 def test_a_second_ctrl_c_stops_at_once(python_handles_ctrl_c):

@@ -36,6 +36,7 @@ def unsolved(vectors, analogies):
     return [words for words in analogies if vectors.analogy(*words[:3])[0][0] != words[3]]
 
 
+@pytest.mark.exhaustive
 def test_a_short_training_solves_most_planted_analogies(sentences):
     vectors = Word2Vec(sentences, vector_size=50, window=6, sample=1e-2, alpha=0.05, epochs=5)
     assert len(ANALOGIES) == 270

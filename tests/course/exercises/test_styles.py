@@ -71,6 +71,7 @@ OF_LESSONS = {
     if isinstance(exercise, Gradients)
 }
 ANSWERS = [(name, style) for name, (forwards, _) in STYLES.items() for style in forwards]
+LONG = [("relative_bias", "loops"), ("pre_norm_block", "loops")]  # a second or two each
 
 
 def answer(name, style):
@@ -79,7 +80,10 @@ def answer(name, style):
 
 
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
-@pytest.mark.parametrize("name, style", ANSWERS)
+@pytest.mark.parametrize(
+    "name, style",
+    [pytest.param(*answer, marks=[pytest.mark.exhaustive] * (answer in LONG)) for answer in ANSWERS],
+)
 def test_every_exercise_gives_its_points_for_every_style(name, style):
     result = OF_LESSONS[name].grade(*answer(name, style))
     assert result.points == result.of, str(result)
