@@ -34,7 +34,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
 SECONDS = {"model family": 8.0, "gradient case": 0.6, "lesson": 35.0}
-TOLERANCE = {"model family": 1.25, "gradient case": 1.25, "lesson": 1.5}  # times the budget
+TOLERANCE = 1.25  # times the budget
 PACE = 0.51  # seconds that `work` takes on each of the two cores of the machine of the budgets
 NUM_SHOWN = 5  # of the gradient cases, of which there are many
 
@@ -145,7 +145,7 @@ def table(seconds, slowness):
         over += [
             f"{kind} {name}: {number:.2f} s of {budget:.2f}"
             for name, number in entries.items()
-            if number > budget * TOLERANCE[kind]
+            if number > budget * TOLERANCE
         ]
         shown = list(entries.items())[: NUM_SHOWN if kind == "gradient case" else None]
         for name, number in shown:

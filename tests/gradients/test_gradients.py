@@ -10,7 +10,8 @@ import minibert as mb
 from minibert.gradcheck.cases import CASES
 
 MODEL_ENTRIES = 2  # of each tensor of a whole model; all of them in the exhaustive run
-SHAPES = ("one head", "one token", "batch of one", "no padding")  # of whole models, if exhaustive
+# Whole models of these shapes and activations (each of which has cases of its own) are in the exhaustive run.
+VARIANTS = ("one head", "one token", "batch of one", "no padding", "tanh", "relu", "silu")
 
 
 @functools.cache
@@ -34,7 +35,7 @@ def names(case):
 
 
 def marks(case):
-    is_exhaustive = is_model(CASES[case].layer) and case.endswith(SHAPES)
+    is_exhaustive = is_model(CASES[case].layer) and case.endswith(VARIANTS)
     return [pytest.mark.exhaustive] * is_exhaustive
 
 
