@@ -1,4 +1,4 @@
-"""`minibert handout`: the folders of a class, with other numbers for each student."""
+"""`minibert handout`: the folders of a class, with different numbers for each student."""
 
 import pathlib
 
@@ -10,7 +10,7 @@ def add(commands):
     """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "handout",
-        help="notebooks for a class: other numbers for each student, no solutions",
+        help="notebooks for a class: different numbers for each student, no solutions",
         description="Write the folders of a class: students/course is the course without solutions, the same "
         "for everybody; students/ID holds the lessons with that student's own numbers, which follow from the "
         "id; instructor holds the solutions and the answers to each student's predictions. `minibert grade` "
