@@ -137,7 +137,8 @@ class MaskedLMRecipe(Recipe):
         """Return the recipe of that name for a corpus and a preset, with `changes`.
 
         The recipe is "fast" unless another is named, but "bert" on the toy language, where "fast" was
-        tried in short runs only, and from a checkpoint: Muon's first steps would change trained weights like random ones.
+        tried in short runs only, and from a checkpoint: Muon's first steps would change trained weights like
+        random ones.
 
         Raises:
             ValueError: there is no preset, recipe or field of that name.

@@ -62,12 +62,12 @@ def loss_curves(log, limits=None, figure=None):
 
 
 def runs_beside(logs, minutes, figure=None):
-    """Draw runs of the same length of time beside each other: held-out MLM loss and NSP accuracy.
+    """Draw runs over time beside each other: held-out MLM loss and NSP accuracy.
 
     Args:
         logs: {name: list of dictionaries, the lines of a run's log.jsonl}, six at most, of the same held-out
             text.
-        minutes: the time that each took; every step of a run takes the same.
+        minutes: {name: the minutes that the run took}; every step of a run takes the same.
         figure: where to draw; None makes one.
 
     Returns:
@@ -78,7 +78,7 @@ def runs_beside(logs, minutes, figure=None):
     baselines = next(line["baselines"] for log in logs.values() for line in log if "baselines" in line)
     for (name, log), (color, marker) in zip(logs.items(), STYLES):
         evaluated = [line for line in log if "held_out" in line]
-        times = np.array([line["step"] for line in evaluated]) * minutes / evaluated[-1]["step"]
+        times = np.array([line["step"] for line in evaluated]) * minutes[name] / evaluated[-1]["step"]
         drawn = {"color": color, "marker": marker, "label": name}
         left.plot(times, [line["held_out"]["mlm_loss"] for line in evaluated], **drawn)
         right.plot(times, [line["held_out"]["nsp_accuracy"] for line in evaluated], **drawn)
@@ -87,7 +87,9 @@ def runs_beside(logs, minutes, figure=None):
     right.axhline(baselines["majority_accuracy"], color=GREY, linestyle="--", label="always the same answer")
     right.set(xlabel="minutes", ylabel="accuracy", title="Next sentence prediction: accuracy")
     for axes in (left, right):
-        axes.legend(framealpha=0.9, edgecolor="none")
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom, top + 0.45 * (top - bottom))  # room for the legend above the curves
+        axes.legend(frameon=False, loc="upper left")
     return left, right
 
 
