@@ -22,7 +22,7 @@ class ReLU(Layer):
 
     def forward(self, x):
         """x, any shape → y, the same shape, cache."""
-        is_positive = x.real > 0  # the real part: a complex step is not a change of side
+        is_positive = ~(x.real <= 0)  # the real part: a complex step changes no side; a NaN stays one
         y = np.where(is_positive, x, 0)
         return y, ReLUCache(is_positive)
 

@@ -22,6 +22,12 @@ def test_relu_by_hand():
     assert layer.backward(np.full(x.shape, 5.0), cache).tolist() == [[0, 0, 0, 5, 5]]
 
 
+@pytest.mark.parametrize("layer", [ReLU(), SiLU()])
+def test_a_value_that_is_not_a_number_is_not_hidden(layer):
+    y, _ = layer.forward(np.array([np.nan, 1.0]))
+    assert np.isnan(y).tolist() == [True, False]
+
+
 def test_silu_equals_its_formula():
     layer = SiLU()
     y, cache = layer.forward(GRID)
