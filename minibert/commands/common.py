@@ -22,11 +22,17 @@ def columns(stream, most):
 
 
 def fitted(text, stream):
-    """Return a text with its lines wrapped to the width of a terminal; as it is if the stream is not one."""
+    """Return a text with its lines wrapped to the width of a terminal; as it is if the stream is not one.
+
+    A line that is a command to be copied stays whole.
+    """
     if not stream.isatty():
         return text
     lines = []
     for line in str(text).split("\n"):
+        if line.startswith("  minibert "):
+            lines.append(line)
+            continue
         indent = " " * (len(line) - len(line.lstrip()) + 4)
         lines += textwrap.wrap(
             line, shutil.get_terminal_size().columns, subsequent_indent=indent, replace_whitespace=False,

@@ -178,6 +178,6 @@ def _interrupted(output, interrupt):
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
     return Stopped(
         f"{str(interrupt) or 'stopped at once'}{by}; the last checkpoint is {saved[-1][1]}. "
-        f"Go on with: minibert pretrain --output {quoted(output)} --resume",
+        f"Go on with:\n  minibert pretrain --output {quoted(output)} --resume",
         number,
     )

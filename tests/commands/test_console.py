@@ -2,15 +2,17 @@
 
 import contextlib
 import io
+import pathlib
 import shlex
 import unicodedata
 
 import pytest
 
 from minibert import cli
+from minibert.commands.common import fitted
 
-COMMANDS = ["bench", "embed", "fill-mask", "glove", "gradcheck", "grade", "neighbours", "next-sentence",
-            "pretrain", "toy", "trace", "word2vec"]
+FILES = pathlib.Path(cli.__file__).with_name("commands").glob("*.py")
+COMMANDS = sorted({path.stem.replace("_", "-") for path in FILES} - {"--init--", "common"})
 CASES = [  # a first try, and a first mistake, of each command
     (0, "toy --sample 1 --tags"),
     (0, "toy --sample 1 --json"),
@@ -60,6 +62,13 @@ class Terminal(io.TextIOWrapper):
 def columns(line):
     """The columns of a line: a Chinese character has two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
+
+
+def test_a_command_to_be_copied_stays_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    command = f"  minibert pretrain --output {'long/' * 20}run --resume"
+    shown = fitted(f"{'word ' * 30}Go on with:\n{command}", Terminal("utf-8")).split("\n")
+    assert shown[-1] == command and all(columns(line) <= 80 for line in shown[:-1])
 
 
 @pytest.fixture

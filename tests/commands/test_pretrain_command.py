@@ -147,7 +147,8 @@ def test_a_path_that_looks_like_an_option(finished_run, tmp_path, monkeypatch, c
 @pytest.mark.parametrize("when, message", [
     ("before the first step", "interrupted before the first step: nothing was lost"),
     ("after a checkpoint",
-     r"stopped at once; the last checkpoint is .*checkpoint-000020\. Go on with: .*--output .* --resume"),
+     r"stopped at once; the last checkpoint is .*checkpoint-000020\. Go on with:\n"
+     r"  minibert pretrain --output .* --resume"),
 ])
 def test_ctrl_c_outside_of_the_steps(finished_run, tmp_path, capfd, monkeypatch, when, message):
     def interrupted(*arguments, **named):

@@ -167,7 +167,7 @@ def test_ctrl_c_and_resume(python_handles_ctrl_c, start, uninterrupted, tmp_path
     process = start(output)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
-    message = stderr.decode("utf-8").splitlines()[-1]
+    message = "\n".join(stderr.decode("utf-8").splitlines()[-2:])
     assert process.returncode == 130, message
     [(step, folder)] = checkpoints(output)
     assert step < LENGTH
@@ -175,7 +175,7 @@ def test_ctrl_c_and_resume(python_handles_ctrl_c, start, uninterrupted, tmp_path
         f"minibert pretrain: stopped after step {step} of {LENGTH}; the last checkpoint is {folder}."
     )
     assert read_log(output / "log.jsonl")[-1]["step"] == step
-    program, *arguments = shlex.split(re.search("Go on with: (.*)", message)[1])  # as a reader would type it
+    program, *arguments = shlex.split(re.search("Go on with:\n(.*)", message)[1])  # as a reader would type it
     assert program == "minibert"
     assert main(arguments) == 0
     assert contents(output) == uninterrupted
