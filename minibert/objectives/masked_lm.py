@@ -55,7 +55,7 @@ TOY_RECIPE = {
     "next_sentence_probability": 0.8,
     "settle": 0.3,
 }
-# Ways to train, by name: their changes of MaskedLMRecipe, and on the toy language.
+# Ways to train, by name: their changes to MaskedLMRecipe.
 RECIPES = {
     "bert": {},  # as in 2018
     "fast": {  # measured in notebooks/guides/training.md
