@@ -76,6 +76,7 @@ def test_ctrl_c_in_another_command(finished_run, capfd, monkeypatch):
 STRANGE = "naïve λόγος 语言 😀"  # cp1252 lacks the Greek and the Chinese, GBK the emoji, ASCII all of it
 
 
+@pytest.mark.exhaustive
 def test_pretrain_where_the_console_is_not_utf8_and_every_file_has_its_encoding(spawn, corpus, tmp_path):
     """PYTHONWARNDEFAULTENCODING warns of files opened without an encoding: an error here, if it is ours."""
     text = tmp_path / f"{STRANGE}.txt"

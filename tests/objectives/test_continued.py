@@ -62,6 +62,7 @@ def test_it_starts_with_the_weights_and_the_tokenizer(recipe_from, finished_run)
     assert (recipe.seq_length, recipe.vocab_size, recipe.hidden_size, recipe.dropout) == (16, 150, 12, 0.1)
 
 
+@pytest.mark.exhaustive
 def test_a_run_from_a_checkpoint_needs_it_no_more_once_it_has_begun(recipe_from, finished_run, tmp_path):
     copy = shutil.copytree(finished_run, tmp_path / "copy")
     begin(tmp_path / "whole", recipe_from(start=str(copy)))

@@ -722,6 +722,7 @@ def printed_paths(seen):
     return list(dict.fromkeys([*lines, *names]))
 
 
+@pytest.mark.exhaustive
 def test_every_path_that_is_printed_can_be_stopped_at(seen, monkeypatch):
     """Each means its layer alone, and is reached; of the reached, every tenth is tried."""
     monkeypatch.setenv("PYTHONBREAKPOINT", "0")

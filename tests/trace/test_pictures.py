@@ -32,6 +32,7 @@ def pixels(path):
     return struct.unpack(">II", pathlib.Path(path).read_bytes()[16:24])
 
 
+@pytest.mark.exhaustive
 def test_show_opens_the_picture_in_its_own_size(opened):
     subject = example.by_hand()
     _, cache = subject.model.forward(**subject.batch)

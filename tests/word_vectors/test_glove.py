@@ -77,6 +77,7 @@ def test_tiles_of_one_entry_are_the_plain_loop():
         np.testing.assert_allclose(trained, parameter.value, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.exhaustive
 def test_objective_is_no_higher_than_the_plain_loops():
     """After 15 epochs, compared with the loop from the start of the authors' program, and from our start."""
     upper = count_cooccurrences(*make_text(500, 90), window=8)

@@ -10,6 +10,7 @@ from minibert.text import toy
 from minibert.text.toy.pairs import NUM_HELD_OUT, SAME_TOPIC, ToyExamples, split
 
 
+@pytest.mark.exhaustive
 def test_samples_have_the_probabilities_of_the_enumeration(tiny):
     language, tokenizer, probs = tiny
     number = 200_000
