@@ -9,6 +9,7 @@ import time
 import tracemalloc
 
 import numpy as np
+import pytest
 
 # The sizes of the tests of layers and models, pairwise different, so that a shape identifies its axis.
 B, T, S, H, A, D, F, V = 4, 5, 8, 6, 2, 3, 7, 11  # S: tokens attended to, where they are others
@@ -16,6 +17,23 @@ B, T, S, H, A, D, F, V = 4, 5, 8, 6, 2, 3, 7, 11  # S: tokens attended to, where
 INPUT_IDS = np.array([[2, 7, 7, 4, 3], [2, 9, 7, 0, 0], [2, 3, 0, 0, 0], [2, 8, 1, 3, 0]])  # (B, T)
 ATTENTION_MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]])  # (B, T)
 KEY_MASK = ATTENTION_MASK.astype(bool)[:, np.newaxis, np.newaxis, :]  # (B, 1, 1, T)
+
+# --- a sample ---
+
+
+def sampled(cases, every):
+    """Return the cases for `parametrize`: each `every`-th in the plain run, all in the exhaustive one.
+
+    A tuple is a case of several arguments.
+    """
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)),
+            marks=[pytest.mark.exhaustive] * (number % every != 0),
+        )
+        for number, case in enumerate(cases)
+    ]
+
 
 # --- numbers and parameters ---
 
