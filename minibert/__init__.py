@@ -12,9 +12,14 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "gradcheck": ("GradientCheckError", "assert_gradients", "check_directions", "check_gradients"),
     "layers": (
         "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
-        "Linear", "MultiHeadAttention", "Parameter", "ReLU", "SiLU", "TanhGELU", "TiedDecoder",
+        "Linear", "MultiHeadAttention", "Parameter", "ReLU", "SiLU", "SquaredError", "TanhGELU",
+        "TiedDecoder",
     ),
     "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),
+    "models.heads": (
+        "BertForMultipleChoice", "BertForQuestionAnswering", "BertForSequenceClassification",
+        "BertForTokenClassification",
+    ),
     "text.tokenizer": ("WordPieceTokenizer",),
     "training.optimizers": ("AdamW", "Muon"),
     "word_vectors.glove": ("GloVe",),

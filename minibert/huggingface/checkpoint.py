@@ -33,6 +33,9 @@ from minibert.files import (
 from minibert.huggingface.others import what_is_there
 
 FLOATS = ("F64", "F32", "F16", "BF16")
+LABELS = ("num_labels", "id2label", "label2id")  # of a configuration
+TASK = ("id2label", "label2id", "classifier_dropout", "problem_type")  # written where they were chosen
+DEFAULT_NAMES = {0: "LABEL_0", 1: "LABEL_1"}
 
 class CheckpointWarning(UserWarning):
     """A checkpoint lacks some parts of the model, or holds tensors that the model has no place for."""
@@ -131,7 +134,7 @@ def save(model, directory):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     table = table_of(type(model))
-    sizes = {table.CONFIG.get(name, name): value for name, value in dataclasses.asdict(model.config).items()}
+    sizes = {table.CONFIG.get(name, name): value for name, value in _written(model.config).items()}
     config = {
         "architectures": [type(model).__name__],
         "model_type": table.MODEL_TYPE,
@@ -142,15 +145,30 @@ def save(model, directory):
     write_json(directory / "config.json", config)
 
 
+def _written(config):
+    """Return the fields of a configuration as config.json has them.
+
+    Of labels, their names in both directions; like every other field of a task, where they were chosen.
+    """
+    fields = dataclasses.asdict(config)
+    has_two = fields.pop("num_labels", 2) == 2
+    task = {name: fields.pop(name, None) for name in TASK}
+    if has_two and task["id2label"] == DEFAULT_NAMES:
+        task["id2label"] = task["label2id"] = None
+    return fields | {name: value for name, value in task.items() if value is not None}
+
+
 # --- reading a checkpoint directory ---
 
 
-def load(model_class, directory, dtype=None, output_loading_info=False):
+def load(model_class, directory, dtype=None, output_loading_info=False, seed=0, **changes):
     """Read a model that save_pretrained or Hugging Face wrote; a model's `from_pretrained` is this function.
 
     The body must be there whole. Parts that the model's table calls optional (a pooler, heads) may be
-    absent: they are newly initialised then (seed 0). A CheckpointWarning names them, and the tensors of
+    absent: they are newly initialised then, from the seed. A CheckpointWarning names them, and the tensors of
     the checkpoint that have no place in the model.
+
+        BertForSequenceClassification.from_pretrained("bert-run", num_labels=3)    # with a new head
 
     Args:
         model_class: with a config_class, listed in a table of huggingface/names/.
@@ -159,22 +177,28 @@ def load(model_class, directory, dtype=None, output_loading_info=False):
         dtype: of the parameters; None is that of the file, or float32 where the file holds float16 or
             bfloat16.
         output_loading_info: return (model, LoadingInfo(missing_keys, unexpected_keys)), and do not warn.
+        seed: of the parts that are newly initialised.
+        changes: fields of the configuration with other values than in config.json: num_labels=3,
+            hidden_dropout_prob=0.0. With num_labels, or the labels' names, a head of another
+            size is new, too.
 
     Raises:
         CheckpointError: a file is missing, truncated or of another kind, or a tensor is missing or has
             a wrong shape.
-        ValueError: dtype is not a type of floating-point or complex numbers.
+        ValueError: dtype is not a type of floating-point or complex numbers, or the configuration has no
+            field of that name or value.
     """
     if dtype is not None and not np.issubdtype(dtype, np.inexact):
         raise ValueError(f"dtype must be a type of floating-point numbers such as np.float32, got {dtype!r}")
     directory = pathlib.Path(directory)
     table = table_of(model_class)
-    config = read_config(model_class, directory)
+    config = _changed(read_config(model_class, directory), changes)
     path, tensors = checkpoint_tensors(table, directory)
-    found, info = _match(table, model_class, path, tensors, config)
+    asks_for_labels = any(name in changes for name in LABELS)
+    found, info = _match(table, model_class, path, tensors, config, asks_for_labels)
     if dtype is None:
         dtype = np.float64 if any(tensor.dtype == "F64" for tensor, _ in found.values()) else np.float32
-    model = model_class(config, dtype=dtype)
+    model = model_class(config, seed=seed, dtype=dtype)
     for our_name, parameter in model.parameters().items():
         tensor, transposed = found.get(our_name, (None, False))
         if tensor is not None:
@@ -186,6 +210,16 @@ def load(model_class, directory, dtype=None, output_loading_info=False):
         # stacklevel 2 names the line that called from_pretrained
         warnings.warn(_describe(table, path, info), CheckpointWarning, stacklevel=2)
     return model
+
+
+def _changed(config, changes):
+    """Return a configuration with other values; names of labels that do not fit a new number are dropped."""
+    unknown = changes.keys() - {field.name for field in dataclasses.fields(config)}
+    if unknown:
+        raise ValueError(f"{type(config).__name__} has no {listed(sorted(unknown))}: leave it out")
+    if any(name in changes and changes[name] != getattr(config, name) for name in LABELS):
+        changes = dict.fromkeys(LABELS) | changes
+    return dataclasses.replace(config, **changes)
 
 
 def checkpoint_tensors(table, directory):
@@ -237,8 +271,10 @@ def _sharded(index):
     return {name: headers[file][name] for name, file in weight_map.items()}
 
 
-def _match(table, model_class, path, tensors, config):
+def _match(table, model_class, path, tensors, config, asks_for_labels=False):
     """Compare the stored tensors with those that the model needs, before anything is built.
+
+    Where the caller asks for labels, a head with another number of them is passed by.
 
     Returns:
         {our name: (StoredTensor, transposed)}, LoadingInfo. CheckpointError where they do not fit.
@@ -259,6 +295,8 @@ def _match(table, model_class, path, tensors, config):
                     f"{table.BODY_CLASS}.from_pretrained reads the encoder alone"
                 )
     stored_parts = {_part(table, theirs) for theirs in unused}
+    if asks_for_labels:
+        stored_parts -= _heads_of_other_sizes(table, unused, sizes)
     found, missing = {}, []
     for ours, theirs, transposed, letters in rows:
         if _part(table, theirs) in table.OPTIONAL_PARTS.keys() - stored_parts:
@@ -287,6 +325,12 @@ def _match(table, model_class, path, tensors, config):
     return found, LoadingInfo(missing, [tensor.name for tensor in unused.values()])
 
 
+def _heads_of_other_sizes(table, tensors, sizes):
+    """Return the optional parts whose tensors are there, but for another number of labels, K."""
+    labelled = [theirs for _, theirs, _, letters in table.NAMES if "K" in letters and theirs in tensors]
+    return {_part(table, theirs) for theirs in labelled if tensors[theirs].shape[:1] != (sizes["K"],)}
+
+
 def _part(table, their_name):
     """Return which of the optional parts a tensor belongs to, or None."""
     names = (their_name, table.BODY + their_name)
@@ -294,16 +338,20 @@ def _part(table, their_name):
 
 
 def _describe(table, path, info):
+    resized = [name for name in info.missing_keys if name in info.unexpected_keys]
+    absent = [name for name in info.missing_keys if name not in resized]
+    unused = [name for name in info.unexpected_keys if name not in resized]
     sentences = []
-    if info.missing_keys:
-        parts = ", ".join(
-            dict.fromkeys(table.OPTIONAL_PARTS[_part(table, name)] for name in info.missing_keys)
-        )
+    if resized:
+        parts = ", ".join(dict.fromkeys(table.OPTIONAL_PARTS[_part(table, name)] for name in resized))
+        sentences.append(f"newly initialised, because the checkpoint's has another number of labels: {parts}")
+    if absent:
+        parts = ", ".join(dict.fromkeys(table.OPTIONAL_PARTS[_part(table, name)] for name in absent))
         sentences.append(
             f"newly initialised, because the checkpoint has none, and to be trained before use: {parts}"
         )
-    if info.unexpected_keys:
-        sentences.append(f"not used, because the model has no place for it: {listed(info.unexpected_keys)}")
+    if unused:
+        sentences.append(f"not used, because the model has no place for it: {listed(unused)}")
     return f"{path}: {'; '.join(sentences)}"
 
 
@@ -336,6 +384,9 @@ def read_config(model_class, directory):
         field.name: table.CONFIG.get(field.name, field.name) for field in dataclasses.fields(config_class)
     }
     given = {ours: content[theirs] for ours, theirs in their_names.items() if theirs in content}
+    if given.get("id2label") is not None:  # the others follow from it, as in transformers
+        given.pop("num_labels", None)
+        given.pop("label2id", None)
     for name, value in given.items():
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if name.endswith(("_prob", "_range", "_eps")) and not is_number:

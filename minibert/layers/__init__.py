@@ -16,9 +16,11 @@ from minibert.layers.layer_norm import LayerNorm
 from minibert.layers.linear import Linear
 from minibert.layers.relu import ReLU
 from minibert.layers.silu import SiLU
+from minibert.layers.squared_error import SquaredError
 from minibert.layers.tied_decoder import TiedDecoder
 
 __all__ = [
     "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
-    "Linear", "MultiHeadAttention", "Parameter", "ReLU", "SiLU", "TanhGELU", "TiedDecoder",
+    "Linear", "MultiHeadAttention", "Parameter", "ReLU", "SiLU", "SquaredError", "TanhGELU",
+    "TiedDecoder",
 ]

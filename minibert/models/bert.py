@@ -16,6 +16,7 @@ from minibert.layers.initializers import truncated_normal
 from minibert.layers.layer_norm import LayerNorm, LayerNormCache
 from minibert.layers.linear import Linear, LinearCache
 from minibert.layers.tied_decoder import TiedDecoder, TiedDecoderCache
+from minibert.models.labels import PROBLEM_TYPES, named_labels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +33,14 @@ class BertConfig:
         pad_token_id: id of [PAD], None for none. Kept for PyTorch, which gives its row no gradient as an
             input; here it changes nothing.
         tie_word_embeddings: the MLM head's decoder shares the token embeddings; False gives it its own.
+        num_labels, id2label, label2id: how many labels a fine-tuned model has, and their names, {0: "no",
+            1: "yes"} and the reverse; each is made from what is given of the others.
+        classifier_dropout: dropout probability of a fine-tuned head; None is hidden_dropout_prob.
+        problem_type: "regression" or "single_label_classification"; None is regression where num_labels is 1.
 
     Raises:
         ValueError: a size is not a positive integer, hidden_size is not divisible by num_attention_heads, a
-            probability is outside [0, 1), or hidden_act is unknown.
+            probability is outside [0, 1), hidden_act is unknown, or the labels contradict each other.
     """
 
     vocab_size: int
@@ -52,8 +57,16 @@ class BertConfig:
     layer_norm_eps: float = 1e-12
     pad_token_id: int | None = 0
     tie_word_embeddings: bool = True
+    num_labels: int | None = None
+    id2label: dict | None = dataclasses.field(default=None, hash=False)
+    label2id: dict | None = dataclasses.field(default=None, hash=False)
+    classifier_dropout: float | None = None
+    problem_type: str | None = None
 
     def __post_init__(self):
+        labels = named_labels(self.num_labels, self.id2label, self.label2id)
+        for name, value in zip(("num_labels", "id2label", "label2id"), labels):
+            object.__setattr__(self, name, value)
         for name in (
             "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
             "max_position_embeddings", "type_vocab_size",
@@ -66,9 +79,11 @@ class BertConfig:
                 f"hidden_size {self.hidden_size} is not divisible by "
                 f"num_attention_heads {self.num_attention_heads}"
             )
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)!r}")
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
+            probability = getattr(self, name)
+            is_default = name == "classifier_dropout" and probability is None
+            if not is_default and not 0 <= probability < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {probability!r}")
         for name in ("initializer_range", "layer_norm_eps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
@@ -84,6 +99,9 @@ class BertConfig:
             )
         if not isinstance(self.tie_word_embeddings, bool):
             raise ValueError(f"tie_word_embeddings must be True or False, got {self.tie_word_embeddings!r}")
+        if self.problem_type not in (None, *PROBLEM_TYPES):
+            raise ValueError(
+                f"problem_type {self.problem_type!r} is unknown: choose one of {', '.join(PROBLEM_TYPES)}")
 
 
 class BertEmbeddingsCache(NamedTuple):
@@ -217,14 +235,14 @@ class MLMHead(Layer):
 
 class BertModelOutput(NamedTuple):
     last_hidden_state: np.ndarray  # (B, T, H)
-    pooler_output: np.ndarray  # (B, H)
+    pooler_output: np.ndarray | None  # (B, H)
     __repr__ = describe_cache
 
 
 class BertModelCache(NamedTuple):
     embeddings: BertEmbeddingsCache
     encoder: list  # one EncoderLayerCache a layer
-    pooler: PoolerCache
+    pooler: PoolerCache | None
     __repr__ = describe_cache
 
 
@@ -235,9 +253,11 @@ class BertModel(Layer):
         config: a BertConfig.
         seed: of the initial weights.
         dtype: of the parameters, and so of everything that is computed.
+        add_pooling_layer: False leaves the pooler out, and pooler_output is None: a head that labels tokens
+            has no use for it.
     """
 
-    def __init__(self, config, seed=0, dtype=np.float32):
+    def __init__(self, config, seed=0, dtype=np.float32, *, add_pooling_layer=True):
         rng = np.random.default_rng(seed)
         self.config = config
         self.embeddings = BertEmbeddings(config, rng, dtype)
@@ -251,7 +271,7 @@ class BertModel(Layer):
             )
             for _ in range(config.num_hidden_layers)
         ]
-        self.pooler = Pooler(config, rng, dtype)
+        self.pooler = Pooler(config, rng, dtype) if add_pooling_layer else None
 
     def forward(self, input_ids, token_type_ids=None, attention_mask=None, rng=None, position_ids=None):
         """Encode a batch of sequences.
@@ -279,16 +299,21 @@ class BertModel(Layer):
             hidden, layer_cache = layer.forward(hidden_states[-1], mask, rng)           # (B, T, H)
             hidden_states.append(hidden)
             encoder_caches.append(layer_cache)
-        pooled, pooler_cache = self.pooler.forward(hidden_states[-1])                   # (B, H)
+        pooled = pooler_cache = None
+        if self.pooler is not None:
+            pooled, pooler_cache = self.pooler.forward(hidden_states[-1])               # (B, H)
         cache = BertModelCache(embeddings=embeddings_cache, encoder=encoder_caches, pooler=pooler_cache)
         return BertModelOutput(hidden_states[-1], pooled), cache
 
     def backward(self, d_output, cache):
         """(d_last_hidden_state, d_pooler_output), either may be None → d_embeddings (B, T, H)."""
         d_last_hidden_state, d_pooler_output = d_output
-        d_pooled = np.zeros_like(cache.pooler.pooled) if d_pooler_output is None else d_pooler_output
-        share_of_pooler = self.pooler.backward(d_pooled, cache.pooler)                  # (B, T, H)
-        d_last = share_of_pooler if d_last_hidden_state is None else d_last_hidden_state + share_of_pooler
+        if self.pooler is None:
+            d_last = d_last_hidden_state
+        else:
+            d_pooled = np.zeros_like(cache.pooler.pooled) if d_pooler_output is None else d_pooler_output
+            share_of_pooler = self.pooler.backward(d_pooled, cache.pooler)              # (B, T, H)
+            d_last = share_of_pooler if d_last_hidden_state is None else d_last_hidden_state + share_of_pooler
         d_hidden_states = [None] * len(self.encoder) + [d_last]                         # as hidden_states
         for k in reversed(range(len(self.encoder))):
             d_hidden_states[k] = self.encoder[k].backward(d_hidden_states[k + 1], cache.encoder[k])

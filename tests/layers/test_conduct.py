@@ -20,6 +20,7 @@ from minibert.layers import (
     MultiHeadAttention,
     ReLU,
     SiLU,
+    SquaredError,
     TanhGELU,
 )
 from minibert.trace import tensors
@@ -38,6 +39,7 @@ LAYERS = {
     "Dropout": (Dropout(0.4), [random(B, T, H)], {"rng": 5}),
     "Dropout off": (Dropout(0.4), [random(B, T, H)], {}),
     "CrossEntropy": (CrossEntropy(), [random(B, T, V), LABELS], {}),
+    "SquaredError": (SquaredError(), [random(B, F), random(B, F, seed=2)], {}),
     "MultiHeadAttention": (MultiHeadAttention(H, A), [random(B, T, H)], {}),
     "MultiHeadAttention padding dropout": (
         MultiHeadAttention(H, A, dropout_prob=0.3),

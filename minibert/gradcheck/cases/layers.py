@@ -27,6 +27,7 @@ from minibert.layers import (
     Linear,
     ReLU,
     SiLU,
+    SquaredError,
     TanhGELU,
     TiedDecoder,
 )
@@ -76,4 +77,5 @@ CASES = {
     "CrossEntropy": lambda: Case(CrossEntropy(), [random(B, T, V), INPUT_IDS]),
     "CrossEntropy ignored labels": lambda: Case(CrossEntropy(), [random(B, T, V), LABELS]),
     "CrossEntropy nothing to predict": lambda: Case(CrossEntropy(), [random(B, T, V), NOTHING]),
+    "SquaredError": lambda: Case(SquaredError(), [random(B, F), random(B, F, seed=2)]),
 }

@@ -2,12 +2,20 @@
 
 MODEL_TYPE = "bert"  # in config.json
 # The classes of this type, and the beginnings of the names (ours) that each has. A body alone has no prefix.
-MODELS = {"BertModel": ("bert.",), "BertForPreTraining": ("bert.", "mlm_head.", "nsp_head.")}
+WITHOUT_POOLER = ("bert.embeddings.", "bert.encoder.")
+MODELS = {
+    "BertModel": ("bert.",),
+    "BertForPreTraining": ("bert.", "mlm_head.", "nsp_head."),
+    "BertForSequenceClassification": ("bert.", "head.classifier."),
+    "BertForTokenClassification": (*WITHOUT_POOLER, "head.classifier."),
+    "BertForQuestionAnswering": (*WITHOUT_POOLER, "head.qa_outputs."),
+    "BertForMultipleChoice": ("bert.", "head.scorer."),
+}
 BODY, BODY_CLASS, BODY_PARTS = "bert.", "BertModel", ("embeddings.", "encoder.", "pooler.")
 
 # Our name, Hugging Face's name, whether the array is transposed between them (their dense weights are
 # (out, in), ours are (in, out)), and our shape: V vocabulary, P positions, S segments, H hidden size,
-# F feed-forward size.
+# F feed-forward size, K labels.
 LAYER = (  # of each layer, in bert.encoder.{} of ours and bert.encoder.layer.{} of theirs
     ("attention.query.weight", "attention.self.query.weight", True, "HH"),
     ("attention.query.bias", "attention.self.query.bias", False, "H"),
@@ -42,11 +50,18 @@ NAMES = (
     ("mlm_head.decoder.bias", "cls.predictions.bias", False, "V"),
     ("nsp_head.weight", "cls.seq_relationship.weight", True, "H2"),
     ("nsp_head.bias", "cls.seq_relationship.bias", False, "2"),
+    ("head.classifier.weight", "classifier.weight", True, "HK"),
+    ("head.classifier.bias", "classifier.bias", False, "K"),
+    ("head.qa_outputs.weight", "qa_outputs.weight", True, "H2"),
+    ("head.qa_outputs.bias", "qa_outputs.bias", False, "2"),
+    ("head.scorer.weight", "classifier.weight", True, "H1"),
+    ("head.scorer.bias", "classifier.bias", False, "1"),
 )
 # Parts that a checkpoint may lack, each as a whole (it is newly initialised then): the beginning of its
 # names, and its name.
 OPTIONAL_PARTS = {
     "bert.pooler.": "pooler", "cls.predictions.": "mlm_head", "cls.seq_relationship.": "nsp_head",
+    "classifier.": "classifier", "qa_outputs.": "qa_outputs",
 }
 
 # The decoder shares the token embeddings and its bias; some checkpoints store them again under these names.
@@ -76,7 +91,7 @@ SUPPORTED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cr
 # The letters of the shapes above.
 SIZES = {
     "V": "vocab_size", "P": "max_position_embeddings", "S": "type_vocab_size", "H": "hidden_size",
-    "F": "intermediate_size",
+    "F": "intermediate_size", "K": "num_labels",
 }
 # Files converted from the first BERT, bert-base-uncased too, say gamma and beta.
 OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
