@@ -27,12 +27,12 @@ class SquaredError(Layer):
             raise ValueError(
                 f"targets of shape {targets.shape} do not fit predictions of shape {predictions.shape}")
         difference = predictions - targets
-        loss = (difference * difference).sum() / difference.dtype.type(max(difference.size, 1))
+        loss = (difference * difference).sum() / difference.dtype.type(difference.size)
         return loss, SquaredErrorCache(difference)
 
     def backward(self, d_loss, cache):
         """d_loss, a scalar → (d_predictions, d_targets), the shape of both."""
         difference = cache.difference
-        d_predictions = difference * (d_loss * 2 / max(difference.size, 1))     # the shape of both
-        d_targets = -d_predictions                                              # the shape of both
+        d_predictions = difference * (d_loss * 2 / difference.size)     # the shape of both
+        d_targets = -d_predictions                                      # the shape of both
         return d_predictions, d_targets
