@@ -390,12 +390,20 @@ class BertForQuestionAnswering(Layer):
     """BERT that finds an answer's first and last token in a text. It has no pooler, and its head no dropout.
 
     Args:
-        config: a BertConfig.
+        config: a BertConfig with num_labels 2: the head has two outputs, and transformers counts them so.
         seed: of the initial weights.
         dtype: of the parameters, and so of everything that is computed.
+
+    Raises:
+        ValueError: num_labels is another number.
     """
 
     def __init__(self, config, seed=0, dtype=np.float32):
+        if config.num_labels != 2:
+            raise ValueError(
+                f"num_labels is {config.num_labels}: a model that answers questions has 2, for an answer's "
+                "start and its end; give num_labels=2"
+            )
         self.config = config
         self.bert = BertModel(config, seed, dtype, add_pooling_layer=False)
         self.head = SpanHead(config.hidden_size, **weights_of(config, seed, dtype))

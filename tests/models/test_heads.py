@@ -1,5 +1,6 @@
 """The heads of fine-tuning: losses by hand, what counts, other bodies, files, wrong input."""
 
+import dataclasses
 import math
 import warnings
 from typing import NamedTuple
@@ -24,6 +25,8 @@ CONFIG = minibert.BertConfig(
     V, hidden_size=H, num_hidden_layers=2, num_attention_heads=A, intermediate_size=F,
     max_position_embeddings=9, num_labels=K,
 )
+TWO_LABELS = dataclasses.replace(CONFIG, num_labels=2, id2label=None, label2id=None)
+CONFIGS = {name: TWO_LABELS if "Answering" in name.__name__ else CONFIG for name in MODELS}
 
 
 def head_with(head, *biases):
@@ -141,7 +144,7 @@ def batch_of(model_class):
 
 @pytest.mark.parametrize("model_class", MODELS)
 def test_shares_of_a_batch_add_up_to_the_whole(model_class):
-    model = scrambled(model_class(CONFIG, dtype=np.float64))
+    model = scrambled(model_class(CONFIGS[model_class], dtype=np.float64))
     whole, shares = model.replica(), model.replica()
     batch = batch_of(model_class)
     output, cache = whole.forward(**batch._asdict())
@@ -155,7 +158,7 @@ def test_shares_of_a_batch_add_up_to_the_whole(model_class):
 
 @pytest.mark.parametrize("model_class", MODELS)
 def test_training_lowers_the_loss(model_class):
-    model = model_class(CONFIG)
+    model = model_class(CONFIGS[model_class])
     batch = batch_of(model_class)
     optimizer = minibert.AdamW(model.parameters(), lr=0.02)
     losses = []
@@ -269,11 +272,12 @@ def test_save_and_load_give_the_same_bits(model_class, tmp_path):
 @pytest.mark.parametrize("model_class", MODELS)
 def test_a_new_head_on_a_pretraining_checkpoint(model_class, tmp_path):
     """The encoder is taken, the pooler too where the model has one, and the head drawn from the seed."""
-    pretrained = scrambled(minibert.BertForPreTraining(CONFIG))
+    pretrained = scrambled(minibert.BertForPreTraining(minibert.BertConfig(V, hidden_size=H, num_labels=5)))
     pretrained.save_pretrained(tmp_path)
+    num_labels = CONFIGS[model_class].num_labels
     with pytest.warns(CheckpointWarning, match="newly initialised.*: (classifier|qa_outputs); not used.*: "):
-        model = model_class.from_pretrained(tmp_path, num_labels=5, seed=4)
-    assert model.config.num_labels == 5 and model.config.id2label[4] == "LABEL_4"
+        model = model_class.from_pretrained(tmp_path, num_labels=num_labels, seed=4)
+    assert list(model.config.id2label.values()) == ["LABEL_0", "LABEL_1", "LABEL_2"][:num_labels]
     body = model.bert.parameters()
     assert ("pooler.dense.bias" in body) == (model_class in (MODELS[0], MODELS[3]))
     for name, parameter in body.items():
@@ -330,7 +334,9 @@ def test_labels_that_are_none(changes, labels, message):
 
 
 def test_spans_and_choices_that_are_none():
-    model = minibert.BertForQuestionAnswering(CONFIG)
+    with pytest.raises(ValueError, match="num_labels is 3: a model that answers questions has 2, for an ans"):
+        minibert.BertForQuestionAnswering(CONFIG)
+    model = minibert.BertForQuestionAnswering(TWO_LABELS)
     with pytest.raises(ValueError, match="end_positions is missing: give start_positions and end_positions"):
         model.forward(INPUT_IDS, start_positions=np.zeros(B, int))
     with pytest.raises(ValueError, match=r"start_positions must be integers of shape \(4,\), got float64"):
@@ -347,7 +353,7 @@ def test_spans_and_choices_that_are_none():
 
 @pytest.mark.parametrize("model_class", MODELS)
 def test_no_loss_without_labels(model_class):
-    model = model_class(CONFIG)
+    model = model_class(CONFIGS[model_class])
     output, cache = model.forward(batch_of(model_class).input_ids)
     assert output.loss is None and output.counts == {}
     with pytest.raises(ValueError, match="there is no loss to go back from: give forward (labels|start_)"):

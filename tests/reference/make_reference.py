@@ -11,6 +11,7 @@ Made with torch 2.13.0 and transformers 5.23.0; test_pytorch.py makes them again
                             and the last weights
     sharded/                a masked-LM checkpoint (no pooler, no next-sentence head) in bfloat16 and several
                             files, saved by transformers, and expected.safetensors: its logits
+    heads.safetensors       BERT with the heads of fine-tuning: see heads_reference.py
 
 All random numbers are NumPy's, so that nothing depends on the version of PyTorch.
 """
@@ -145,6 +146,7 @@ def make_sharded(directory):
 
 
 def main(directory=HERE):
+    import heads_reference
     import torch
 
     torch.set_num_threads(1)
@@ -155,6 +157,7 @@ def main(directory=HERE):
     model = make_case(directory / "gelu", seed=1, hidden_act="gelu", num_hidden_layers=2)
     make_trajectory(directory / "trajectory.safetensors", model)
     make_sharded(directory / "sharded")
+    heads_reference.make(directory)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ CASES = {
         TEXT | {"labels": TOKEN_LABELS, "rng": generator()},
     ),
     "BertForQuestionAnswering": lambda: Case(
-        model("BertForQuestionAnswering"), [INPUT_IDS],
+        model("BertForQuestionAnswering", num_labels=2), [INPUT_IDS],
         TEXT | {"start_positions": STARTS, "end_positions": ENDS},
     ),
     "BertForMultipleChoice": lambda: Case(
