@@ -8,19 +8,15 @@
 - `split_held_out(corpus)` sets documents apart for evaluation that share no sentence with the others.
 """
 
-import codecs
 import hashlib
-import io
 import os
 import re
 import stat
 import sys
-import zlib
-from lzma import LZMAError
 from pathlib import Path
 
-from minibert.files import opener_of
 from minibert.text.basic_tokenizer import IDEOGRAPHS
+from minibert.text.decoding import decoded
 from minibert.text.documentation import read_documentation
 from minibert.text.layout import keeps_lines, split_documents
 
@@ -189,14 +185,14 @@ def _texts_of(name, known_names):
     if name == STANDARD_INPUT:
         if sys.stdin is None:
             raise CorpusError("corpus - is standard input, but it is closed; give a file")
-        yield _decoded(sys.stdin.buffer.read(), "standard input")
+        yield decoded(sys.stdin.buffer.read(), "corpus standard input", CorpusError)
         return
     for file in _files_in(Path(name), known_names):
         try:
             content = file.read_bytes()
         except OSError as error:
             raise CorpusError(f"corpus file {file} cannot be read: {error.strerror}") from None
-        yield _decoded(content, f"file {file}")
+        yield decoded(content, f"corpus file {file}", CorpusError)
 
 
 def _files_in(path, known_names):
@@ -226,36 +222,6 @@ def _can_be_read(path):
 def _is_terminal(path):
     with open(path, "rb") as stream:
         return stream.isatty()
-
-
-def _decoded(content, name):
-    """Return the text of a file that holds these bytes, with "\\n" for all line ends."""
-    content = _unpacked(content, name)
-    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:  # "sig": Windows editors put a byte-order mark in front
-        text = "\0" if b"\0" in content and not is_utf16 else content.decode(
-            "utf-16" if is_utf16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"corpus {name} is not {'UTF-16' if is_utf16 else 'UTF-8'}: byte "
-                          f"{content[error.start]:#04x} at offset {error.start}; save it again with the "
-                          "encoding UTF-8") from None
-    if "\0" in text:
-        raise CorpusError(f"corpus {name} is binary, or in UTF-16 or UTF-32, because it holds NUL bytes; "
-                          "give text files saved as UTF-8, and keep other files out of the folder")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _unpacked(content, name):
-    """Return the bytes of a file without compression."""
-    opener = opener_of(content[:10])
-    if opener is None:
-        return content
-    try:
-        with opener(io.BytesIO(content)) as file:
-            return file.read()
-    except (OSError, EOFError, LZMAError, zlib.error) as error:
-        raise CorpusError(f"corpus {name} is a compressed file that is cut short or broken ({error}); give "
-                          "a whole one") from None
 
 
 # --- held-out text ---
