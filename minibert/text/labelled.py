@@ -1,0 +1,478 @@
+"""Labelled text: files of texts, pairs of texts, tagged words, and questions, each with its label.
+
+    TSV, CSV        a header, then a row an example; a quoted field of a CSV file may hold line ends
+    JSON lines      an object an example; a JSON file with a list of objects is read, too
+    CoNLL columns   a word a line, its tag in the last column; a blank line ends a sentence
+    SQuAD's JSON    {"data": [{"paragraphs": [{"context": ..., "qas": [{"question": ..., "answers": ...}]}]}]}
+
+    read_texts(path)      [LabelledText]      classification, of single texts and of pairs
+    read_tagged(path)     [TaggedWords]       named entities, parts of speech
+    read_questions(path)  [Question]          extractive question answering
+
+A file is read whole or not at all: the error names the line of the first bad row, the reason, and how many
+others there are.
+"""
+
+import collections
+import csv
+import io
+import json
+import pathlib
+import re
+from typing import NamedTuple
+
+from minibert.text.decoding import decoded
+
+# The usual names of columns, in any case; the first one that a file has counts.
+LABEL = ("label", "labels", "gold_label", "class", "category", "target", "sentiment", "polarity", "topic",
+         "intent", "rating", "stars", "is_duplicate", "y")
+TEXT = ("text", "sentence", "review", "content", "comment", "document", "message", "tweet", "body", "x")
+PAIRS = (("sentence1", "sentence2"), ("sentence_a", "sentence_b"), ("text_a", "text_b"), ("text1", "text2"),
+         ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"),
+         ("question", "passage"), ("query", "passage"), ("text", "text_pair"), ("text", "pair"), ("a", "b"))
+QUESTION = (("question", "context"), ("question", "passage"), ("query", "context"))
+ANSWER, ANSWER_START = ("answer", "answers", "answer_text"), ("answer_start", "start")
+WORDS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
+MOST_LISTED = 5  # lines of bad rows in an error
+SHOWN = 40  # characters of a text in an error
+
+
+class LabelledError(ValueError):
+    """A labelled file cannot be read or has a bad row; the message says which, why, and how to mend it."""
+
+
+class LabelledText(NamedTuple):
+    """A text, or a pair of texts; pair and label are None where there are none."""
+
+    line: int
+    text: str
+    pair: str | None
+    label: str | None
+
+
+class TaggedWords(NamedTuple):
+    """A sentence as a list of words, and a list of their tags; None where there are none."""
+
+    line: int
+    words: list
+    tags: list | None
+
+
+class Question(NamedTuple):
+    """A question, the text with its answer, and the right answers: (text, first character) each."""
+
+    line: int
+    question: str
+    context: str
+    answers: list
+
+
+class Columns(NamedTuple):
+    """The names of columns that a user chose; None for the usual ones."""
+
+    text: str | None = None
+    pair: str | None = None
+    label: str | None = None
+
+
+# --- the three kinds of files ---
+
+
+def read_texts(path, is_pair=False, columns=Columns(), is_labelled=True):
+    """Return the LabelledTexts of a TSV, CSV or JSON lines file.
+
+    Args:
+        path: of the file.
+        is_pair: each example is a pair of texts.
+        columns: names of columns, where they are not the usual ones.
+        is_labelled: False: labels may be missing, and are None then.
+
+    Raises:
+        LabelledError: the file cannot be read, lacks a column, or has a bad row.
+    """
+    path = pathlib.Path(path)
+    names, rows, bad = _table(path)
+    text_name, pair_name = _text_columns(path, names, is_pair, columns)
+    label_name = _column(path, names, columns.label, LABEL, "the label", "--label-column", is_labelled)
+    examples = []
+    for line, row in rows:
+        try:
+            text = _text_of(row, text_name, "text")
+            pair = _text_of(row, pair_name, "second text") if is_pair else None
+            label = _label_of(row, label_name) if label_name in row or is_labelled else None
+        except _BadRow as error:
+            bad.append((line, str(error)))
+            continue
+        examples.append(LabelledText(line, text, pair, label))
+    return _whole(path, examples, bad)
+
+
+def read_tagged(path, is_labelled=True):
+    """Return the TaggedWords of a file of CoNLL columns, or of JSON lines with lists of words and tags.
+
+    Args and errors: as read_texts.
+    """
+    path = pathlib.Path(path)
+    text = _read(path)
+    if text.lstrip().startswith(("{", "[{")):
+        return _tagged_objects(path, text, is_labelled)
+    lines = [(line, row) for line, row in enumerate([*text.split("\n"), ""], start=1)]
+    rows = [row for _, row in lines if row.strip()]
+    separator = "\t" if 2 * sum("\t" in row for row in rows) > len(rows) else None
+    widths = collections.Counter(len(row.split(separator)) for row in rows)
+    width = widths.most_common(1)[0][0]
+    sentences, bad, words, tags, first = [], [], [], [], 0
+    for line, row in lines:
+        if not row.strip() or row.startswith("-DOCSTART-"):
+            if words:
+                sentences.append(TaggedWords(first, words, tags if is_labelled else None))
+                words, tags = [], []
+            continue
+        fields = [field.strip() for field in row.split(separator)]
+        if row.startswith("# ") and (len(fields) != width or separator):  # a comment
+            continue
+        if reason := _ragged(fields, width, is_labelled):
+            bad.append((line, reason))
+            continue
+        first = first if words else line
+        words.append(fields[0])
+        tags.append(fields[-1])
+    return _whole(path, sentences, bad)
+
+
+def _ragged(fields, width, is_labelled):
+    """Return why a line of CoNLL columns is bad, or None."""
+    if len(fields) != width:
+        return f"it has {_count(len(fields), 'column')}, and most lines have {width}"
+    if width == 1 and is_labelled:
+        return "it has 1 column; expected a word and, in the last column, its tag"
+    return "its word or its tag is empty" if not (fields[0] and fields[-1]) else None
+
+
+def _tagged_objects(path, text, is_labelled):
+    """Return the TaggedWords of a file of JSON objects."""
+    names, rows, bad = _objects(path, text)
+    words_name = _column(path, names, None, WORDS, "the list of words", None, True)
+    tags_name = _column(path, names, None, TAGS, "the list of tags", None, is_labelled)
+    sentences = []
+    for line, row in rows:
+        words, tags = row.get(words_name), row.get(tags_name) if is_labelled else None
+        for value, what in ((words, "words"), (tags, "tags")):
+            if value is None and what == "tags" and not is_labelled:
+                continue
+            if not isinstance(value, list) or not value or not all(
+                isinstance(item, (str, int)) and str(item).strip() for item in value
+            ):
+                bad.append((line, f"it has no list of {what}"))
+                break
+        else:
+            if tags is not None and len(tags) != len(words):
+                bad.append((line, f"it has {len(words)} words and {len(tags)} tags"))
+                continue
+            tags = None if tags is None else list(map(str, tags))
+            sentences.append(TaggedWords(line, list(map(str, words)), tags))
+    return _whole(path, sentences, bad)
+
+
+def read_questions(path, is_labelled=True):
+    """Return the Questions of a file in SQuAD's JSON, or of rows with question, context and answer.
+
+    Args and errors: as read_texts; a bad question of SQuAD's JSON is named by its number and its words.
+    """
+    path = pathlib.Path(path)
+    text = _read(path)
+    if text.lstrip().startswith("{"):
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            content = None  # JSON lines, or broken; _objects says which
+        if isinstance(content, dict) and "data" in content:
+            return _squad(path, content, is_labelled)
+    names, rows, bad = _table(path, text)
+    question_name, context_name = _named(names, QUESTION) or (None, None)
+    if question_name is None:
+        raise LabelledError(
+            f"{path} has the columns {', '.join(names)}; expected question, context and answer, or SQuAD's "
+            "JSON"
+        )
+    answer_name = _column(path, names, None, ANSWER, "the answer", None, is_labelled)
+    start_name = _column(path, names, None, ANSWER_START, "", None, False)
+    questions = []
+    for line, row in rows:
+        try:
+            question = _text_of(row, question_name, "question")
+            context = _text_of(row, context_name, "context")
+            answers = row.get(answer_name)
+            if isinstance(answers, str) and answers:
+                answers = [{"text": answers, "answer_start": row.get(start_name)}]
+            found = _answers_of(answers, context) if answers or is_labelled else []
+        except _BadRow as error:
+            bad.append((line, str(error)))
+            continue
+        questions.append(Question(line, question, context, found))
+    return _whole(path, questions, bad)
+
+
+def _squad(path, content, is_labelled):
+    """Return the Questions of SQuAD's JSON."""
+    questions, bad, number = [], [], 0
+    for article in content["data"] if isinstance(content["data"], list) else [None]:
+        paragraphs = article.get("paragraphs") if isinstance(article, dict) else None
+        if not isinstance(paragraphs, list):
+            raise LabelledError(
+                f'{path}: an entry of "data" has no list "paragraphs" with "context" and "qas", as SQuAD has'
+            )
+        for paragraph in paragraphs:
+            asked = paragraph.get("qas") if isinstance(paragraph, dict) else None
+            if not isinstance(asked, list):
+                raise LabelledError(f'{path}: a paragraph after question {number} has no list "qas"')
+            for row in asked:
+                number += 1
+                row = row if isinstance(row, dict) else {}
+                try:
+                    question = _text_of(row, "question", "question")
+                    context = _text_of(paragraph, "context", "context")
+                    answers = row.get("answers")
+                    found = _answers_of(answers, context) if answers or is_labelled else []
+                except _BadRow as error:
+                    shown = f"question {number} ({_short(str(row.get('question', '')))})"
+                    bad.append((shown, str(error)))
+                    continue
+                questions.append(Question(number, question, context, found))
+    return _whole(path, questions, bad)
+
+
+def _answers_of(answers, context):
+    """Return [(text, first character)]; _BadRow if an answer is not in the context at its place."""
+    if isinstance(answers, dict):  # {"text": [...], "answer_start": [...]}, as the datasets library has it
+        texts, starts = answers.get("text"), answers.get("answer_start")
+        is_table = isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts)
+        answers = [{"text": a, "answer_start": b} for a, b in zip(texts, starts)] if is_table else None
+    if not isinstance(answers, list) or not answers:
+        raise _BadRow("it has no answer, and each question needs one in its context")
+    found = []
+    for answer in answers:
+        text = answer.get("text") if isinstance(answer, dict) else None
+        if not isinstance(text, str) or not text.strip():
+            raise _BadRow("its answer is empty")
+        start = answer.get("answer_start")
+        if start is None or start == "":
+            start = context.find(text)
+            if start < 0:
+                raise _BadRow(f"its answer {_short(text)} is not in the context")
+        if not re.fullmatch(r"\d+", str(start)):
+            raise _BadRow(f"answer_start is {start!r}, expected the number of the answer's first character")
+        start = int(start)
+        if context[start : start + len(text)] != text:
+            there = _short(context[start : start + len(text)])
+            raise _BadRow(f"its answer {_short(text)} is not in the context at character {start}: {there} is")
+        found.append((text, start))
+    return found
+
+
+# --- rows ---
+
+
+class _BadRow(Exception):
+    """The reason why a row cannot be used."""
+
+
+def _text_of(row, name, kind):
+    value = row.get(name)
+    if value is None:
+        raise _BadRow(f"it has no {kind}: {name!r} is missing")
+    if not isinstance(value, str):
+        raise _BadRow(f"its {kind} is {_kind_of(value)}, expected a string")
+    if not value.strip():
+        raise _BadRow(f"its {kind} is empty")
+    return value
+
+
+def _label_of(row, name):
+    value = row.get(name)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is not None and not isinstance(value, (str, int, float)) or value != value:
+        raise _BadRow(f"its label is {_kind_of(value)}, expected a string or a number")
+    if value is None or not str(value).strip():
+        raise _BadRow("its label is empty")
+    return str(value).strip()
+
+
+def _kind_of(value):
+    if value is None:
+        return "missing"
+    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return "not a number" if value != value else kinds[type(value)]
+
+
+def _whole(path, examples, bad):
+    """Return the examples if no row is bad and there is one at least; LabelledError if not."""
+    if bad:
+        where, reason = bad[0]
+        places = [str(place) for place, _ in bad]
+        listed = ", ".join(places[:MOST_LISTED]) + (" ..." if len(places) > MOST_LISTED else "")
+        more = f" ({len(bad)} rows are bad: {listed})" if len(bad) > 1 else ""
+        place = where if isinstance(where, str) else f"line {where}"
+        raise LabelledError(f"{path}, {place}: {reason}; mend or remove the row{more}")
+    if not examples:
+        raise LabelledError(f"{path} holds no examples; give a row for each, after the header if it has one")
+    return examples
+
+
+def _short(text):
+    text = " ".join(text.split())
+    return repr(text if len(text) <= SHOWN else text[: SHOWN - 3] + "...")
+
+
+def _count(number, noun):
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+# --- columns ---
+
+
+def _named(names, candidates):
+    """Return the first of the candidates (tuples of names) that are all there, as the file spells them."""
+    spelled = {}
+    for name in names:
+        spelled.setdefault(name.strip().casefold(), name)
+    found = (group for group in candidates if spelled.keys() >= {*group})
+    return next((tuple(map(spelled.get, group)) for group in found), None)
+
+
+def _column(path, names, chosen, usual, kind, option, is_needed):
+    """Return the name of a column: the chosen one, or one with a usual name; None if it is not needed."""
+    if chosen is not None:
+        if chosen not in names:
+            raise LabelledError(f"{path} has no column {chosen!r}; it has {', '.join(names)}")
+        return chosen
+    found = _named(names, [(name,) for name in usual])
+    if found is None and is_needed:
+        advice = f"say which one is {kind} with {option} NAME, or call it {usual[0]}" if option else (
+            f"call {kind} {usual[0]}")
+        raise LabelledError(
+            f"{path}, line 1: the columns are {_listed(names)}, and none has a usual name of {kind}; {advice}"
+        )
+    return found and found[0]
+
+
+def _text_columns(path, names, is_pair, columns):
+    """Return the names of the columns of the text and of its pair; None where there is no pair."""
+    if not is_pair:
+        usual = _named(names, PAIRS[:6])
+        if columns.text is None and usual and _named(names, [(name,) for name in TEXT]) is None:
+            raise LabelledError(
+                f"{path} has pairs of texts, in the columns {' and '.join(usual)}: give --task pairs, or one "
+                "of them as --text-column"
+            )
+        return _column(path, names, columns.text, TEXT, "the text", "--text-column", True), None
+    usual = _named(names, PAIRS) or (None, None)
+    chosen = (columns.text or usual[0], columns.pair or usual[1])
+    if None in chosen:
+        raise LabelledError(
+            f"{path}, line 1: the columns are {_listed(names)}, and no two have usual names of a pair of "
+            "texts; say which they are with --text-column NAME --pair-column NAME, or call them sentence1 "
+            "and sentence2"
+        )
+    return tuple(_column(path, names, name, (), "", None, True) for name in chosen)
+
+
+def _listed(names):
+    return ", ".join(map(_short, names[:6])) + (" ..." if len(names) > 6 else "")
+
+
+# --- tables ---
+
+
+def _read(path):
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        is_absent = isinstance(error, FileNotFoundError)
+        reason = "does not exist" if is_absent else f"cannot be read: {error.strerror}"
+        raise LabelledError(f"{path} {reason}; give a TSV, CSV, JSON lines, CoNLL or SQuAD file") from None
+    text = decoded(content, str(path), LabelledError)
+    if not text.strip():
+        raise LabelledError(f"{path} is empty; give a file with a row for each example")
+    return text
+
+
+def _table(path, text=None):
+    """Return the names of the columns, [(line, {name: value})], and [(line, reason)] of bad rows."""
+    text = _read(path) if text is None else text
+    if text.lstrip().startswith(("{", "[")):
+        return _objects(path, text)
+    header = text.lstrip("\n").split("\n", 1)[0]
+    delimiter = "\t" if "\t" in header else max(",;", key=header.count)
+    lines = _tsv(text) if delimiter == "\t" else _csv(path, text, delimiter)
+    _, names = lines[0]
+    names = [name.strip() for name in names]
+    for name in names:
+        if names.count(name) > 1:
+            raise LabelledError(f"{path}, line 1: the header has the column {name!r} twice")
+    rows, bad = [], []
+    for line, fields in lines[1:]:
+        if len(fields) != len(names):
+            bad.append((line, f"it has {_count(len(fields), 'field')}, and the header {len(names)}"))
+        else:
+            rows.append((line, dict(zip(names, fields))))
+    return names, rows, bad
+
+
+def _tsv(text):
+    """Return [(line, fields)]. Quotes are letters, unless every field that begins with one is quoted."""
+    lines = [(line, row.split("\t")) for line, row in enumerate(text.split("\n"), start=1) if row.strip(" ")]
+    quoted = re.compile(r'"(?:[^"]|"")*"')
+    beginning = [field for _, fields in lines for field in fields if field.startswith('"')]
+    if not all(quoted.fullmatch(field) for field in beginning):
+        return lines
+    return [
+        (line, [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields])
+        for line, fields in lines
+    ]
+
+
+def _csv(path, text, delimiter):
+    """Return [(line, fields)]; a quoted field may hold line ends."""
+    reader, rows, line = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), [], 1
+    try:
+        for fields in reader:
+            if fields:
+                rows.append((line, fields))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        reason = (
+            "a quote that opens a field is never closed"
+            if "unexpected end" in str(error) or "field limit" in str(error)
+            else "text follows the quote that closes a field, and a quote within a quoted field is doubled"
+        )
+        raise LabelledError(f"{path}, line {line}: {reason}; mend or remove the row") from None
+    return rows
+
+
+def _objects(path, text):
+    """Return the names in the first object, [(line, object)], and [(line, reason)] of bad rows.
+
+    For JSON lines, or one JSON list of objects, whose rows are counted.
+    """
+    items, bad = [], []
+    if text.lstrip().startswith("["):
+        try:
+            items = list(enumerate(json.loads(text), start=1))
+        except (ValueError, RecursionError) as error:
+            raise LabelledError(f"{path} is not JSON: {error}") from None
+    else:
+        for line, row in enumerate(text.split("\n"), start=1):
+            try:
+                items += [(line, json.loads(row))] if row.strip() else []
+            except (ValueError, RecursionError) as error:
+                bad.append((line, f"it is not JSON: {error}"))
+    rows = [(line, item) for line, item in items if isinstance(item, dict)]
+    bad += [
+        (line, f"it holds {_kind_of(item) if not isinstance(item, str) else 'a string'}, expected an object")
+        for line, item in items if not isinstance(item, dict)
+    ]
+    if not rows:
+        _whole(path, [], bad)
+    return list(rows[0][1]), rows, sorted(bad)
