@@ -41,6 +41,7 @@ from minibert.text.basic_tokenizer import (
     BasicTokenizer,
 )
 from minibert.text.merging import CONTINUATION, merge_pairs
+from minibert.text.offsets import words_with_places
 from minibert.text.tokenizer_files import read_files, write_files
 
 MAX_WORD = 100       # characters; longer words become [UNK]
@@ -142,6 +143,26 @@ class WordPieceTokenizer:
                 self._ids_of_word[word] = word_ids
             ids += word_ids
         return ids
+
+    def ids_with_offsets(self, text):
+        """Return the ids of a text as `ids` does, and where each piece is in the text.
+
+        Returns:
+            a list of int, and a list of (first character, one after the last): text[first:last] was read as
+            the piece, before it was normalised. Beside a special token written in the text, each piece
+            has the places of the whole stretch without spaces.
+        """
+        ids, offsets = [], []
+        for word, places in words_with_places(self._basic, text):
+            word_ids = self._word_ids(word)
+            first = 0
+            for index in word_ids:
+                piece = self.id_to_token[index]
+                length = len(places) if len(word_ids) == 1 else len(piece) - (first and len(CONTINUATION))
+                offsets.append((places[first][0], places[first + length - 1][1]))
+                first += length
+            ids += word_ids
+        return ids, offsets
 
     def _word_ids(self, word):
         """Greedy longest match from the left. Where no piece matches, the whole word is [UNK]."""

@@ -9,6 +9,15 @@ All kinds keep one promise. The batches are NamedTuples, their fields named like
 A model's state is passed on from batch to batch within a stream, and never from one stream to another.
 """
 
+from minibert.text.examples.labelled import (
+    LabelledExamples,
+    SpanBatch,
+    TagBatch,
+    TextBatch,
+    encode_questions,
+    encode_tagged,
+    encode_texts,
+)
 from minibert.text.examples.masking import mask_tokens
 from minibert.text.examples.sentence_pairs import PairBatch, SentencePairs
 from minibert.text.examples.single_texts import SingleTexts
