@@ -5,6 +5,8 @@ import numpy as np
 from minibert.text.words import split_words
 from minibert.training.convex import Counts, logistic_regression
 
+TOLERANCE = 1e-2  # of the gradient of a sum over all texts
+
 
 class BagOfWords:
     """Classifies texts, or pairs of them, by which words occur in them.
@@ -23,7 +25,7 @@ class BagOfWords:
         for example in examples:
             for word in features_of(example):
                 self.column_of.setdefault(word, len(self.column_of))
-        self.model = logistic_regression(self.counts(examples), labels, num_labels)
+        self.model = logistic_regression(self.counts(examples), labels, num_labels, tolerance=TOLERANCE)
 
     def counts(self, examples):
         """Return the features (N, F) of LabelledTexts."""

@@ -120,9 +120,7 @@ class Counts:
     """
 
     def __init__(self, rows, columns, values, shape):
-        order = np.argsort(rows, kind="stable")
-        self.rows, self.columns, self.values = rows[order], columns[order], np.asarray(values, float)[order]
-        self.shape = shape
+        self.rows, self.columns, self.values, self.shape = rows, columns, np.asarray(values, float), shape
 
     @property
     def T(self):
@@ -131,9 +129,8 @@ class Counts:
 
     def __matmul__(self, dense):
         """(N, F) @ (F, K) → (N, K)."""
-        product = np.zeros((self.shape[0], dense.shape[1]))
-        if len(self.rows):
-            starts = np.flatnonzero(np.diff(self.rows, prepend=-1))  # of each row that is not empty
-            terms = self.values[:, np.newaxis] * dense[self.columns]
-            product[self.rows[starts]] = np.add.reduceat(terms, starts, axis=0)
-        return product
+        columns = [
+            np.bincount(self.rows, self.values * column[self.columns], minlength=self.shape[0])
+            for column in dense.T
+        ]
+        return np.stack(columns, axis=1)
