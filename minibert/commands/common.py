@@ -88,6 +88,38 @@ def load_corpus(names, lines=None):
     return corpora.load_corpus(names, lines)
 
 
+# --- runs ---
+
+
+def available_cores():
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def interrupted(command, output, interrupt, run=None):
+    """Return the interrupt that says what Ctrl-C, or another signal, left behind.
+
+    Args:
+        command: that goes on with --resume.  output: its directory.
+        run: directory of the run, if it is another.
+    """
+    import signal
+
+    from minibert.training.checkpoint import checkpoints
+    from minibert.training.interrupts import Stopped
+
+    run = run or output
+    number, saved = getattr(interrupt, "signal_number", signal.SIGINT), checkpoints(run)
+    if not os.path.isfile(os.path.join(run, "run.json")) or not saved:
+        return Stopped("interrupted before the first step: nothing was lost", number)
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    return Stopped(
+        f"{str(interrupt) or 'stopped at once'}{by}; the last checkpoint is {saved[-1][1]}. "
+        f"Go on with:\n  minibert {command} --output {quoted(output)} --resume",
+        number,
+    )
+
+
 # --- BERT ---
 
 

@@ -3,7 +3,7 @@
 import os
 
 from minibert.arguments import add_corpus, add_lines, add_seed, path, positive
-from minibert.commands.common import quoted, say
+from minibert.commands.common import available_cores, interrupted, quoted, say
 from minibert.objectives import OBJECTIVES
 
 SETTINGS = (  # the options that are fields of the recipe, under the same name
@@ -112,11 +112,11 @@ def run(options):
             evaluation, training = _resumed(options.output, given)
         else:
             objective = objectives.find(options.model or "bert")
-            recipe = objective.Recipe.of(**{"threads": min(4, _available_cores()), **given})
+            recipe = objective.Recipe.of(**{"threads": min(4, available_cores()), **given})
             minutes = options.minutes or recipe.default_minutes
             evaluation, training = runs.begin(options.output, objective, recipe, minutes, say)
     except KeyboardInterrupt as interrupt:
-        raise _interrupted(options.output, interrupt) from None
+        raise interrupted("pretrain", options.output, interrupt) from None
     for line in ("", *training.objective.table(evaluation), ""):
         tell(line)
     pictures = [name for name in training.objective.pictures if os.path.isfile(f"{options.output}/{name}")]
@@ -159,25 +159,3 @@ def _refuse_settings(names):
     if names:
         flags = ", ".join("--" + name.removeprefix("num_").replace("_", "-") for name in names)
         raise ValueError(f"a resumed run keeps its own settings: leave out {flags}")
-
-
-def _available_cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _interrupted(output, interrupt):
-    """Return the interrupt that says what Ctrl-C, or another signal, left behind."""
-    import signal
-
-    from minibert.training.checkpoint import checkpoints
-    from minibert.training.interrupts import Stopped
-
-    number, saved = getattr(interrupt, "signal_number", signal.SIGINT), checkpoints(output)
-    if not os.path.isfile(os.path.join(output, "run.json")) or not saved:
-        return Stopped("interrupted before the first step: nothing was lost", number)
-    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
-    return Stopped(
-        f"{str(interrupt) or 'stopped at once'}{by}; the last checkpoint is {saved[-1][1]}. "
-        f"Go on with:\n  minibert pretrain --output {quoted(output)} --resume",
-        number,
-    )

@@ -24,6 +24,13 @@ An objective is a class that offers
     pictures, draw(directory, log, is_finished)     their names; writes those that are due
     picture_seconds                     that pictures take at each evaluation
     suggestions(directory)              commands to try on the finished model
+
+and may offer
+
+    make_optimizer(model)               in place of the recipe's: rates by layer, frozen layers
+    part(model)                         the layers that are trained, as a model, where all below is frozen
+    quality(evaluation)                 larger is better; the model of the best evaluation is kept
+    evaluation_steps                    from one evaluation to the next; otherwise there are ten in a run
 """
 
 import importlib
@@ -33,9 +40,16 @@ OBJECTIVES = {  # name: module and class, imported when it is asked for
 }
 
 
+TASKS = ("classify", "pairs", "tag", "span")  # of fine-tuning
+FINE_TUNING = {  # the same, of those that start from a pretrained model and labelled examples
+    "fine-tuning": "minibert.objectives.fine_tuning.FineTuning",
+}
+
+
 def find(name):
     """Return the class of an objective; ValueError if there is none of that name."""
-    if name not in OBJECTIVES:
-        raise ValueError(f"there is no objective {name!r}: choose one of {', '.join(OBJECTIVES)}")
-    module, _, class_name = OBJECTIVES[name].rpartition(".")
+    known = OBJECTIVES | FINE_TUNING
+    if name not in known:
+        raise ValueError(f"there is no objective {name!r}: choose one of {', '.join(known)}")
+    module, _, class_name = known[name].rpartition(".")
     return getattr(importlib.import_module(module), class_name)

@@ -28,6 +28,7 @@ from minibert.plots.gradients import (
 from minibert.plots.predictions import mask_probabilities, saliency
 from minibert.plots.style import BLUE, GREEN, GREY, ORANGE, STYLES, TWO_SIDED, save, show
 from minibert.plots.training import (
+    learning_curves,
     learning_rates,
     loss_curves,
     phenomena,

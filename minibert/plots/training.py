@@ -61,6 +61,51 @@ def loss_curves(log, limits=None, figure=None):
     return left, right
 
 
+def learning_curves(log, metric, name, figure=None):
+    """Draw a fine-tuning run: the losses, and a metric on held-out examples beside its baselines.
+
+    Args:
+        log: list of dictionaries, the lines of a run's log.jsonl.
+        metric: the field of the evaluations to draw, such as "accuracy".  name: as it is written.
+        figure: where to draw; None makes one.
+
+    Returns:
+        two Axes.
+
+    Raises:
+        ValueError: the log holds no training step, or lacks its first line.
+    """
+    steps = [line for line in log if "learning_rate" in line]
+    baselines = next((line["baselines"] for line in log if "baselines" in line), None)
+    if not steps or baselines is None:
+        raise ValueError(
+            f"a log of {len(log)} lines has no curves to draw: it needs the baselines, and a training step")
+    left, right = (figure or new_figure(9, 3.6)).subplots(1, 2)
+    evaluated = [line for line in log if "held_out" in line]
+    places = [line["step"] for line in evaluated]
+    losses = np.array([line["loss"] for line in steps])
+    window = max(1, len(losses) // 20)
+    smooth = np.convolve(losses, np.ones(window) / window, mode="valid")
+    left.plot(
+        [line["step"] for line in steps][window - 1 :], smooth, color=BLUE, alpha=0.6,
+        label=f"training (mean of {window} steps)",
+    )
+    if evaluated[0]["held_out"].get("loss") is not None:
+        held_out = [line["held_out"]["loss"] for line in evaluated]
+        left.plot(places, held_out, "o-", color=ORANGE, label="held out")
+    left.set(xlabel="step", ylabel="nats", title="Loss")
+    left.set_ylim(bottom=0)
+    left.legend(frameon=False, loc="lower left")
+    values = [line["held_out"][metric] for line in evaluated]
+    right.plot(places, values, "o-", color=ORANGE, label="held out")
+    for (label, found), style in zip(baselines.items(), ("--", ":")):
+        right.axhline(found[metric], color=GREY, linestyle=style, label=label)
+    right.set(xlabel="step", ylabel=name, title=f"Held-out {name}")
+    right.set_ylim(max(0, min(*values, *(found[metric] for found in baselines.values())) - 0.05), 1)
+    right.legend(framealpha=0.9, edgecolor="none", loc="lower right")
+    return left, right
+
+
 def runs_beside(logs, minutes, figure=None):
     """Draw runs over time beside each other: held-out MLM loss and NSP accuracy.
 

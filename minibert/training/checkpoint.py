@@ -8,6 +8,7 @@ A run's directory holds
                          set, and a Hugging Face model directory; checkpoint.json says which run wrote it
     config.json, model.safetensors, vocab.txt, ...   the finished model
     loss.png             its loss curves
+    best/                the model of the best evaluation so far, where the objective asks for it
     run.lock             while a process trains there
 
 A folder that is called like a checkpoint and was written by somebody else, such as the checkpoint-500 of
@@ -35,6 +36,7 @@ from minibert.huggingface import renamed_parameters
 from minibert.huggingface.others import what_is_there
 
 RECORD = "checkpoint.json"
+BEST = "best"
 
 
 def save_checkpoint(directory, step, training, run=None):
@@ -77,6 +79,30 @@ def save_checkpoint(directory, step, training, run=None):
             with contextlib.suppress(OSError):  # in use, on Windows: the next checkpoint tries again
                 os.rename(path, _hidden(path))  # a kill leaves no half checkpoint that looks like one
                 remove(_hidden(path))
+
+
+def save_best(directory, training):
+    """Write the model as DIRECTORY/best, whole or not at all, in place of an earlier one."""
+    final = pathlib.Path(directory) / BEST
+    temporary = _hidden(final)
+    remove(temporary)
+    try:
+        save_model(temporary, training)
+        for path in (*temporary.iterdir(), temporary):
+            flush(path)
+        remove(final)
+        os.rename(temporary, final)
+    except BaseException:
+        remove(temporary)
+        raise
+    flush(pathlib.Path(directory))
+
+
+def take_over(folder, training):
+    """Give a Training's model the weights that a folder of the same run holds."""
+    stored = type(training.model).from_pretrained(folder).parameters()
+    for name, parameter in training.model.parameters().items():
+        parameter.value[...] = stored[name].value
 
 
 def _hidden(path):

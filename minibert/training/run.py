@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 import minibert
-from minibert.files import read_json, sync, write_atomically, write_json
+from minibert.files import read_json, remove, sync, write_atomically, write_json
 from minibert.training import checkpoint
 from minibert.training.errors import RunError
 from minibert.training.interrupts import Interrupt, Stopped
@@ -27,7 +27,7 @@ from minibert.training.step import Training
 NUM_EVALUATIONS = 10  # during a run, and as many checkpoints
 SECONDS_AT_RISK = 300  # at most, between two checkpoints
 RESERVE = 0.07  # of the minutes: for the checkpoints, and for a machine that is busier later on
-MAY_CHANGE = ("num_steps", "threads", "corpus")  # of the recipe, when a run is resumed
+MAY_CHANGE = ("num_steps", "epochs", "threads", "corpus", "train", "dev")  # of a recipe, when it is resumed
 WRITTEN = ("run.json", "log.jsonl", "config.json", "model.safetensors")  # by every run, in its directory
 
 
@@ -58,7 +58,8 @@ def begin(output, objective_class, recipe=None, minutes=5.0, say=print, clock=ti
     with locked(output, say), _our_threads():
         check_new(output)
         objective = objective_class(recipe or objective_class.Recipe(), say=say)
-        check_new(output, [*objective.files, *objective.pictures])
+        kept = [checkpoint.BEST] if hasattr(objective, "quality") else []
+        check_new(output, [*objective.files, *objective.pictures, *kept])
         training = Training(objective)
         if objective.recipe.num_steps == 0:
             seconds = (1 - RESERVE) * (60 * minutes - (time.perf_counter() - started))
@@ -130,7 +131,7 @@ def check_new(output, names=()):
     if (output / "run.json").is_file() and (output / "config.json").is_file():
         raise RunError(
             f"{output} holds a finished run: choose another --output, or train it longer with --resume and "
-            "more --steps"
+            "more --steps (--epochs, if it is fine-tuned)"
         )
     if (output / "run.json").is_file():
         raise RunError(
@@ -197,7 +198,7 @@ def _change(record, changes, step, say):
         flags = ", ".join("--" + FLAGS.get(name, name).replace("_", "-") for name in fixed)
         raise RunError(
             f"a resumed run goes on as it was begun, with {fixed[0]} {recipe.get(fixed[0])!r}: leave out "
-            f"{flags} (--steps, --threads and --corpus, for a text that was moved, may change)"
+            f"{flags} ({_changeable(recipe)} may change)"
         )
     if changes.get("num_steps", step) < step:
         raise RunError(
@@ -212,11 +213,21 @@ def _change(record, changes, step, say):
     return bool(changes)
 
 
+def _changeable(recipe):
+    """Return the options that may change when a run of a recipe is resumed."""
+    if "epochs" in recipe:
+        return "--epochs, --threads, and --train and --dev, for files that were moved,"
+    return "--steps, --threads and --corpus, for a text that was moved,"
+
+
 FLAGS = {"num_steps": "steps", "start": "from"}  # the option of a field, where the two differ
 EFFECTS = {  # of what may change
     "num_steps": "the learning rate follows the new number from here on",
+    "epochs": "as many passes over the examples",
     "threads": "the last bits may differ",
     "corpus": "the text must be the same",
+    "train": "the examples must be the same",
+    "dev": "the examples must be the same",
 }
 
 
@@ -274,11 +285,42 @@ def _finish(output, training, first_step, run, say, clock):
     say(f"model       {num_parameters:,} parameters; {objective.description()}, threads: {threads}")
     try:
         evaluation = _loop(output, training, first_step, run, say, clock)
-        checkpoint.save_model(output, training)
+        if hasattr(objective, "quality"):
+            evaluation = _finish_with_best(output, training, evaluation, say)
+        else:
+            checkpoint.save_model(output, training)
     except OSError as error:
         raise _cannot_write(output, error) from None
     _draw(output, objective, say, is_finished=True)
     return evaluation
+
+
+def _best(output, objective, kind):
+    """Return the step and the evaluation, of a kind, that the log holds as the best; None before the first.
+
+    The earlier of two that are equally good.
+    """
+    evaluations = [
+        (line["step"], kind(**line["held_out"]))
+        for line in read_log(output / "log.jsonl") if "held_out" in line and line["step"] > 0
+    ]
+    return max(evaluations, key=lambda found: objective.quality(found[1]), default=None)
+
+
+def _finish_with_best(output, training, evaluation, say):
+    """Write the model of the best evaluation as the finished one; return that evaluation.
+
+    A run that was finished before, and found no better model since, has it there already.
+    """
+    step, best = _best(output, training.objective, type(evaluation))
+    folder = output / checkpoint.BEST
+    if folder.is_dir():
+        checkpoint.take_over(folder, training)
+    if folder.is_dir() or not (output / "config.json").is_file():
+        checkpoint.save_model(output, training)
+    remove(folder)
+    say(f"best        after step {step:,} of {training.recipe.num_steps:,}: this model is kept")
+    return best
 
 
 def _cannot_write(output, error):
@@ -304,7 +346,7 @@ def _loop(output, training, first_step, run, say, clock):
     from tqdm import tqdm
 
     objective, num_steps = training.objective, training.recipe.num_steps
-    interval = max(1, num_steps // NUM_EVALUATIONS)
+    interval = getattr(objective, "evaluation_steps", None) or max(1, num_steps // NUM_EVALUATIONS)
     evaluation, num_tokens, saved_at = None, 0, clock()
     screen = SafeStream(sys.stderr)
     mininterval = 0.5 if screen.isatty() else 20  # seconds; a log file needs few lines
@@ -342,6 +384,8 @@ def _loop(output, training, first_step, run, say, clock):
             bar.update()
             if is_due:
                 log.write(as_line({"step": done, "held_out": evaluation._asdict()}))
+                if hasattr(objective, "quality") and _best(output, objective, type(evaluation))[0] == done:
+                    checkpoint.save_best(output, training)
             if is_saved:
                 sync(log.fileno())
                 checkpoint.save_checkpoint(output, done, training, run)

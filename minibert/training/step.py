@@ -14,7 +14,7 @@ class Training:
 
     Attributes:
         objective, recipe, model, optimizer: as they are now.
-        workers: the model on several threads.
+        workers: the model, or the part of it that is trained, on several threads.
         state: passed on by the last step (a recurrent state, a memory); None at the start of a stream.
     """
 
@@ -22,7 +22,8 @@ class Training:
         self.objective, self.recipe = objective, objective.recipe
         self.model = objective.make_model()
         self.optimizer = make_optimizer(objective, self.model)
-        self.workers = DataParallel(self.model, self.recipe.threads)
+        part = objective.part(self.model) if hasattr(objective, "part") else self.model
+        self.workers = DataParallel(part, self.recipe.threads)
         self.state = None
 
     def step(self, number):
@@ -80,13 +81,15 @@ class Training:
 
 
 def make_optimizer(objective, model):
-    """Return the optimizer that the objective's recipe names, for all parameters of its model: AdamW, or Muon
-    for the hidden matrices and AdamW for the others.
+    """Return the objective's own optimizer, or else the one that its recipe names, for all parameters: AdamW,
+    or Muon for the hidden matrices and AdamW for the others.
 
     Raises:
         ValueError: there is none of that name.
     """
     recipe = objective.recipe
+    if hasattr(objective, "make_optimizer"):
+        return objective.make_optimizer(model)
     if recipe.optimizer not in ("adamw", "muon"):
         raise ValueError(f"there is no optimizer {recipe.optimizer!r}: choose adamw or muon")
     matrices = objective.hidden_matrices(model) if recipe.optimizer == "muon" else {}

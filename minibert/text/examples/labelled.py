@@ -35,6 +35,7 @@ class Row(NamedTuple):
         source: the number of the example that it was made from.
         places: of words, the token of the first piece of each; of a context, {token: (first character, one
             after the last)}; None for texts.
+        first: the number of the first word in a window.
     """
 
     input_ids: list
@@ -42,6 +43,7 @@ class Row(NamedTuple):
     target: object
     source: int
     places: object = None
+    first: int = 0
 
 
 class TextBatch(NamedTuple):
@@ -207,7 +209,7 @@ def encode_tagged(sentences, tokenizer, max_length, label_ids=None):
                 length = 0
             windows[-1].append((word_ids, label))
             length += len(word_ids)
-        num_windowed += len(windows) > 1
+        num_windowed, first = num_windowed + (len(windows) > 1), 0
         for window in windows:
             ids, target, places = [tokenizer.cls_token_id], [IGNORE_INDEX], []
             for word_ids, label in window:
@@ -216,7 +218,8 @@ def encode_tagged(sentences, tokenizer, max_length, label_ids=None):
                 target += [label] + [IGNORE_INDEX] * (len(word_ids) - 1)
             ids.append(tokenizer.sep_token_id)
             target.append(IGNORE_INDEX)
-            rows.append(Row(ids, [0] * len(ids), target if label_ids else None, source, places))
+            rows.append(Row(ids, [0] * len(ids), target if label_ids else None, source, places, first))
+            first += len(window)
     return rows, num_windowed
 
 
