@@ -16,6 +16,7 @@ from minibert.layers.initializers import truncated_normal
 from minibert.layers.layer_norm import LayerNorm, LayerNormCache
 from minibert.layers.linear import Linear, LinearCache
 from minibert.layers.tied_decoder import TiedDecoder, TiedDecoderCache
+from minibert.models.checks import check_config, integers
 from minibert.models.labels import PROBLEM_TYPES, named_labels
 
 
@@ -67,30 +68,7 @@ class BertConfig:
         labels = named_labels(self.num_labels, self.id2label, self.label2id)
         for name, value in zip(("num_labels", "id2label", "label2id"), labels):
             object.__setattr__(self, name, value)
-        for name in (
-            "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
-            "max_position_embeddings", "type_vocab_size",
-        ):
-            size = getattr(self, name)
-            if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-                raise ValueError(f"{name} must be a positive integer, got {size!r}")
-        if self.hidden_size % self.num_attention_heads != 0:
-            raise ValueError(
-                f"hidden_size {self.hidden_size} is not divisible by "
-                f"num_attention_heads {self.num_attention_heads}"
-            )
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
-            probability = getattr(self, name)
-            is_default = name == "classifier_dropout" and probability is None
-            if not is_default and not 0 <= probability < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, got {probability!r}")
-        for name in ("initializer_range", "layer_norm_eps"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
-        if self.hidden_act not in ACTIVATIONS:
-            raise ValueError(
-                f"hidden_act {self.hidden_act!r} is not supported: choose one of {sorted(ACTIVATIONS)}"
-            )
+        check_config(self)
         rows = range(-self.vocab_size, self.vocab_size)
         if self.pad_token_id is not None and self.pad_token_id not in rows:
             raise ValueError(
@@ -451,7 +429,7 @@ def check_inputs(config, input_ids, token_type_ids, attention_mask):
     Raises:
         ValueError: a wrong shape or dtype, too many tokens, an unknown segment, or a mask of other numbers.
     """
-    input_ids = _integers("input_ids", input_ids)
+    input_ids = integers("input_ids", input_ids)
     if input_ids.shape[1] > config.max_position_embeddings:
         raise ValueError(
             f"a sequence of {input_ids.shape[1]} tokens is longer than max_position_embeddings "
@@ -460,7 +438,7 @@ def check_inputs(config, input_ids, token_type_ids, attention_mask):
         )
     if token_type_ids is None:
         token_type_ids = np.zeros(input_ids.shape, input_ids.dtype)
-    token_type_ids = _integers("token_type_ids", token_type_ids, input_ids.shape)
+    token_type_ids = integers("token_type_ids", token_type_ids, input_ids.shape)
     _check_range("token_type_ids", token_type_ids, "type_vocab_size", config.type_vocab_size)
     if attention_mask is None:
         return input_ids, token_type_ids, None
@@ -505,7 +483,7 @@ def check_positions(config, input_ids, position_ids):
         return np.arange(input_ids.shape[1])
     if np.shape(position_ids) == (1, input_ids.shape[1]):  # as transformers has them
         position_ids = np.broadcast_to(position_ids, input_ids.shape)
-    position_ids = _integers("position_ids", position_ids, input_ids.shape)
+    position_ids = integers("position_ids", position_ids, input_ids.shape)
     _check_range("position_ids", position_ids, "max_position_embeddings", config.max_position_embeddings)
     return position_ids
 
@@ -529,20 +507,7 @@ def check_labels(input_ids, labels, next_sentence_label):
     """
     shape = np.shape(input_ids)
     if labels is not None:
-        labels = _integers("labels", labels, shape)
+        labels = integers("labels", labels, shape)
     if next_sentence_label is not None:
-        next_sentence_label = _integers("next_sentence_label", next_sentence_label, shape[:1])
+        next_sentence_label = integers("next_sentence_label", next_sentence_label, shape[:1])
     return labels, next_sentence_label
-
-
-def _integers(name, array, shape=None):
-    """Return `array` as integers of that shape ((B, T) when None), or raise ValueError."""
-    array = np.asarray(array)
-    if array.dtype.kind not in "iu":
-        raise ValueError(f"{name} must be integers, got {array.dtype}")
-    if shape is None and (array.ndim != 2 or array.size == 0):
-        raise ValueError(
-            f"{name} must have the shape (batch, tokens) and hold at least one token, got {array.shape}")
-    if shape is not None and array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
-    return array
