@@ -13,9 +13,10 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "layers": (
         "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
         "Linear", "MultiHeadAttention", "Parameter", "ReLU", "SiLU", "SquaredError", "TanhGELU",
-        "TiedDecoder",
+        "TiedDecoder", "TiedOutput",
     ),
     "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),
+    "models.gpt": ("GPT2Config", "GPT2LMHeadModel", "OpenAIGPTConfig", "OpenAIGPTLMHeadModel"),
     "models.heads": (
         "BertForMultipleChoice", "BertForQuestionAnswering", "BertForSequenceClassification",
         "BertForTokenClassification",
@@ -27,8 +28,8 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "word_vectors.word2vec": ("Word2Vec",),
 }
 _PACKAGES = (
-    "gradcheck", "huggingface", "layers", "models", "objectives", "plots", "text", "trace", "training",
-    "word_vectors",
+    "gradcheck", "huggingface", "layers", "models", "objectives", "plots", "text", "trace",
+    "training", "word_vectors",
 )
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -10,6 +10,7 @@ message at once.
 """
 
 import dataclasses
+import fnmatch
 import functools
 import importlib
 import math
@@ -62,15 +63,20 @@ def table_of(model_class):
 
 
 def _rows(table, model_class, config):
-    """Yield (our name, Hugging Face's name, transposed, shape) of each tensor, the body's with its prefix."""
+    """Yield (our names, Hugging Face's name, transposed, shape) of each tensor, the body's with its prefix.
+
+    Where they keep several of our arrays as one, these lie side by side in it, along our last axis; the shape
+    is that of one.
+    """
     parts = table.MODELS[model_class.__name__]
     untied = () if _shares_decoder(config) else table.UNTIED
     replaced = [row[0] for row in untied]
     rows = [row for row in table.NAMES if row[0] not in replaced]
     for ours, theirs, transposed, letters in (*rows, *untied):
-        if ours.startswith(parts):
-            for layer in range(config.num_hidden_layers if "{}" in ours else 1):
-                yield ours.format(layer), theirs.format(layer), transposed, letters
+        several = (ours,) if isinstance(ours, str) else ours
+        if several[0].startswith(parts):
+            for layer in range(config.num_hidden_layers if "{}" in several[0] else 1):
+                yield [one.format(layer) for one in several], theirs.format(layer), transposed, letters
 
 
 def _shares_decoder(config):
@@ -89,11 +95,15 @@ def renamed_parameters(model_class):
 
 
 def tensor_names(model):
-    """Return {our name: (Hugging Face's name, transposed)} for every parameter of a model."""
+    """Return {our name: (Hugging Face's name, transposed)} for every parameter of a model.
+
+    Several of ours have one name there if they lie side by side in one array, as GPT-2's query, key, value.
+    """
     table = table_of(type(model))
     return {
         _own(table, type(model), ours): (_own(table, type(model), theirs), transposed)
-        for ours, theirs, transposed, _ in _rows(table, type(model), model.config)
+        for several, theirs, transposed, _ in _rows(table, type(model), model.config)
+        for ours in several
     }
 
 
@@ -112,7 +122,10 @@ def state_dict(model, grads=False):
     arrays = {}
     for our_name, (their_name, transposed) in tensor_names(model).items():
         array = parameters[our_name].grad if grads else parameters[our_name].value
-        arrays[their_name] = np.ascontiguousarray(array.T) if transposed else array
+        array = np.ascontiguousarray(array.T) if transposed else array
+        if their_name in arrays:
+            array = np.concatenate([arrays[their_name], array], axis=0 if transposed else -1)
+        arrays[their_name] = array
     return arrays
 
 
@@ -134,7 +147,10 @@ def save(model, directory):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     table = table_of(type(model))
-    sizes = {table.CONFIG.get(name, name): value for name, value in _written(model.config).items()}
+    sizes = {
+        table.CONFIG.get(name, name): _their_value(table, name, value)
+        for name, value in _written(model.config).items()
+    }
     config = {
         "architectures": [type(model).__name__],
         "model_type": table.MODEL_TYPE,
@@ -156,6 +172,12 @@ def _written(config):
     if has_two and task["id2label"] == DEFAULT_NAMES:
         task["id2label"] = task["label2id"] = None
     return fields | {name: value for name, value in task.items() if value is not None}
+
+
+def _their_value(table, name, value):
+    """Return a value of config.json as Hugging Face calls it."""
+    theirs = {ours: theirs for theirs, ours in table.VALUES.get(name, {}).items()}
+    return theirs.get(value, value) if isinstance(value, str) else value
 
 
 # --- reading a checkpoint directory ---
@@ -197,13 +219,14 @@ def load(model_class, directory, dtype=None, output_loading_info=False, seed=0, 
     asks_for_labels = any(name in changes for name in LABELS)
     found, info = _match(table, model_class, path, tensors, config, asks_for_labels)
     if dtype is None:
-        dtype = np.float64 if any(tensor.dtype == "F64" for tensor, _ in found.values()) else np.float32
+        dtype = np.float64 if any(tensor.dtype == "F64" for tensor, *_ in found.values()) else np.float32
     model = model_class(config, seed=seed, dtype=dtype)
     for our_name, parameter in model.parameters().items():
-        tensor, transposed = found.get(our_name, (None, False))
+        tensor, transposed, number = found.get(our_name, (None, False, 0))
         if tensor is not None:
-            array = tensor.read()
-            parameter.value[...] = array.T if transposed else array
+            array = tensor.read().T if transposed else tensor.read()
+            width = parameter.value.shape[-1]
+            parameter.value[...] = array[..., number * width : (number + 1) * width]
     if output_loading_info:
         return model, info
     if info.missing_keys or info.unexpected_keys:
@@ -277,28 +300,35 @@ def _match(table, model_class, path, tensors, config, asks_for_labels=False):
     Where the caller asks for labels, a head with another number of them is passed by.
 
     Returns:
-        {our name: (StoredTensor, transposed)}, LoadingInfo. CheckpointError where they do not fit.
+        {our name: (StoredTensor, transposed, which of those that lie side by side in it)}, LoadingInfo.
+        CheckpointError where they do not fit.
     """
     sizes = {letter: getattr(config, size) for letter, size in table.SIZES.items()}
     rows = _rows(table, model_class, config)
     is_body = table.MODELS[model_class.__name__] == (table.BODY,)
-    unused = {name: tensor for name, tensor in tensors.items() if name not in table.IGNORED}
+    unused = {
+        name: tensor for name, tensor in tensors.items()
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in table.IGNORED)
+    }
     for copy, original in table.TIED_COPIES:
         if copy in unused and (is_body or _shares_decoder(config)):
             copied = unused.pop(copy)
             kept = unused.setdefault(original, copied)  # some files hold the copy alone
             if not is_body and not copied.equals(kept):
+                advice = (
+                    "if the decoder has weights of its own, set tie_word_embeddings to false there; "
+                    f"{table.BODY_CLASS}.from_pretrained reads the encoder alone"
+                    if table.UNTIED else "an output with weights of its own is not supported"
+                )
                 raise CheckpointError(
                     f"{path}: {copied.name!r} differs from {kept.name!r}, and by config.json they are one "
-                    "and the same (tied) weight; if the decoder has weights of its own, set "
-                    "tie_word_embeddings to false there; "
-                    f"{table.BODY_CLASS}.from_pretrained reads the encoder alone"
+                    f"and the same (tied) weight; {advice}"
                 )
     stored_parts = {_part(table, theirs) for theirs in unused}
     if asks_for_labels:
         stored_parts -= _heads_of_other_sizes(table, unused, sizes)
     found, missing = {}, []
-    for ours, theirs, transposed, letters in rows:
+    for several, theirs, transposed, letters in rows:
         if _part(table, theirs) in table.OPTIONAL_PARTS.keys() - stored_parts:
             missing.append(theirs)
             continue
@@ -309,8 +339,9 @@ def _match(table, model_class, path, tensors, config, asks_for_labels=False):
                 f"a part of one; it holds {listed(tensor.name for tensor in tensors.values())}"
             )
         tensor = unused.pop(theirs)
-        letters = letters[::-1] if transposed else letters
-        shape = tuple(sizes.get(letter) or int(letter) for letter in letters)  # a digit is its own size
+        shape = [sizes.get(letter) or int(letter) for letter in letters]  # a digit is its own size
+        shape[-1] *= len(several)
+        shape = tuple(shape[::-1] if transposed else shape)
         if tensor.dtype not in FLOATS:
             raise CheckpointError(
                 f"tensor {tensor.name!r} in {tensor.path} holds {tensor.dtype_name()}, not floats"
@@ -320,7 +351,8 @@ def _match(table, model_class, path, tensors, config, asks_for_labels=False):
                 f"tensor {tensor.name!r} in {tensor.path} has shape {brief(tensor.shape)}, "
                 f"but by config.json it must be {shape}"
             )
-        found[_own(table, model_class, ours)] = tensor, transposed
+        for number, ours in enumerate(several):
+            found[_own(table, model_class, ours)] = tensor, transposed, number
     missing = [_own(table, model_class, name) for name in missing]
     return found, LoadingInfo(missing, [tensor.name for tensor in unused.values()])
 
@@ -383,7 +415,11 @@ def read_config(model_class, directory):
     their_names = {
         field.name: table.CONFIG.get(field.name, field.name) for field in dataclasses.fields(config_class)
     }
-    given = {ours: content[theirs] for ours, theirs in their_names.items() if theirs in content}
+    given = {
+        ours: _our_value(table, ours, content[theirs])
+        for ours, theirs in their_names.items()
+        if theirs in content
+    }
     if given.get("id2label") is not None:  # the others follow from it, as in transformers
         given.pop("num_labels", None)
         given.pop("label2id", None)
@@ -397,3 +433,8 @@ def read_config(model_class, directory):
         return config_class(**{**table.CONFIG_DEFAULTS, **given})
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from None
+
+
+def _our_value(table, name, value):
+    """Return a value of config.json as we call it."""
+    return table.VALUES.get(name, {}).get(value, value) if isinstance(value, str) else value

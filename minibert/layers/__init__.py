@@ -18,9 +18,10 @@ from minibert.layers.relu import ReLU
 from minibert.layers.silu import SiLU
 from minibert.layers.squared_error import SquaredError
 from minibert.layers.tied_decoder import TiedDecoder
+from minibert.layers.tied_output import TiedOutput
 
 __all__ = [
     "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
     "Linear", "MultiHeadAttention", "Parameter", "ReLU", "SiLU", "SquaredError", "TanhGELU",
-    "TiedDecoder",
+    "TiedDecoder", "TiedOutput",
 ]

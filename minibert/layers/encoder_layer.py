@@ -52,9 +52,9 @@ class EncoderLayer(Layer):
         self.output_dropout = Dropout(dropout_prob)
         self.output_norm = LayerNorm(hidden_size, eps=layer_norm_eps, dtype=dtype)
 
-    def forward(self, x, mask=None, rng=None):
-        """x (B, T, H), mask as in MultiHeadAttention, rng for dropout → y (B, T, H), cache."""
-        attention, attention_cache = self.attention.forward(x, mask=mask, rng=rng)          # (B, T, H)
+    def forward(self, x, mask=None, rng=None, state=None):
+        """x (B, T, H), mask and state as in MultiHeadAttention, rng for dropout → y (B, T, H), cache."""
+        attention, attention_cache = self.attention.forward(x, mask=mask, state=state, rng=rng)  # (B, T, H)
         dropped_attention, attention_dropout_cache = self.attention_dropout.forward(attention, rng)
         attention_sum = x + dropped_attention                                               # (B, T, H)
         attended, attention_norm_cache = self.attention_norm.forward(attention_sum)         # (B, T, H)

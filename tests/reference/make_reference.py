@@ -12,6 +12,7 @@ Made with torch 2.13.0 and transformers 5.23.0; test_pytorch.py makes them again
     sharded/                a masked-LM checkpoint (no pooler, no next-sentence head) in bfloat16 and several
                             files, saved by transformers, and expected.safetensors: its logits
     heads.safetensors       BERT with the heads of fine-tuning: see heads_reference.py
+    gpt/, gpt2/             the same for GPT and GPT-2: see gpt_reference.py
 
 All random numbers are NumPy's, so that nothing depends on the version of PyTorch.
 """
@@ -79,7 +80,12 @@ def tensors(batch):
     return {name: torch.from_numpy(array) for name, array in batch.items()}
 
 
-def train(model, batches):
+def loss_of(model, batch):
+    """The loss that transformers' model returns."""
+    return model(**tensors(batch)).loss
+
+
+def train(model, batches, loss_of=loss_of):
     """Train with PyTorch's AdamW, without decay for biases and LayerNorm; return the loss of every step."""
     import torch
 
@@ -91,7 +97,7 @@ def train(model, batches):
     for step in range(NUM_STEPS):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step)
-        loss = model(**tensors(batches[step % len(batches)])).loss
+        loss = loss_of(model, batches[step % len(batches)])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -122,10 +128,10 @@ def make_case(directory, seed, **config):
     return model
 
 
-def make_trajectory(path, model):
+def make_trajectory(path, model, random_batch=random_batch, loss_of=loss_of):
     rng = np.random.default_rng(5)
     batches = [random_batch(rng) for _ in range(NUM_BATCHES)]
-    arrays = {"losses": train(model, batches)}
+    arrays = {"losses": train(model, batches, loss_of)}
     for name in batches[0]:
         arrays[f"input.{name}"] = np.stack([batch[name] for batch in batches]).astype(np.int16)
     arrays |= {f"final.{name}": parameter.detach().numpy() for name, parameter in model.named_parameters()}
@@ -146,6 +152,7 @@ def make_sharded(directory):
 
 
 def main(directory=HERE):
+    import gpt_reference
     import heads_reference
     import torch
 
@@ -158,6 +165,7 @@ def main(directory=HERE):
     make_trajectory(directory / "trajectory.safetensors", model)
     make_sharded(directory / "sharded")
     heads_reference.make(directory)
+    gpt_reference.make(directory)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from minibert.layers import (
     SquaredError,
     TanhGELU,
     TiedDecoder,
+    TiedOutput,
 )
 from minibert.layers.softmax import softmax, softmax_backward
 
@@ -59,6 +60,7 @@ CASES = {
     ),
     "TiedDecoder": lambda: Case(scrambled(TiedDecoder(Embedding(V, H).weight)), [random(B, T, H)]),
     "TiedDecoder one row": lambda: Case(scrambled(TiedDecoder(Embedding(V, H).weight)), [random(1, H)]),
+    "TiedOutput": lambda: Case(scrambled(TiedOutput(Embedding(V, H).weight)), [random(B, T, H)]),
     "LayerNorm": lambda: Case(scrambled(LayerNorm(H)), [random(B, T, H)]),
     "LayerNorm large eps": lambda: Case(scrambled(LayerNorm(H, eps=0.5)), [random(B, T, H)]),
     "LayerNorm large gain": lambda: Case(scrambled(LayerNorm(H), size=30.0), [random(B, T, H, size=0.1)]),

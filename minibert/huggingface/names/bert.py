@@ -85,6 +85,7 @@ CONFIG_DEFAULTS = {
 RENAMED = {"mlm_head.decoder_bias": "mlm_head.decoder.bias"}
 
 CONFIG = {}  # our name of a size: theirs, where they differ
+VALUES = {}  # our name of a size: {a value of theirs: ours}, where they differ
 WRITTEN = {"position_embedding_type": "absolute"}  # beside the sizes
 SUPPORTED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 

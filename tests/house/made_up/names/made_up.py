@@ -10,4 +10,4 @@ NAMES = (
 )
 SIZES = {"V": "vocab_size", "H": "hidden_size"}
 OPTIONAL_PARTS, TIED_COPIES, IGNORED, OLD_NAMES, RENAMED = {}, (), (), (), {}
-CONFIG, CONFIG_DEFAULTS, WRITTEN, SUPPORTED = {"hidden_size": "width"}, {}, {}, {}
+CONFIG, VALUES, CONFIG_DEFAULTS, WRITTEN, SUPPORTED = {"hidden_size": "width"}, {}, {}, {}, {}
