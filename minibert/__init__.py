@@ -9,6 +9,7 @@ import importlib
 __version__ = "0.1.0"
 
 _NAMES = {  # module: the names that it gives to `minibert`, a line for each model
+    "generation": ("generate",),
     "gradcheck": ("GradientCheckError", "assert_gradients", "check_directions", "check_gradients"),
     "layers": (
         "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
@@ -28,7 +29,7 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "word_vectors.word2vec": ("Word2Vec",),
 }
 _PACKAGES = (
-    "gradcheck", "huggingface", "layers", "models", "objectives", "plots", "text", "trace",
+    "generation", "gradcheck", "huggingface", "layers", "models", "objectives", "plots", "text", "trace",
     "training", "word_vectors",
 )
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
