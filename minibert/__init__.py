@@ -12,9 +12,9 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "generation": ("generate",),
     "gradcheck": ("GradientCheckError", "assert_gradients", "check_directions", "check_gradients"),
     "layers": (
-        "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
-        "Linear", "MultiHeadAttention", "Parameter", "ReLU", "SiLU", "SquaredError", "TanhGELU",
-        "TiedDecoder", "TiedOutput",
+        "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "LSTM", "LSTMCell",
+        "Layer", "LayerNorm", "Linear", "LockedDropout", "MultiHeadAttention", "Parameter", "PlainLSTM",
+        "RNN", "ReLU", "SiLU", "SquaredError", "TanhGELU", "TiedDecoder", "TiedOutput",
     ),
     "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),
     "models.gpt": ("GPT2Config", "GPT2LMHeadModel", "OpenAIGPTConfig", "OpenAIGPTLMHeadModel"),

@@ -14,14 +14,17 @@ from minibert.layers.feed_forward import FeedForward
 from minibert.layers.gelu import GELU, TanhGELU
 from minibert.layers.layer_norm import LayerNorm
 from minibert.layers.linear import Linear
+from minibert.layers.locked_dropout import LockedDropout
+from minibert.layers.lstm import LSTM, LSTMCell, PlainLSTM
 from minibert.layers.relu import ReLU
+from minibert.layers.rnn import RNN
 from minibert.layers.silu import SiLU
 from minibert.layers.squared_error import SquaredError
 from minibert.layers.tied_decoder import TiedDecoder
 from minibert.layers.tied_output import TiedOutput
 
 __all__ = [
-    "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "Layer", "LayerNorm",
-    "Linear", "MultiHeadAttention", "Parameter", "ReLU", "SiLU", "SquaredError", "TanhGELU",
-    "TiedDecoder", "TiedOutput",
+    "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "LSTM", "LSTMCell",
+    "Layer", "LayerNorm", "Linear", "LockedDropout", "MultiHeadAttention", "Parameter", "PlainLSTM", "RNN",
+    "ReLU", "SiLU", "SquaredError", "TanhGELU", "TiedDecoder", "TiedOutput",
 ]

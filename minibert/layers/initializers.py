@@ -15,3 +15,8 @@ def truncated_normal(rng, shape, standard_deviation, dtype=np.float32):
         values[outside] = rng.standard_normal(np.count_nonzero(outside), np.float32)
         outside = np.abs(values) > 2
     return (standard_deviation * values).astype(dtype)
+
+
+def uniform(rng, shape, bound, dtype=np.float32):
+    """Values uniform in ±bound, as PyTorch initialises its recurrent layers, with bound = 1/√H."""
+    return rng.uniform(-bound, bound, shape).astype(dtype)
