@@ -22,6 +22,9 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
         "BertForMultipleChoice", "BertForQuestionAnswering", "BertForSequenceClassification",
         "BertForTokenClassification",
     ),
+    "models.recurrent": (
+        "AWDLSTMConfig", "AWDLSTMLanguageModel", "LSTMConfig", "LSTMLanguageModel", "RNNLanguageModel",
+    ),
     "text.tokenizer": ("WordPieceTokenizer",),
     "training.optimizers": ("AdamW", "Muon"),
     "word_vectors.glove": ("GloVe",),

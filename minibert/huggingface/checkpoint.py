@@ -13,6 +13,7 @@ import dataclasses
 import fnmatch
 import functools
 import importlib
+import itertools
 import math
 import pathlib
 import pkgutil
@@ -66,13 +67,15 @@ def _rows(table, model_class, config):
     """Yield (our names, Hugging Face's name, transposed, shape) of each tensor, the body's with its prefix.
 
     Where they keep several of our arrays as one, these lie side by side in it, along our last axis; the shape
-    is that of one.
+    is that of one. A table whose layers differ in their sizes has NAMES as a function of the configuration,
+    and shapes in numbers.
     """
     parts = table.MODELS[model_class.__name__]
     untied = () if _shares_decoder(config) else table.UNTIED
     replaced = [row[0] for row in untied]
-    rows = [row for row in table.NAMES if row[0] not in replaced]
-    for ours, theirs, transposed, letters in (*rows, *untied):
+    named = table.NAMES(config) if callable(table.NAMES) else table.NAMES
+    rows = (row for row in named if row[0] not in replaced)
+    for ours, theirs, transposed, letters in itertools.chain(rows, untied):
         several = (ours,) if isinstance(ours, str) else ours
         if several[0].startswith(parts):
             for layer in range(config.num_hidden_layers if "{}" in several[0] else 1):
@@ -339,7 +342,7 @@ def _match(table, model_class, path, tensors, config, asks_for_labels=False):
                 f"a part of one; it holds {listed(tensor.name for tensor in tensors.values())}"
             )
         tensor = unused.pop(theirs)
-        shape = [sizes.get(letter) or int(letter) for letter in letters]  # a digit is its own size
+        shape = [sizes.get(letter) or int(letter) for letter in letters]  # a number is its own size
         shape[-1] *= len(several)
         shape = tuple(shape[::-1] if transposed else shape)
         if tensor.dtype not in FLOATS:

@@ -424,6 +424,9 @@ def passes(case):
             test_models.test_backward_returns_the_gradient_of_the_summed_embeddings(case)
         if case in test_models.LOSS_CASES:
             test_models.test_the_upstream_gradient_of_a_loss_is_one_by_default(case)
+            test_models.test_all_parts_may_have_the_same_weight(case)
+        if case in test_models.LOOKUP_CASES:
+            test_models.test_backward_returns_the_gradient_of_what_was_looked_up(case)
         if case in test_models.PART_CASES:
             test_models.test_each_part_of_the_loss_has_a_weight_of_its_own(case)
     except AssertionError:

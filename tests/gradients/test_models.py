@@ -29,6 +29,11 @@ def has_loss(layer):
 
 EMBEDDING_CASES = [case for case in CASES if has_positions(CASES[case].layer)]
 LOSS_CASES = [case for case in CASES if has_loss(CASES[case].layer)]
+LOOKUP_CASES = [  # with an embedding of their own, without what else would change its gradient
+    case for case in LOSS_CASES
+    if hasattr(CASES[case].layer, "embedding") and "rng" not in CASES[case].forward_kwargs
+    and CASES[case].layer.decoder.weight is not CASES[case].layer.embedding.weight
+]
 LABELS = {"mlm": "labels", "nsp": "next_sentence_label"}
 PART_CASES = [case for case in LOSS_CASES if set(LABELS.values()) <= set(CASES[case].forward_kwargs)]
 
@@ -39,7 +44,7 @@ def test_the_cases_are_found():
         "BertModel",
         "BertForPreTraining",
     }
-    assert "BertForPreTraining" in LOSS_CASES
+    assert "BertForPreTraining" in LOSS_CASES and "LSTMLanguageModel" in LOOKUP_CASES
 
 
 @pytest.mark.parametrize("case", EMBEDDING_CASES)
@@ -70,6 +75,31 @@ def test_the_upstream_gradient_of_a_loss_is_one_by_default(case):
         layer.backward(cache, d_loss=np.float64(1))
         for name, parameter in subject.parameters.items():
             np.testing.assert_array_equal(by_default[name], parameter.grad, err_msg=name)
+
+
+@pytest.mark.parametrize("case", LOSS_CASES)
+def test_all_parts_may_have_the_same_weight(case):
+    """d_loss = {part: 0.75, ...} is d_loss = 0.75, whatever the parts are called."""
+    with Subject(*CASES[case]) as subject:
+        output, cache = subject.plain_forward()
+        found = []
+        for d_loss in (0.75, dict.fromkeys(output.counts, 0.75)):
+            subject.zero_grad()
+            subject.layer.backward(cache, d_loss)
+            found.append({name: parameter.grad.copy() for name, parameter in subject.parameters.items()})
+        for name, gradient in found[0].items():
+            np.testing.assert_array_equal(gradient, found[1][name], err_msg=name)
+
+
+@pytest.mark.parametrize("case", LOOKUP_CASES)
+def test_backward_returns_the_gradient_of_what_was_looked_up(case):
+    with Subject(*CASES[case]) as subject:
+        _, cache = subject.plain_forward()
+        subject.zero_grad()
+        d_embedded = subject.layer.backward(cache)
+        expected = np.zeros_like(subject.parameters["embedding.weight"].grad)
+        np.add.at(expected, subject.inputs[0], d_embedded)
+        np.testing.assert_allclose(subject.parameters["embedding.weight"].grad, expected, atol=1e-14)
 
 
 def gradients_of(case, left_out, d_loss):

@@ -1,7 +1,25 @@
-"""Recurrent layers, with all that changes their arithmetic."""
+"""Recurrent layers and language models, with all that changes their arithmetic."""
 
-from minibert.gradcheck.cases.common import B, Case, T, generator, random, scrambled
+from minibert.gradcheck.cases.common import (
+    INPUT_IDS,
+    LABELS,
+    B,
+    Case,
+    T,
+    V,
+    generator,
+    random,
+    scrambled,
+)
 from minibert.layers import LSTM, RNN, LockedDropout, LSTMCell, PlainLSTM
+from minibert.models.recurrent import (
+    AWDLSTMConfig,
+    AWDLSTMLanguageModel,
+    DroppedEmbedding,
+    LSTMConfig,
+    LSTMLanguageModel,
+    RNNLanguageModel,
+)
 
 D, H, P = 3, 2, 7  # and 4H = 8
 X = random(B, T, D)
@@ -11,6 +29,17 @@ PROJECTED = random(B, P, seed=4)
 
 def lstm(**options):
     return scrambled(LSTM(D, H, **options))
+
+
+SIZES = {"vocab_size": V, "embedding_size": D, "hidden_size": H}
+
+
+def model(model_class, **changes):
+    return scrambled(model_class(LSTMConfig(**(SIZES | changes))))
+
+
+def awd_lstm():
+    return scrambled(AWDLSTMLanguageModel(AWDLSTMConfig(**SIZES, num_hidden_layers=2)))
 
 
 CASES = {
@@ -31,4 +60,19 @@ CASES = {
     "LSTM projection clipped": lambda: Case(
         lstm(projection_size=P, cell_clip=0.6, projection_clip=0.5), [X, (PROJECTED, CELL)]
     ),
+    "DroppedEmbedding": lambda: Case(
+        scrambled(DroppedEmbedding(V, D, dropout_prob=0.4)), [INPUT_IDS], {"rng": generator()}
+    ),
+    "RNNLanguageModel": lambda: Case(
+        model(RNNLanguageModel, hidden_dropout_prob=0.3), [INPUT_IDS],
+        {"labels": LABELS, "state": (HIDDEN,), "rng": generator()}
+    ),
+    "LSTMLanguageModel tied": lambda: Case(
+        model(LSTMLanguageModel, embedding_size=H, num_hidden_layers=2, tie_word_embeddings=True),
+        [INPUT_IDS], {"labels": LABELS}
+    ),
+    "LSTMLanguageModel": lambda: Case(
+        model(LSTMLanguageModel), [INPUT_IDS], {"labels": LABELS, "state": ((HIDDEN, CELL),)}
+    ),
+    "AWDLSTMLanguageModel": lambda: Case(awd_lstm(), [INPUT_IDS], {"labels": LABELS, "rng": generator()}),
 }
