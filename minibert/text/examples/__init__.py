@@ -21,4 +21,5 @@ from minibert.text.examples.labelled import (
 from minibert.text.examples.masking import mask_tokens
 from minibert.text.examples.sentence_pairs import PairBatch, SentencePairs
 from minibert.text.examples.single_texts import SingleTexts
+from minibert.text.examples.streams import NextBatch, Streams, Windows, shifted_inside
 from minibert.text.examples.tokenized import TokenizedCorpus, unigram_log_probs

@@ -7,19 +7,24 @@ import pytest
 
 import minibert as mb
 from minibert.text import toy
-from minibert.text.examples import SentencePairs, SingleTexts
+from minibert.text.examples import SentencePairs, SingleTexts, Streams, Windows
+from minibert.text.toy.next_tokens import ToyNextTokens
 from minibert.text.toy.pairs import ToyExamples
 
 
-@pytest.fixture(params=["SentencePairs", "SingleTexts", "ToyExamples"])
+@pytest.fixture(params=["SentencePairs", "SingleTexts", "ToyExamples", "Streams", "Windows", "ToyNextTokens"])
 def kind(request, text, tokenized):
     """(a function that makes the examples, the model that learns from them)."""
     make = {
         "SentencePairs": lambda seed: SentencePairs(tokenized, text[0], seq_length=32, seed=seed),
         "SingleTexts": lambda seed: SingleTexts(tokenized, text[0], seq_length=32, seed=seed),
         "ToyExamples": lambda seed: ToyExamples(toy.TOY, toy.TOY.tokenizer(), seed=seed),
+        "Streams": lambda seed: Streams(tokenized, text[0], seq_length=5, seed=seed),
+        "Windows": lambda seed: Windows(tokenized, text[0], seq_length=5, seed=seed),
+        "ToyNextTokens": lambda seed: ToyNextTokens(toy.TOY, toy.TOY.tokenizer(), seed=seed),
     }
-    return make[request.param], mb.BertForPreTraining
+    is_next = request.param in ("Streams", "Windows", "ToyNextTokens")
+    return make[request.param], mb.LSTMLanguageModel if is_next else mb.BertForPreTraining
 
 
 def same(one, other):
