@@ -41,7 +41,7 @@ class KneserNey:
     before (history w): "Francisco" is frequent, but follows only "San", so it is an unlikely word elsewhere.
 
     The discounts of counts 1, 2 and 3 or more are estimated from the number n_k of pairs of count k:
-    D_k = k − (k + 1) · n₁/(n₁ + 2 n₂) · n_{k+1}/n_k, and n₁/(n₁ + 2 n₂) where that is no number in 0 … k.
+    D_k = k − (k + 1) · n₁/(n₁ + 2 n₂) · n_{k+1}/n_k, and n₁/(n₁ + 2 n₂) where that is not within 0 … k.
 
     Args:
         texts: a list of int arrays of ids below vocab_size. The first token of a text is history only.
