@@ -1,4 +1,4 @@
-"""`minibert pretrain`: train a BERT on text."""
+"""`minibert pretrain`: train a language model on text."""
 
 import os
 
@@ -18,10 +18,10 @@ def add(commands):
     """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "pretrain",
-        help="train a BERT on text: masked language model and next sentence prediction",
-        description="Train a BERT on the documentation of this Python installation, or on your own text, "
-        "without a network. Leaves the model, its log and its loss curves in the output directory. Ctrl-C, "
-        "kill and a closed terminal write a checkpoint first.",
+        help="train a language model on text: BERT, or from left to right",
+        description="Train a BERT, or another model, on the documentation of this Python installation, or on "
+        "your own text, without a network. Leaves the model, its log and its loss curves in the output "
+        "directory. Ctrl-C, kill and a closed terminal write a checkpoint first.",
         epilog="example: minibert pretrain --corpus my-texts/ --output my-bert --minutes 10",
     )
     command.set_defaults(run=run)

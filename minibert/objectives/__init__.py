@@ -37,6 +37,9 @@ import importlib
 
 OBJECTIVES = {  # name: module and class, imported when it is asked for
     "bert": "minibert.objectives.masked_lm.MaskedLM",
+    "rnn": "minibert.objectives.causal_lm.RNNObjective",
+    "lstm": "minibert.objectives.causal_lm.LSTMObjective",
+    "awd-lstm": "minibert.objectives.causal_lm.AWDLSTMObjective",
 }
 
 

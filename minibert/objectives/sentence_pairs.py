@@ -49,7 +49,7 @@ class TextPairs:
             f"fingerprint {corpus.fingerprint}{corpus.note and '; '}{corpus.note}"
         )
         if checkpoint is None:
-            self.tokenizer = _learned_tokenizer(training.sentences, recipe)
+            self.tokenizer = learned_tokenizer(training.sentences, recipe)
         else:
             self.tokenizer = WordPieceTokenizer.from_pretrained(checkpoint)
         training_tokens = TokenizedCorpus(training, self.tokenizer)
@@ -58,7 +58,7 @@ class TextPairs:
             f"training    {len(training_tokens.ids):,} word pieces of {self.tokenizer.vocab_size:,}; "
             f"held out {len(held_out_tokens.ids):,}, with no sentence in common"
         )
-        _warn_of_unknown(training_tokens, self.tokenizer, checkpoint, say)
+        warn_of_unknown(training_tokens, self.tokenizer, checkpoint, say)
         if recipe.whole_word:
             _warn_of_long_words(training_tokens, self.tokenizer, recipe, say)
         common = {"seq_length": recipe.seq_length, "seed": recipe.seed, "whole_word": recipe.whole_word}
@@ -105,7 +105,7 @@ def _split(corpus, start, say):
     return *split_held_out_texts(corpus), SingleTexts
 
 
-def _learned_tokenizer(sentences, recipe):
+def learned_tokenizer(sentences, recipe):
     """Return a WordPieceTokenizer learned from sentences; a warning (below) says how much it leaves out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -118,7 +118,7 @@ def _learned_tokenizer(sentences, recipe):
         )
 
 
-def _warn_of_unknown(tokens, tokenizer, checkpoint, say):
+def warn_of_unknown(tokens, tokenizer, checkpoint, say):
     """Say so where [UNK] is common in a TokenizedCorpus."""
     share = np.mean(tokens.ids == tokenizer.unk_token_id)
     if share > MUCH_UNKNOWN:

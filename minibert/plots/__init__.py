@@ -31,6 +31,7 @@ from minibert.plots.training import (
     learning_curves,
     learning_rates,
     loss_curves,
+    next_token_loss,
     phenomena,
     runs_beside,
     seed_curves,

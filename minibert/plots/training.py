@@ -61,6 +61,45 @@ def loss_curves(log, limits=None, figure=None):
     return left, right
 
 
+def next_token_loss(log, figure=None):
+    """Draw a run of a left-to-right language model: its loss beside n-gram models and the best possible one.
+
+    Args:
+        log: list of dictionaries, the lines of a run's log.jsonl.
+        figure: where to draw; None makes one.
+
+    Returns:
+        the Axes.
+
+    Raises:
+        ValueError: the log holds no training step, or lacks its first line.
+    """
+    trained = [line for line in log if "next_loss" in line]
+    first = next((line for line in log if "baselines" in line), None)
+    if not trained or first is None:
+        raise ValueError(
+            f"a log of {len(log)} lines has no losses to draw: "
+            "it needs a first line with the baselines, and a training step"
+        )
+    axes = (figure or new_figure(7, 3.6)).subplots()
+    steps, losses = (np.array([line[name] for line in trained]) for name in ("step", "next_loss"))
+    evaluated = [line for line in log if "held_out" in line]
+    window = max(1, len(losses) // 50)
+    smooth = np.convolve(losses, np.ones(window) / window, mode="valid")
+    axes.plot(steps[window - 1 :], smooth, color=BLUE, alpha=0.5, label=f"training (mean of {window} steps)")
+    held_out = [line["held_out"]["next_loss"] for line in evaluated]
+    axes.plot([line["step"] for line in evaluated], held_out, "o-", color=ORANGE, label="held out")
+    for name, style in (("unigram", "--"), ("kneser_ney", "-.")):
+        label = {"unigram": "unigram model", "kneser_ney": "Kneser–Ney"}[name]
+        axes.axhline(first["baselines"][f"{name}_loss"], color=GREY, linestyle=style, label=label)
+    if "limits" in first:
+        limit = first["limits"]["next_loss"]
+        axes.axhline(limit, color=GREEN, linestyle=":", linewidth=2, label="best possible")
+    axes.set(xlabel="step", ylabel="nats per token", title="Next token: loss")
+    axes.legend(frameon=False, loc="upper right")
+    return axes
+
+
 def learning_curves(log, metric, name, figure=None):
     """Draw a fine-tuning run: the losses, and a metric on held-out examples beside its baselines.
 

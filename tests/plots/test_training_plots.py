@@ -41,6 +41,20 @@ def test_loss_curves(log):
     assert line(right, "always the same answer")[1] == [0.55, 0.55]
 
 
+def test_next_token_loss():
+    baselines = {"unigram_loss": 4.5, "kneser_ney_loss": 2.5}
+    log = [{"step": 0, "held_out": {"next_loss": 4.4}, "baselines": baselines, "limits": {"next_loss": 1.5}}]
+    log += [{"step": step, "next_loss": 4.4 - step / 100} for step in range(1, 101)]
+    log.append({"step": 100, "held_out": {"next_loss": 3.4}})
+    axes = plots.next_token_loss(log)
+    labels = ["training (mean of 2 steps)", "held out", "unigram model", "Kneser–Ney", "best possible"]
+    assert legend(axes) == labels and axes.get_ylabel() == "nats per token"
+    assert line(axes, "held out") == [[0, 100], [4.4, 3.4]]
+    assert [line(axes, name)[1][0] for name in labels[2:]] == [4.5, 2.5, 1.5]
+    with pytest.raises(ValueError, match="a log of 1 lines has no losses to draw"):
+        plots.next_token_loss(log[:1])
+
+
 def test_runs_beside_each_other_are_drawn_over_time(log):
     half = [{**entry, "step": entry["step"] // 2} for entry in log]  # slower steps
     left, right = plots.runs_beside({"bert": half, "fast": log}, {"bert": 5, "fast": 6})
