@@ -13,6 +13,7 @@ Made with torch 2.13.0 and transformers 5.23.0; test_pytorch.py makes them again
                             files, saved by transformers, and expected.safetensors: its logits
     heads.safetensors       BERT with the heads of fine-tuning: see heads_reference.py
     gpt/, gpt2/             the same for GPT and GPT-2: see gpt_reference.py
+    recurrent.safetensors   RNN and LSTM layers and language models: weights, outputs, gradients, training
 
 All random numbers are NumPy's, so that nothing depends on the version of PyTorch.
 """
@@ -155,6 +156,7 @@ def main(directory=HERE):
     import gpt_reference
     import heads_reference
     import torch
+    from recurrent_reference import results
 
     torch.set_num_threads(1)
     directory = pathlib.Path(directory)
@@ -166,6 +168,7 @@ def main(directory=HERE):
     make_sharded(directory / "sharded")
     heads_reference.make(directory)
     gpt_reference.make(directory)
+    write(directory / "recurrent.safetensors", results())
 
 
 if __name__ == "__main__":
