@@ -99,7 +99,8 @@ class SequenceHead(Layer):
 
     def backward(self, cache, d_loss=1.0):
         """Go back from d_loss, a number or {"label": number} → d_x (B, H)."""
-        check_loss(cache.label_loss, "labels")
+        if cache.label_loss is None:
+            raise ValueError("there is no loss to go back from: give forward labels")
         d_label_loss = d_loss["label"] if isinstance(d_loss, dict) else d_loss
         d_logits, _ = self.label_loss.backward(d_label_loss, cache.label_loss)      # (B, K)
         d_dropped = self.classifier.backward(d_logits, cache.classifier)            # (B, H)
@@ -168,7 +169,8 @@ class TokenHead(Layer):
 
     def backward(self, cache, d_loss=1.0):
         """Go back from d_loss, a number or {"label": number} → d_states (B, T, H)."""
-        check_loss(cache.label_loss, "labels")
+        if cache.label_loss is None:
+            raise ValueError("there is no loss to go back from: give forward labels")
         d_label_loss = d_loss["label"] if isinstance(d_loss, dict) else d_loss
         d_logits, _ = self.label_loss.backward(d_label_loss, cache.label_loss)      # (M, K)
         d_asked = self.classifier.backward(d_logits, cache.classifier)              # (M, H)
@@ -241,12 +243,14 @@ class SpanHead(Layer):
 
     def backward(self, cache, d_loss=1.0):
         """Go back from d_loss, a number or {"start": number, "end": number} → d_states (B, T, H)."""
-        check_loss(cache.start_loss, "start_positions and end_positions")
+        if cache.start_loss is None:
+            raise ValueError(
+                "there is no loss to go back from: give forward start_positions and end_positions")
         d_start_loss = d_loss["start"] if isinstance(d_loss, dict) else d_loss
         d_end_loss = d_loss["end"] if isinstance(d_loss, dict) else d_loss
         d_start_logits, _ = self.start_loss.backward(d_start_loss / 2, cache.start_loss)    # (B, T)
         d_end_logits, _ = self.end_loss.backward(d_end_loss / 2, cache.end_loss)            # (B, T)
-        d_logits = np.stack((d_start_logits, d_end_logits), axis=2)                 # (B, T, 2)
+        d_logits = np.stack((d_start_logits, d_end_logits), axis=-1)                # (B, T, 2)
         d_states = self.qa_outputs.backward(d_logits, cache.qa_outputs)             # (B, T, H)
         return d_states
 
@@ -287,7 +291,8 @@ class ChoiceHead(Layer):
 
     def backward(self, cache, d_loss=1.0):
         """Go back from d_loss, a number or {"label": number} → d_x (B, C, H)."""
-        check_loss(cache.label_loss, "labels")
+        if cache.label_loss is None:
+            raise ValueError("there is no loss to go back from: give forward labels")
         d_label_loss = d_loss["label"] if isinstance(d_loss, dict) else d_loss
         d_logits, _ = self.label_loss.backward(d_label_loss, cache.label_loss)      # (B, C)
         d_scores = d_logits[:, :, np.newaxis]                                       # (B, C, 1)
@@ -581,9 +586,3 @@ def rows_of(name, array, shape):
     if np.shape(array) != shape:
         raise ValueError(f"{name} has shape {np.shape(array)}, expected {shape}")
     return np.reshape(array, (-1, shape[-1]))
-
-
-def check_loss(loss_cache, labels):
-    """Raise ValueError where forward was given no labels."""
-    if loss_cache is None:
-        raise ValueError(f"there is no loss to go back from: give forward {labels}")

@@ -429,6 +429,8 @@ def passes(case):
             test_models.test_backward_returns_the_gradient_of_what_was_looked_up(case)
         if case in test_models.PART_CASES:
             test_models.test_each_part_of_the_loss_has_a_weight_of_its_own(case)
+        if case in test_models.HEAD_CASES:
+            test_models.test_each_part_of_a_head_has_a_weight_of_its_own(case)
     except AssertionError:
         return False
     return True

@@ -14,6 +14,7 @@ import operator
 import numpy as np
 import pytest
 
+import minibert as mb
 from minibert.gradcheck.cases import CASES
 from minibert.gradcheck.subject import Subject
 
@@ -38,6 +39,10 @@ LABELS = {"mlm": "labels", "nsp": "next_sentence_label"}
 PART_CASES = [case for case in LOSS_CASES if set(LABELS.values()) <= set(CASES[case].forward_kwargs)]
 
 
+# Heads on states that are given: of whole models, which hand d_loss on, PART_CASES are tried.
+HEAD_CASES = [case for case in LOSS_CASES if case.partition(" ")[0].endswith("Head")]
+
+
 def test_the_cases_are_found():
     assert {case.partition(" ")[0] for case in EMBEDDING_CASES} >= {
         "BertEmbeddings",
@@ -45,6 +50,7 @@ def test_the_cases_are_found():
         "BertForPreTraining",
     }
     assert "BertForPreTraining" in LOSS_CASES and "LSTMLanguageModel" in LOOKUP_CASES
+    assert {"SequenceHead", "SpanHead"} <= set(HEAD_CASES)
 
 
 @pytest.mark.parametrize("case", EMBEDDING_CASES)
@@ -122,3 +128,27 @@ def test_each_part_of_the_loss_has_a_weight_of_its_own(case):
     atol = 1e-14 * largest  # the key bias's gradient is rounding only
     for name, gradient in gradients_of(case, None, {"mlm": 0.75, "nsp": 0.5}).items():
         np.testing.assert_allclose(gradient, expected[name], rtol=1e-12, atol=atol, err_msg=name)
+
+
+class Weighed(mb.Layer):
+    """A layer whose loss has a weight for each of its parts."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def forward(self, x, **given):
+        output, cache = self.layer.forward(x, **given)
+        weights = {part: 0.75 / (number + 1) for number, part in enumerate(output.counts)}
+        parts = [weight * getattr(output, f"{part}_loss") for part, weight in weights.items()]
+        return output._replace(loss=sum(parts)), (cache, weights)
+
+    def backward(self, cache, d_loss=1.0):
+        of_layer, weights = cache
+        return self.layer.backward(of_layer, {part: d_loss * weight for part, weight in weights.items()})
+
+
+@pytest.mark.parametrize("case", HEAD_CASES)
+def test_each_part_of_a_head_has_a_weight_of_its_own(case):
+    layer, inputs, forward_kwargs = CASES[case]
+    report = mb.check_gradients(Weighed(layer), *inputs, max_entries=2, **forward_kwargs)
+    assert report.ok and len(report.rows) == 1 + len(layer.parameters())
