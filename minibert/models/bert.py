@@ -302,6 +302,17 @@ class BertModel(Layer):
     save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
 
 
+def hidden_states(output, cache):
+    """Return the states between the layers, a list of L + 1 arrays (B, T, H): the embeddings' come first.
+
+    The record of the forward pass holds them: what a layer was given is the input of its query.
+
+    Args:
+        output, cache: of BertModel.forward.
+    """
+    return [layer.attention.query.x for layer in cache.encoder] + [output.last_hidden_state]
+
+
 class BertForPreTrainingOutput(NamedTuple):
     loss: np.floating | None  # the sum of its parts
     mlm_loss: np.floating | None
