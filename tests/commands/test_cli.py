@@ -11,7 +11,8 @@ import minibert.commands
 from minibert import cli
 
 COMMANDS = (
-    "bench embed fill-mask glove gradcheck grade handout neighbours next-sentence pretrain toy trace word2vec"
+    "bench embed fill-mask finetune glove gradcheck grade handout neighbours next-sentence predict pretrain "
+    "toy trace word2vec"
 ).split()
 
 
@@ -19,6 +20,8 @@ def test_help_of_every_command(capsys):
     for arguments, words in (
         (["--help"], COMMANDS),
         (["pretrain", "--help"], ["--corpus", "--minutes", "--steps", "--resume", "python-docs", "default"]),
+        (["finetune", "--help"], ["--task", "--train", "--dev", "--freeze", "--seeds", "example:"]),
+        (["predict", "--help"], ["FILE|TEXT", "--json", "probabilities", "example:"]),
         (["fill-mask", "--help"], ["DIR", "TEXT", "[MASK]", "--top", "unigram", "example:"]),
         (["next-sentence", "--help"], ["DIR", "FIRST", "SECOND", "example:"]),
         *(([name, "--help"], ["usage: minibert", "example"]) for name in COMMANDS),

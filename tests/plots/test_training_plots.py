@@ -23,6 +23,24 @@ def log():
     return lines
 
 
+def test_learning_curves():
+    lines = [{"step": 0, "held_out": {"loss": 0.7, "accuracy": 0.5},
+              "baselines": {"majority": {"accuracy": 0.55}, "bag of words": {"accuracy": 0.6}}}]
+    for step in range(1, 41):
+        lines.append({"step": step, "loss": 1 - step / 50, "learning_rate": 1e-3})
+        if step % 20 == 0:
+            lines.append({"step": step, "held_out": {"loss": 0.6, "accuracy": 0.5 + step / 100}})
+    left, right = plots.learning_curves(lines, "accuracy", "accuracy")
+    steps, losses = line(left, "training (mean of 2 steps)")
+    assert steps == list(range(2, 41)) and losses[0] == pytest.approx(1 - 1.5 / 50)
+    assert line(left, "held out") == [[0, 20, 40], [0.7, 0.6, 0.6]]
+    assert line(right, "held out") == [[0, 20, 40], [0.5, 0.7, 0.9]]
+    assert legend(right) == ["held out", "majority", "bag of words"]
+    assert line(right, "bag of words")[1] == [0.6, 0.6]
+    with pytest.raises(ValueError, match="a log of 1 lines has no curves to draw"):
+        plots.learning_curves(lines[:1], "accuracy", "accuracy")
+
+
 def test_loss_curves(log):
     left, right = plots.loss_curves(log)
     assert (left.get_xlabel(), left.get_ylabel()) == ("step", "nats per masked word piece")
