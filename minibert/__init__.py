@@ -25,6 +25,7 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "models.recurrent": (
         "AWDLSTMConfig", "AWDLSTMLanguageModel", "LSTMConfig", "LSTMLanguageModel", "RNNLanguageModel",
     ),
+    "text.byte_level_bpe": ("ByteLevelBPETokenizer",),
     "text.tokenizer": ("WordPieceTokenizer",),
     "training.optimizers": ("AdamW", "Muon"),
     "word_vectors.glove": ("GloVe",),

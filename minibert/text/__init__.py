@@ -1,5 +1,6 @@
 """Text in, tokens out: corpora, sentences, words and tokenizers. Knows nothing of models."""
 
+from minibert.text.byte_level_bpe import ByteLevelBPETokenizer
 from minibert.text.corpora import (
     Corpus,
     CorpusError,

@@ -20,32 +20,44 @@ BORDER = -1          # between two words
 def merge_pairs(counts, alphabet, num_merges, min_frequency):
     """Return the pieces made by merging the most frequent pair of neighbours, `num_merges` pieces at most.
 
+    There are fewer pieces where no pair occurs `min_frequency` times; see `merges`.
+    """
+    merged_pieces = {}  # used as an ordered set: two different pairs may make the same piece
+    for _, _, merged in merges(counts, alphabet, min_frequency) if num_merges > 0 else ():
+        merged_pieces[merged] = None
+        if len(merged_pieces) == num_merges:
+            break
+    return list(merged_pieces)
+
+
+def merges(counts, alphabet, min_frequency, continuation=CONTINUATION):
+    """Yield (left piece, right piece, the piece made of both): the most frequent pair, again and again.
+
     Of equally frequent pairs the first by code points is taken; a run such as "a a a" is merged from the
-    left. There are fewer pieces where no pair occurs `min_frequency` times.
+    left. The end is where no pair occurs `min_frequency` times.
 
     Args:
         counts: {word: count}.
         alphabet: the pieces that words are made of at the start. Words with other characters are left out:
             they become [UNK] whatever is merged.
+        continuation: begins a piece that continues a word; "" for none.
     """
-    text = _Text(counts, alphabet)
+    text = _Text(counts, alphabet, continuation)
     heap = [(-count, *text.names(pair), pair) for pair, count in text.pair_counts.items()
             if count >= min_frequency]
     heapq.heapify(heap)  # the smallest first: the highest count, then the first pair by code points
-    merged_pieces = {}  # used as an ordered set: two different pairs may make the same piece
-    while heap and len(merged_pieces) < num_merges:
+    while heap:
         negative_count, left, right, pair = heapq.heappop(heap)
         count = text.pair_counts[pair]
         if count != -negative_count:
             if count >= min_frequency:
                 heapq.heappush(heap, (-count, left, right, pair))
             continue
-        merged = left + right.removeprefix(CONTINUATION)
-        merged_pieces[merged] = None
+        merged = left + right.removeprefix(continuation)
+        yield left, right, merged
         for new_pair in text.merge(pair, merged):
             if text.pair_counts[new_pair] >= min_frequency:
                 heapq.heappush(heap, (-text.pair_counts[new_pair], *text.names(new_pair), new_pair))
-    return list(merged_pieces)
 
 
 class _Text:
@@ -58,12 +70,12 @@ class _Text:
         pair_counts: {pair: how often it occurs in the text}.
     """
 
-    def __init__(self, counts, alphabet):
+    def __init__(self, counts, alphabet, continuation):
         self.pieces = list(alphabet)
         self._numbers = {piece: number for number, piece in enumerate(self.pieces)}
         flat, weights = [BORDER], [0]
         for word, count in sorted(counts.items()):
-            numbers = [self._numbers.get(character if place == 0 else CONTINUATION + character)
+            numbers = [self._numbers.get(character if place == 0 else continuation + character)
                        for place, character in enumerate(word)]
             if len(numbers) > 1 and None not in numbers:
                 flat += [*numbers, BORDER]

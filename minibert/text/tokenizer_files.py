@@ -74,7 +74,7 @@ def read_files(directory):
     path = directory / "vocab.txt"
     if path.is_file():
         # Only "\n" ends a line: splitlines() would also split at U+2028, a token of some vocabularies.
-        tokens = [line.removesuffix("\r") for line in _read(path).rstrip("\r\n").split("\n")]
+        tokens = [line.removesuffix("\r") for line in read_text(path).rstrip("\r\n").split("\n")]
         arguments = {"vocab": tokens, "allow_repeated": True}
         names = ["added_tokens.json"]
     else:
@@ -88,7 +88,7 @@ def read_files(directory):
     added, plain = {}, {}
     for name in [*names, "tokenizer_config.json", "special_tokens_map.json"]:  # a later one counts more
         if (directory / name).is_file():
-            content = _read_json(directory / name)
+            content = read_object(directory / name)
             try:
                 if name == "added_tokens.json":
                     content = {"added_tokens": [{"content": token, "id": index, "special": False,
@@ -182,7 +182,7 @@ def _content(token):
     return token["content"] if isinstance(token, dict) else token
 
 
-def _read(path):
+def read_text(path):
     """Return the text of a UTF-8 file, with the line ends it has."""
     try:
         return path.read_bytes().decode("utf-8-sig")  # "sig": Windows editors put a byte-order mark in front
@@ -190,9 +190,10 @@ def _read(path):
         raise ValueError(f"{path} is not UTF-8 (byte offset {error.start}); save it as UTF-8") from None
 
 
-def _read_json(path):
+def read_object(path):
+    """Return the JSON object in a file, or raise ValueError."""
     try:
-        content = json.loads(_read(path))
+        content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
     except RecursionError:

@@ -1,0 +1,353 @@
+"""GPT-2's tokenizer: byte-level byte-pair encoding.
+
+    "Hello world"  ->  ["Hello", "Ġworld"]  ->  [15496, 995]
+
+Three steps, as in Hugging Face's `GPT2Tokenizer`:
+1. special tokens written in the text, "<|endoftext|>", are kept whole;
+2. a rule splits the text into words, numbers, signs and spaces; one space belongs to what follows it;
+3. each part is written in UTF-8, and its bytes are merged in pairs: of all pairs of neighbours the one that
+   was learned first is merged, at every place, and so on until no pair is known.
+
+There is no unknown token: every text is made of the 256 bytes. A byte is shown as a character that can be
+seen, so that tokens fit into text files: 188 bytes as the character of their own code, the others as those
+from 256 on (a space is "Ġ", a line end "Ċ").
+
+Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.2, and its code;
+Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", section 3.2. The ids are
+those of the library tokenizers, for every character of Python's Unicode
+(tests/reference/tokenizer/test_byte_level_bpe_tokenizers.py).
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert.files import write_atomically, write_json
+from minibert.text.character_classes import LETTERS, NUMBERS, SPACES
+from minibert.text.merging import merges
+from minibert.text.tokenizer_files import read_object, read_text
+
+END = "<|endoftext|>"
+MAX_CACHED_PARTS = 200_000
+
+
+def byte_characters():
+    """Return {byte: the character that shows it}, in the order of GPT-2's vocabulary.
+
+    Bytes with a visible character of their own code come first: ! to ~, ¡ to ¬ and ® to ÿ.
+    """
+    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in visible]
+    return {byte: chr(byte) for byte in visible} | {
+        byte: chr(256 + number) for number, byte in enumerate(others)
+    }
+
+
+BYTE_CHARACTERS = byte_characters()
+BYTES = {character: byte for byte, character in BYTE_CHARACTERS.items()}
+
+
+def _characters(ranges):
+    """Return ranges of code points, "41-5A AA", as they are written in a set of a regular expression."""
+    return re.sub(r"([0-9A-F]+)\s*", lambda found: rf"\U{int(found[1], 16):08x}", ranges.strip())
+
+
+# GPT-2's rule, in which \p{L} and \p{N} are letters and numbers and \s is Unicode's white space:
+#   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+_LETTERS, _NUMBERS, _SPACES = (_characters(ranges) for ranges in (LETTERS, NUMBERS, SPACES))
+PARTS = re.compile(
+    f"'(?:s|t|re|ve|m|ll|d)| ?[{_LETTERS}]+| ?[{_NUMBERS}]+| ?[^{_SPACES}{_LETTERS}{_NUMBERS}]+"
+    f"|[{_SPACES}]+(?![^{_SPACES}])|[{_SPACES}]+"
+)
+
+
+class TextEncoding(NamedTuple):
+    """An encoded text: int64 arrays (T,). Or a batch of them, padded on the left: (B, T)."""
+
+    input_ids: np.ndarray
+    attention_mask: np.ndarray  # 1 for a token, 0 for padding
+
+
+class ByteLevelBPETokenizer:
+    """Text to ids of byte-level tokens, and back: decode(encode(text).input_ids) is the text.
+
+    Args:
+        vocab: {token: id}, with the ids 0, 1, 2, ...
+        merges: the pairs (left, right) in the order in which they were learned.
+        special_tokens: tokens of the vocabulary that are kept whole where a text holds them.
+
+    Attributes:
+        vocab: {token: id}.  id_to_token: the list of tokens, by id.  vocab_size: their number.
+        merges: the list of pairs.  special_tokens: a list.
+        eos_token_id: the id of "<|endoftext|>", None where there is none.
+        pad_token_id: the same, or 0: what fills a batch. The mask tells it from an end.
+
+    Raises:
+        ValueError: the ids are not 0, 1, 2, ..., a byte has no token, or a merge makes or needs a token that
+            the vocabulary lacks.
+    """
+
+    def __init__(self, vocab, merges, special_tokens=(END,)):
+        self.vocab = dict(vocab)
+        self.id_to_token = sorted(self.vocab, key=self.vocab.get)
+        self.vocab_size = len(self.id_to_token)
+        self.merges = [tuple(pair) for pair in merges]
+        self.special_tokens = [token for token in dict.fromkeys(special_tokens) if token in self.vocab]
+        _check(self.vocab, self.merges)
+        self.eos_token_id = self.vocab.get(END)
+        self.pad_token_id = self.eos_token_id or 0
+        self._ranks = {pair: rank for rank, pair in reversed(list(enumerate(self.merges)))}
+        longest_first = sorted(self.special_tokens, key=len, reverse=True)
+        self._special = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+        self._ids_of_part = {}  # a cache: most parts of a text have been seen before
+
+    def __repr__(self):
+        return f"ByteLevelBPETokenizer({self.vocab_size} tokens)"
+
+    # --- text to tokens to ids ---
+
+    def tokenize(self, text):
+        """Return the tokens of a text: a list of strings, in which each byte is a character."""
+        return [self.id_to_token[index] for index in self.ids(text)]
+
+    def ids(self, text):
+        """Return the ids of the tokens of a text: a list of int. ValueError if it is no text."""
+        _check_text(text)
+        ids, start = [], 0
+        for found in self._special.finditer(text):
+            ids += self._ids_without_special(text[start : found.start()])
+            ids.append(self.vocab[found.group()])
+            start = found.end()
+        return ids + self._ids_without_special(text[start:])
+
+    def _ids_without_special(self, text):
+        ids = []
+        for part in PARTS.findall(text):
+            part_ids = self._ids_of_part.get(part)
+            if part_ids is None:
+                part_ids = [self.vocab[token] for token in self._merged(_visible(part))]
+                if len(self._ids_of_part) >= MAX_CACHED_PARTS:
+                    self._ids_of_part.clear()
+                self._ids_of_part[part] = part_ids
+            ids += part_ids
+        return ids
+
+    def _merged(self, characters):
+        """Merge the pair of lowest rank at every place, from the left, until no pair has a rank."""
+        tokens = list(characters)
+        while len(tokens) > 1:
+            pairs = zip(tokens, tokens[1:])
+            best = min(pairs, key=lambda pair: self._ranks.get(pair, len(self._ranks)))
+            if best not in self._ranks:
+                break
+            merged, place = [], 0
+            while place < len(tokens):
+                is_best = tuple(tokens[place : place + 2]) == best
+                merged.append(best[0] + best[1] if is_best else tokens[place])
+                place += 2 if is_best else 1
+            tokens = merged
+        return tokens
+
+    def encode(self, text, max_length=None):
+        """Return the TextEncoding of a text, int64 arrays (T,); with `max_length`, its first tokens only."""
+        ids = self.ids(text)[:max_length]
+        return TextEncoding(np.array(ids, np.int64), np.ones(len(ids), np.int64))
+
+    def encode_batch(self, texts, max_length=None):
+        """Return the TextEncoding of a list of texts, int64 arrays (B, T), padded on the left.
+
+        So each sequence ends at the last column, where generate goes on.
+
+        Raises:
+            ValueError: `texts` is empty or one string, or holds what is no text.
+        """
+        if isinstance(texts, str) or not len(texts):
+            raise ValueError(f"encode_batch takes a list of one text or more, got {texts!r}")
+        encodings = [self.encode(text, max_length) for text in texts]
+        shape = len(texts), max(len(encoding.input_ids) for encoding in encodings)
+        batch = TextEncoding(np.full(shape, self.pad_token_id, np.int64), np.zeros(shape, np.int64))
+        for row, encoding in enumerate(encodings):
+            for padded, array in zip(batch, encoding):
+                padded[row, shape[1] - len(array) :] = array
+        return batch
+
+    def decode(self, ids):
+        """Return the text of a sequence of ids (a list or an int array).
+
+        Bytes that are no UTF-8, as where a character is cut in two, become "\N{REPLACEMENT CHARACTER}".
+
+        Raises:
+            ValueError: an id is outside the vocabulary.
+        """
+        content = bytearray()
+        for index in np.ravel(ids).tolist():
+            if not 0 <= index < self.vocab_size:
+                raise ValueError(f"id {index} is outside the vocabulary of {self.vocab_size} tokens; "
+                                 f"ids are 0 to {self.vocab_size - 1}")
+            token = self.id_to_token[index]
+            is_special = token in self.special_tokens or not BYTES.keys() >= set(token)
+            content += token.encode() if is_special else bytes(BYTES[character] for character in token)
+        return content.decode("utf-8", errors="replace")
+
+    # --- files ---
+
+    def save_pretrained(self, directory, model_max_length=None):
+        """Write vocab.json, merges.txt, tokenizer.json and tokenizer_config.json, as transformers does.
+
+        Args:
+            directory: is made where it does not exist.
+            model_max_length: the longest sequence of the model; None: not recorded.
+        """
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(directory / "vocab.json", self.vocab)
+        lines = ["#version: 0.2", *(" ".join(pair) for pair in self.merges)]
+        write_atomically(directory / "merges.txt", "".join(f"{line}\n" for line in lines).encode())
+        write_json(directory / "tokenizer.json", _tokenizer_json(self))
+        end = {} if self.eos_token_id is None else dict.fromkeys(("bos_token", "eos_token", "unk_token"), END)
+        longest = {} if model_max_length is None else {"model_max_length": model_max_length}
+        config = {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False, **end, **longest}
+        write_json(directory / "tokenizer_config.json", config)
+
+    @classmethod
+    def from_pretrained(cls, directory):
+        """Read a tokenizer from a Hugging Face model directory: vocab.json and merges.txt, or tokenizer.json.
+
+        Raises:
+            ValueError: the directory or a file is missing, a file is not UTF-8 or not JSON, it describes
+                another kind of tokenizer, or the vocabulary is unusable (see the class).
+        """
+        directory = Path(directory)
+        if not directory.is_dir():
+            raise ValueError(f"{directory} is not a directory; give the one that a model was saved in")
+        path, both = directory / "vocab.json", directory / "tokenizer.json"
+        has_two = path.is_file() and (directory / "merges.txt").is_file()
+        if not has_two and not both.is_file():
+            raise ValueError(f"{directory} holds no vocab.json with merges.txt, and no tokenizer.json; give "
+                             "the directory that a model was saved in")
+        try:
+            added = _added_tokens(both) if both.is_file() else {}
+            if has_two:
+                vocab, merges = read_object(path), _read_merges(directory / "merges.txt")
+            else:
+                path = both
+                vocab, merges = _model_of(both)
+            return cls({**vocab, **added}, merges, [END, *added])
+        except (AttributeError, KeyError, TypeError) as error:  # such as a list in place of an object
+            raise ValueError(f"{path} is not of the form that Hugging Face's tokenizers write ({error!r})"
+                             ) from None
+        except ValueError as error:
+            named = str(error).startswith(str(directory))
+            raise ValueError(str(error) if named else f"{path}: {error}") from None
+
+    # --- learning a vocabulary ---
+
+    @classmethod
+    def train(cls, texts, vocab_size, min_frequency=2):
+        """Learn a vocabulary from an iterable of strings, and return its tokenizer.
+
+        It begins with the 256 bytes and ends with "<|endoftext|>". Between them, the most frequent pair of
+        neighbours becomes a token, again and again, until there are `vocab_size` tokens or no pair occurs
+        `min_frequency` times. Of equally frequent pairs the first by code points is taken.
+
+        Raises:
+            ValueError: `texts` is one string, holds what is no text, or `vocab_size` is below 257.
+        """
+        if isinstance(texts, str):
+            raise ValueError("train takes an iterable of strings, got one string; put it into a list")
+        if vocab_size < 257:
+            raise ValueError(f"vocab_size {vocab_size} is too small: there are 256 bytes and {END}")
+        counts = Counter()
+        for text in texts:
+            _check_text(text)
+            counts.update(PARTS.findall(text))
+        words = {_visible(part): count for part, count in counts.items()}
+        vocab = {character: number for number, character in enumerate(BYTE_CHARACTERS.values())}
+        learned = []
+        for left, right, merged in merges(words, list(vocab), min_frequency, continuation=""):
+            if len(vocab) == vocab_size - 1:
+                break
+            learned.append((left, right))
+            vocab.setdefault(merged, len(vocab))
+        vocab[END] = len(vocab)
+        return cls(vocab, learned)
+
+
+def _visible(text):
+    """Return the bytes of a text as characters."""
+    return "".join(BYTE_CHARACTERS[byte] for byte in text.encode())
+
+
+def _check_text(text):
+    if not isinstance(text, str):
+        raise ValueError(f"a text must be a string, got the {type(text).__name__} {text!r:.80}; give a list "
+                         "of texts to encode_batch, one string to the other methods")
+    half = re.search("[\ud800-\udfff]", text)
+    if half:
+        raise ValueError(f"the text has half a character, {half.group()!r}, at place {half.start()}, which "
+                         "UTF-8 cannot write: take it out")
+
+
+def _check(vocab, merges):
+    if sorted(vocab.values()) != list(range(len(vocab))):
+        raise ValueError(f"the ids of a vocabulary of {len(vocab)} tokens must be 0 to {len(vocab) - 1}, "
+                         "each once")
+    absent = [character for character in BYTES if character not in vocab]
+    if absent:
+        raise ValueError(f"the vocabulary has no token for {len(absent)} of the 256 bytes, such as "
+                         f"{absent[0]!r}: it is not that of a byte-level tokenizer")
+    for pair in merges:
+        for token in (*pair, "".join(pair)):
+            if len(pair) != 2 or token not in vocab:
+                raise ValueError(f"the merge {' '.join(pair)!r} needs the token {token!r}, which is not in "
+                                 "the vocabulary: the two are of different tokenizers")
+
+
+def _tokenizer_json(tokenizer):
+    """Return the object that the library tokenizers writes for this tokenizer."""
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    added = [
+        {"id": tokenizer.vocab[token], "content": token, "single_word": False, "lstrip": False,
+         "rstrip": False, "normalized": False, "special": True}
+        for token in tokenizer.special_tokens
+    ]
+    model = {
+        "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": "",
+        "end_of_word_suffix": "", "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+        "vocab": tokenizer.vocab, "merges": [list(pair) for pair in tokenizer.merges],
+    }
+    return {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": None,
+        "pre_tokenizer": byte_level, "post_processor": byte_level | {"trim_offsets": False},
+        "decoder": byte_level, "model": model,
+    }
+
+
+def _model_of(path):
+    """Return the vocabulary and the merges of a tokenizer.json; ValueError if it is of another kind."""
+    content = read_object(path)
+    model, splitting = content["model"], content.get("pre_tokenizer") or {}
+    if (model.get("type", "BPE"), splitting.get("type")) != ("BPE", "ByteLevel"):
+        raise ValueError(f"{path} describes another tokenizer: model {model.get('type')!r} after "
+                         f"{splitting.get('type')!r}; that of GPT-2 has 'BPE' after 'ByteLevel'")
+    for name, expected in (("add_prefix_space", False), ("use_regex", True)):
+        if splitting.get(name, expected) != expected:
+            raise ValueError(f"{path}: {name} {splitting[name]!r} is not supported, only {expected!r}")
+    if content.get("normalizer"):
+        raise ValueError(f"{path} has a normalizer, which is not supported; that of GPT-2 has none")
+    pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
+    return model["vocab"], pairs
+
+
+def _added_tokens(path):
+    return {token["content"]: token["id"] for token in read_object(path).get("added_tokens") or []}
+
+
+def _read_merges(path):
+    """Return the pairs of a merges.txt: one a line, after a line with the version."""
+    lines = read_text(path).split("\n")
+    start = 1 if lines[0].startswith("#version") else 0
+    return [line.removesuffix("\r").split(" ") for line in lines[start:] if line.strip()]
