@@ -21,11 +21,11 @@ def add(commands):
     command.set_defaults(run=run)
     command.add_argument(
         "--sample", type=not_negative(int), default=3, metavar="N",
-        help="number of documents (default: %(default)s)",
+        help="number of documents, or of examples of a task (default: %(default)s)",
     )
     command.add_argument(
         "--seed", type=not_negative(int), default=0, metavar="S",
-        help="another seed gives other documents (default: %(default)s)",
+        help="another seed gives others (default: %(default)s)",
     )
     how = command.add_mutually_exclusive_group()
     how.add_argument(
@@ -39,6 +39,11 @@ def add(commands):
         "--limits", action="store_true", help="the best possible loss and accuracy, by phenomenon"
     )
     how.add_argument(
+        "--task", metavar="NAME",
+        help="labelled examples of a task, as a file that `minibert finetune` reads: acceptability, topic, "
+        'sentiment, sense, entities, "same opinion" or span',
+    )
+    how.add_argument(
         "--tasks", action="store_true",
         help="the best possible accuracy on each labelled task: without looking, from one word, from a bag "
         "of words, and from all",
@@ -48,9 +53,12 @@ def add(commands):
 def run(options):
     """Run `minibert toy`."""
     from minibert.text.toy import TOY
+    from minibert.text.toy.tasks import as_file, examples
 
     if options.limits:
         _print_limits(TOY)
+    elif options.task:
+        say(as_file(options.task, examples(TOY, options.task, options.sample, options.seed)).rstrip("\n"))
     elif options.tasks:
         _print_tasks(TOY)
     else:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minibert import cli
-from minibert.text import toy
+from minibert.text import labelled, toy
 from minibert.text.toy import tasks
 
 
@@ -43,6 +43,32 @@ def test_limits(output_of, monkeypatch):
     for name in ("next sentence, best possible model", "next token, best possible model",
                  "next token, all of a document read"):
         assert re.search(rf"^{name} +\d\.\d\d\d +0\.\d\d\d$", output, re.M)
+
+
+@pytest.mark.parametrize("task", tasks.TASKS)
+def test_examples_of_a_task_are_a_file_that_can_be_read(output_of, tmp_path, task):
+    path = tmp_path / "file"
+    path.write_text("\n".join(output_of("toy", "--task", task, "--sample", 4, "--seed", 1)), encoding="utf-8")
+    drawn = tasks.examples(toy.TOY, task, 4, seed=1)
+    if task == "entities":
+        assert [(tuple(row.words), tuple(row.tags)) for row in labelled.read_tagged(path)] == drawn
+    elif task == "span":
+        rows = labelled.read_questions(path)
+        for row, ((question, passage), (first, last)) in zip(rows, drawn, strict=True):
+            assert (row.question, row.context) == (" ".join(question), " ".join(passage))
+            [(answer, start)] = row.answers
+            assert answer.split() == list(passage[first : last + 1])
+            assert len(row.context[:start].split()) == first
+    else:
+        names = tasks.NAMES.get(task)
+        for row, (words, label) in zip(labelled.read_texts(path, task == "same opinion"), drawn, strict=True):
+            assert row.label == (names[label] if names else label)
+            texts = words if task == "same opinion" else [words]
+            assert [row.text, row.pair][: len(texts)] == list(map(" ".join, texts))
+
+
+def test_a_task_that_is_not_there(failing):
+    assert "there is no task 'nothing': choose one of acceptability" in failing("toy", "--task", "nothing")
 
 
 @pytest.mark.exhaustive

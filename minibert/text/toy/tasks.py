@@ -20,10 +20,11 @@ An example x has a label y, and all P(x, y) are known. Who sees only v(x) cannot
 The bag of words is the best one: any function of the counts, not only a linear one. Sums over all x are
 possible because words that no plan tells apart are taken as one (sentences.py).
 
-`examples(language, task, number, seed)` draws from the same P(x, y).
+`examples(language, task, number, seed)` draws from the same P(x, y), and `as_file` writes what it drew.
 """
 
 import itertools
+import json
 from collections import defaultdict
 from typing import NamedTuple
 
@@ -35,6 +36,10 @@ from minibert.text.toy.sentences import Sentences
 TASKS = ("acceptability", "topic", "sentiment", "sense", "entities", "same opinion", "span")
 DOCUMENTS_AT_ONCE, SEEDS = 100, 1000  # a seed has so many seeds of documents for its own
 ASKED = ("what", "was")  # before what was done: "what was watered"
+NAMES = {  # of False and True
+    "acceptability": ("spoiled", "acceptable"),
+    "same opinion": ("different", "same"),
+}
 
 
 class Accuracies(NamedTuple):
@@ -214,6 +219,33 @@ def examples(language, task, number, seed=0):
         return _draw_questions(language, number, seed)
     sentences = _first(language, number, seed, lambda sentence: getattr(sentence, task))
     return [Example(sentence.words, getattr(sentence, task)) for sentence in sentences]
+
+
+def as_file(task, found):
+    """Return Examples of a task as the text of a labelled file, as minibert/text/labelled.py reads it.
+
+    TSV with a header; of entities CoNLL columns, a word a line; of span JSON lines.
+    """
+    if _known(task) == "entities":
+        sentences = ("".join(f"{word} {tag}\n" for word, tag in zip(*example)) for example in found)
+        return "\n".join(sentences)
+    if task == "span":
+        return "".join(json.dumps(_as_question(*example)) + "\n" for example in found)
+    header = ("sentence1", "sentence2", "label") if task == "same opinion" else ("text", "label")
+    rows = [header]
+    for words, label in found:
+        texts = words if task == "same opinion" else [words]
+        rows.append((*map(" ".join, texts), NAMES[task][label] if task in NAMES else label))
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def _as_question(words, span):
+    (question, passage), (first, last) = words, span
+    return {
+        "question": " ".join(question), "context": " ".join(passage),
+        "answer": " ".join(passage[first : last + 1]),
+        "answer_start": len("".join(f"{word} " for word in passage[:first])),
+    }
 
 
 def _collect(language, number, seed, find):
