@@ -412,3 +412,36 @@ def test_padding_leaks(name, output):
         short, long = getattr(tested.forward(ids)[0], output), getattr(tested.forward(**padded)[0], output)
         difference = np.abs(short - (long[:, :4] if output == "prediction_logits" else long)).max()
         assert difference > 1e-5 if is_leaking else difference < 1e-12
+
+
+# --- of fine-tuning ---
+
+
+def test_how_much_too_long_the_steps_are_without_correction():
+    """Of equal gradients: (1 − β₁ᵗ) / √(1 − β₂ᵗ) learning rates, 3.2 at first, 6.6 at most, 1 in the end."""
+    parameter = mb.Parameter(np.zeros(1))
+    optimizer = museum.Uncorrected({"bias": parameter}, lr=1e-3, eps=1e-12)
+    lengths = []
+    for _ in range(1500):
+        before = parameter.value[0]
+        parameter.grad[...] = 0.5
+        optimizer.step()
+        lengths.append((before - parameter.value[0]) / 1e-3)
+    assert [round(lengths[step - 1], 1) for step in (1, 12, 100)] == [3.2, 6.6, 3.2]
+    assert np.argmax(lengths) == 11 and lengths[-1] < 1.2
+
+
+def test_a_window_without_the_answer_teaches_that_there_is_none():
+    head = scrambled(museum.OutsideIsZero(6, dtype=np.float64))
+    states, outside = random(4, 5, 6), np.full(4, 7)
+    output, _ = head.forward(states, outside, outside)
+    zero, _ = head.forward(states, np.zeros(4, int), np.zeros(4, int))
+    assert output.loss == zero.loss and output.counts == {"start": 4, "end": 4}
+
+
+def test_one_name_becomes_three():
+    found = {name: EXHIBITS[name].check_value() for name in EXHIBITS if name in UNSEEN}
+    assert found["labels-on-every-piece"].found == 3
+    assert found["layers-off-by-one"].found == pytest.approx(0.64)
+    assert found["no-bias-correction"].found == pytest.approx(6.57, abs=0.01)
+    assert found["frozen-with-dropout"].found > 0.1
