@@ -50,6 +50,12 @@ def model(name, **changes):
     return scrambled(getattr(heads, name)(config(**changes)))
 
 
+def above_frozen(name):
+    from minibert.objectives.frozen import AboveFrozen  # late: it brings all that training needs
+
+    return AboveFrozen(model(name))
+
+
 TEXT = {"token_type_ids": TOKEN_TYPES, "attention_mask": PADDING}
 
 CASES = {
@@ -69,6 +75,12 @@ CASES = {
     ),
     "ChoiceHead dropout": lambda: Case(
         scrambled(heads.ChoiceHead(H)), [CHOICES], {"labels": LABELS, "rng": generator()}
+    ),
+    "AboveFrozen": lambda: Case(
+        above_frozen("BertForSequenceClassification"), [STATES], {"labels": LABELS, "rng": generator()}
+    ),
+    "AboveFrozen tokens": lambda: Case(
+        above_frozen("BertForTokenClassification"), [STATES], {"labels": TOKEN_LABELS}
     ),
     "BertForSequenceClassification": lambda: Case(
         model("BertForSequenceClassification"), [INPUT_IDS], TEXT | {"labels": LABELS}
