@@ -84,6 +84,22 @@ def hugging_face(config, num_threads):
     return _step(lambda batch: model(**batch).loss, optimizer, num_threads)
 
 
+def classifier(config, num_threads, fused):
+    """Return a function that makes one step of transformers' BertForSequenceClassification, eager.
+
+    Args:
+        fused: of torch.optim.AdamW; None is PyTorch's choice.
+    """
+    import transformers
+
+    torch.set_num_threads(num_threads)
+    torch.manual_seed(0)
+    config = transformers.BertConfig(**vars(config), attn_implementation="eager")
+    model = transformers.BertForSequenceClassification(config).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5, weight_decay=0.01, fused=fused)
+    return _step(lambda batch: model(**batch).loss, optimizer, num_threads)
+
+
 def lean(config, num_threads):
     """Return a function that makes one training step of LeanBert, with the fused AdamW."""
     torch.manual_seed(0)

@@ -100,7 +100,7 @@ def test_help_lists_the_benchmarks_and_not_their_helpers(capsys):
         cli.main(["bench", "--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0 and "Without a NAME: bert" in text
-    benchmarks = ("bert", "glove", "growth", "race", "step", "word2vec")
+    benchmarks = ("bert", "finetune", "glove", "growth", "race", "step", "word2vec")
     assert [name for name in benchmarks if f"    {name} " not in text] == []
     assert "harness" not in text and "pytorch" not in text
 

@@ -156,6 +156,7 @@ def test_shares_of_a_batch_add_up_to_the_whole(model_class):
     assert_all_close(grads(whole), grads(shares))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("model_class", MODELS)
 def test_training_lowers_the_loss(model_class):
     model = model_class(CONFIGS[model_class])
