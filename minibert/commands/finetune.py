@@ -181,6 +181,6 @@ def _tell_seeds(output, evaluations, training):
         if values[0] is None:
             continue
         others = [getattr(baseline, field) for baseline in objective.baselines.values()]
-        say(f"{unit:<28}{np.mean(values):>9.3f}{min(values):>9.3f}{max(values):>9.3f}" + "".join(
-            f"{'' if value is None else f'{value:.3f}':>15}" for value in others))
+        shown = "".join(f"{'' if value is None else f'{value:.3f}':>15}" for value in others)
+        say(f"{unit:<28}{np.mean(values):>9.3f}{min(values):>9.3f}{max(values):>9.3f}{shown}".rstrip())
     say(f"\nThe models are in {os.path.join(output, 'seed-0')} and the folders beside it.")

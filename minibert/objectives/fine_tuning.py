@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 
 import numpy as np
 
@@ -164,12 +165,12 @@ class FineTuning:
 
     def _read(self, recipe):
         """Return the training examples and the held-out ones, and say what is in them."""
-        training, source = self.task.read(recipe.train), recipe.dev
+        training, source = self.task.read(recipe.train), _near(recipe.dev)
         if recipe.dev:
             held_out = self.task.read(recipe.dev)
         else:
             training, held_out = _split(training, self.task.key, recipe.train)
-            source = f"a tenth of {recipe.train} at most; --dev FILE gives others"
+            source = f"a tenth of {_near(recipe.train)} at most; --dev FILE gives others"
         self.say(f"examples    {len(training):,} to learn from, {len(held_out):,} held out: {source}")
         seen = {}
         for example in training:
@@ -234,7 +235,7 @@ class FineTuning:
             self.is_said = True
             again = f"; the top {_layers(self.recipe.reinit)} start anew" if self.recipe.reinit else ""
             new = f"; new: {', '.join(info.missing_keys)}" if info.missing_keys else ""
-            self.say(f"start       {self.start}{new}{again}")
+            self.say(f"start       {_near(self.start)}{new}{again}")
         return model
 
     def make_optimizer(self, model):
@@ -304,7 +305,7 @@ class FineTuning:
     def line(self, evaluation):
         """Return an evaluation beside the baselines, in a line."""
         values = [
-            f"{name} {getattr(evaluation, field):.3f}"
+            f"{name.partition(',')[0]} {getattr(evaluation, field):.3f}"
             for field, name in self.task.units.items() if getattr(evaluation, field) is not None
         ]
         drawn = self.task.drawn
@@ -326,7 +327,7 @@ class FineTuning:
             others = [self.baselines[name].by_label.get(label) for name in names]
             lines.append(f"{'  F1 of ' + label:<28}{_shown(value, 9)}" + "".join(
                 _shown(value, 15) for value in others))
-        return lines
+        return [line.rstrip() for line in lines]
 
     # --- files ---
 
@@ -346,6 +347,12 @@ class FineTuning:
     def suggestions(self, directory):
         """Return commands to try on the finished model."""
         return [["predict", directory, *_example_of(self.held_out_examples)]]
+
+
+def _near(path):
+    """Return a path from the current folder if it is below it, and as it is if not."""
+    near = os.path.relpath(path) if path else ""
+    return path if near.startswith(os.pardir) else near
 
 
 def _in_order(label):

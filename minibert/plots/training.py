@@ -134,14 +134,14 @@ def learning_curves(log, metric, name, figure=None):
         left.plot(places, held_out, "o-", color=ORANGE, label="held out")
     left.set(xlabel="step", ylabel="nats", title="Loss")
     left.set_ylim(bottom=0)
-    left.legend(frameon=False, loc="lower left")
+    left.legend(framealpha=0.9, edgecolor="none", loc="upper right")
     values = [line["held_out"][metric] for line in evaluated]
     right.plot(places, values, "o-", color=ORANGE, label="held out")
     for (label, found), style in zip(baselines.items(), ("--", ":")):
         right.axhline(found[metric], color=GREY, linestyle=style, label=label)
     right.set(xlabel="step", ylabel=name, title=f"Held-out {name}")
     right.set_ylim(max(0, min(*values, *(found[metric] for found in baselines.values())) - 0.05), 1)
-    right.legend(framealpha=0.9, edgecolor="none", loc="lower right")
+    right.legend(framealpha=0.9, edgecolor="none", loc="center right")
     return left, right
 
 
