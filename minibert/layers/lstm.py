@@ -40,12 +40,12 @@ class LSTMCell(Layer):
         rng: generator for weights and biases, uniform in ±1/√H as in PyTorch.  dtype: of all parameters.
 
     Derivation, with σ′ = σ (1 − σ) and tanh′ = 1 − tanh². The new cell has two uses: it is shown through the
-    output gate, and the next step reads it, which gives d_new_cell. So
+    output gate, and carried to the next step, from where d_carried_c comes back. So
 
         d_o    = d_new_h · tanh(new c)
-        d_cell_sum = d_new_c + d_new_h · o · (1 − tanh²(new c))         both uses
-        d_f    = d_cell_sum · c         d_i = d_cell_sum · g         d_g = d_cell_sum · i
-        d_c    = d_cell_sum · f                                         the way back through time
+        d_new_c = d_carried_c + d_new_h · o · (1 − tanh²(new c))        both uses
+        d_f    = d_new_c · c         d_i = d_new_c · g         d_g = d_new_c · i
+        d_c    = d_new_c · f                                            the way back through time
         d_sums = [d_i · i (1 − i) | d_f · f (1 − f) | d_g · (1 − g²) | d_o · o (1 − o)]
         d_x    = d_sums W_ihᵀ          d_h = d_sums W_hhᵀ
 
@@ -80,16 +80,16 @@ class LSTMCell(Layer):
         return (new_hidden, new_cell), cache
 
     def backward(self, d_output, cache):
-        """(d_new_hidden, d_new_cell), (B, H) each → d_x (B, D), d_state: (d_hidden, d_cell)."""
-        d_new_hidden, d_new_cell = d_output
+        """Gradients of the new (h, c), (B, H) each → d_x (B, D), d_state: (d_hidden, d_cell)."""
+        d_new_hidden, d_carried_cell = d_output
         x, hidden, cell, input_gate, forget_gate, candidate, output_gate, tanh_cell = cache
         d_output_gate = d_new_hidden * tanh_cell
         d_tanh_cell = d_new_hidden * output_gate
-        d_cell_sum = d_new_cell + d_tanh_cell * (1 - tanh_cell * tanh_cell)     # shown, and read by the next
-        d_forget_gate = d_cell_sum * cell
-        d_cell = d_cell_sum * forget_gate
-        d_input_gate = d_cell_sum * candidate
-        d_candidate = d_cell_sum * input_gate
+        d_new_cell = d_carried_cell + d_tanh_cell * (1 - tanh_cell * tanh_cell)  # carried on, and shown
+        d_forget_gate = d_new_cell * cell
+        d_cell = d_new_cell * forget_gate
+        d_input_gate = d_new_cell * candidate
+        d_candidate = d_new_cell * input_gate
         d_input_sum = d_input_gate * input_gate * (1 - input_gate)
         d_forget_sum = d_forget_gate * forget_gate * (1 - forget_gate)
         d_candidate_sum = d_candidate * (1 - candidate * candidate)

@@ -37,6 +37,9 @@ def bert(dtype=np.float32):
     return mb.BertForPreTraining(mb.BertConfig(**SIZES), dtype=dtype)
 
 
+IN_BERT = [name for name in LAYERS if EXHIBITS[name].ours in {type(x) for _, x in walk(bert(), is_layer)}]
+
+
 def train(model, num_steps=30, **batch):
     """Train on one batch; return the output of every step."""
     optimizer = mb.AdamW(model.parameters(), lr=3e-3)
@@ -91,6 +94,9 @@ DIAGNOSES = {
     "repeated-ids": "those of repeated ids are not (0, 2, 3, 7): `grad[ids] += d` keeps only one of several",
     "skip-around-norm": "one term of it is the gradient of the output, where that of d_output_sum belongs",
     "residual-plus-one": "the number 1 is used where the gradient of d_output_sum belongs",
+    "dropped-state": "no known pattern. 8 of 8 entries are wrong, the worst at (2, 0)",
+    "forgotten-slope": "A factor is missing (the derivative of the function between the two)",
+    "dead-weight": "backward leaves it exactly zero, but the objective depends on it",
     "wrong-operand": "backward leaves it exactly zero, but the objective depends on it",
     "divided-twice": "0.05 times what it should be = 1/20 (20 is the size of labels)",
 }
@@ -225,7 +231,7 @@ def test_it_prints_its_story(name):
 # --- planted in a model ---
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", IN_BERT)
 def test_planting_leaves_the_model_untouched(name):
     model = bert()
     before = gradients(model)
@@ -239,7 +245,7 @@ def test_planting_leaves_the_model_untouched(name):
     assert not any(parameter is model.parameters()[key] for key, parameter in planted.parameters().items())
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", IN_BERT)
 def test_every_layer_of_the_class_is_exchanged(name):
     exhibit = EXHIBITS[name]
     count = {"MultiHeadAttention": 2, "EncoderLayer": 2, "FeedForward": 2, "LayerNorm": 6, "Embedding": 3,
@@ -249,14 +255,14 @@ def test_every_layer_of_the_class_is_exchanged(name):
     assert [type(part) for part in parts] == [exhibit.theirs] * count.get(exhibit.ours.__name__, 1)
 
 
-@pytest.mark.parametrize("name", sampled(LAYERS, every=5))
+@pytest.mark.parametrize("name", sampled(IN_BERT, every=5))
 def test_training_works_all_the_same(name):
     """The loss falls by more than half a nat in 30 steps, whatever is planted: that proves nothing."""
     losses = losses_of(name)
     assert losses[-1] < losses[0] - 0.5
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", [name for name in WRONG if name in IN_BERT])
 def test_the_planted_model_fails_its_check(name):
     layer, inputs, forward_kwargs = CASES["BertForPreTraining"]
     assert not mb.check_directions(museum.plant(layer, name), *inputs, **forward_kwargs).ok
