@@ -42,7 +42,7 @@ class CausalLMRecipe(Recipe):
 
     Attributes (beside those of Recipe):
         corpus, lines, preset, vocab_size, cased, strip_accents, alphabet: as in MaskedLMRecipe.
-        embedding_size, hidden_size, num_hidden_layers: of the model.
+        hidden_size, num_hidden_layers: of the model.
         seq_length: tokens in a window: as far as the gradient goes back.
         dropout: its probability; the model says where.
         initializer_range: standard deviation of the initial embeddings.
@@ -55,7 +55,6 @@ class CausalLMRecipe(Recipe):
     cased: bool = False
     strip_accents: bool = False
     alphabet: int | None = None
-    embedding_size: int = 128
     hidden_size: int = 128
     num_hidden_layers: int = 1
     seq_length: int = 32
@@ -92,6 +91,8 @@ class CausalLMRecipe(Recipe):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RecurrentRecipe(CausalLMRecipe):
     """How an RNN or LSTM is trained. The decoder is tied where embedding_size is hidden_size."""
+
+    embedding_size: int = 128
 
     presets, toy_recipe = PRESETS, TOY_RECIPE
 
@@ -205,7 +206,7 @@ class CausalLM:
         return {
             name: parameter
             for name, parameter in model.parameters().items()
-            if parameter.value.ndim == 2 and not name.startswith(("embedding.", "decoder."))
+            if parameter.value.ndim == 2 and not name.startswith(("embedding.", "embeddings.", "decoder."))
         }
 
     def batch(self, step):

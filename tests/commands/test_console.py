@@ -33,6 +33,8 @@ CASES = [  # a first try, and a first mistake, of each command
     (2, "next-sentence nothing a b"),
     (0, "embed RUN 'the old dog' 'the 语言'"),
     (2, "embed nothing a"),
+    (2, "generate RUN 'the old dog'"),
+    (2, "generate nothing a"),
     (2, "neighbours nothing.txt a"),
     (1, "grade nothing.ipynb"),
     (2, "pretrain --corpus nothing"),

@@ -1,0 +1,117 @@
+"""`minibert generate`: what it prints, as it arrives and on a terminal, and what it refuses."""
+
+import io
+
+import numpy as np
+import pytest
+
+import minibert as mb
+from minibert import cli
+from minibert.commands.generate import Flow
+
+TEXTS = ["the old dog sees the garden. the dog is old.", "语言 is language, λόγος too."] * 3
+
+
+@pytest.fixture(scope="module")
+def gpt(tmp_path_factory):
+    """A folder with a random GPT-2 and a byte-level tokenizer."""
+    directory = tmp_path_factory.mktemp("gpt")
+    tokenizer = mb.ByteLevelBPETokenizer.train(TEXTS, 300)
+    tokenizer.save_pretrained(directory)
+    config = mb.GPT2Config(
+        tokenizer.vocab_size, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=30, initializer_range=0.5, eos_token_id=tokenizer.eos_token_id,
+    )
+    mb.GPT2LMHeadModel(config, seed=1).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def lstm(tmp_path_factory):
+    """A folder with a random LSTM and a WordPiece tokenizer."""
+    directory = tmp_path_factory.mktemp("lstm")
+    tokenizer = mb.WordPieceTokenizer.train(TEXTS, 60)
+    tokenizer.save_pretrained(directory)
+    config = mb.LSTMConfig(tokenizer.vocab_size, embedding_size=8, hidden_size=8)
+    mb.LSTMLanguageModel(config).save_pretrained(directory)
+    return directory
+
+
+def run(capsys, *arguments):
+    capsys.readouterr()
+    code = cli.main(["generate", *map(str, arguments)])
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+def test_the_text_goes_on_as_generate_does(gpt, capsys):
+    tokenizer, model = (
+        kind.from_pretrained(gpt) for kind in (mb.ByteLevelBPETokenizer, mb.GPT2LMHeadModel)
+    )
+    prompt = np.array([[tokenizer.eos_token_id, *tokenizer.ids("the old")]])
+    for options, given in (
+        (["--greedy"], {}), (["--beams", "3"], {"num_beams": 3}),
+        (["--seed", "5", "--top-k", "9"], {"do_sample": True, "seed": 5, "top_k": 9}),
+    ):
+        ids = mb.generate(model, prompt, max_new_tokens=6, eos_token_id=tokenizer.eos_token_id, **given)
+        kept = [index for index in ids[0].tolist() if index != tokenizer.eos_token_id]
+        expected = tokenizer.decode(kept).rstrip("\ufffd")
+        code, out, err = run(capsys, gpt, "the old", "--tokens", "6", *options)
+        assert (code, out, err) == (0, expected + "\n", "")
+        assert out.startswith("the old")
+
+
+def test_the_seed_decides(gpt, capsys):
+    texts = [run(capsys, gpt, "dog", "--seed", seed)[1] for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_an_lstm_without_a_prompt(lstm, capsys):
+    code, out, _ = run(capsys, lstm, "", "--tokens", "5")
+    assert code == 0 and out.endswith("\n")
+
+
+def test_room_for_new_tokens(gpt, capsys):
+    code, _, err = run(capsys, gpt, "the", "--tokens", "40")
+    assert code == 0 and err == "note: the model reads 30 tokens, the prompt has 2: 29 new ones at most\n"
+    assert run(capsys, gpt, "the")[2] == ""  # nothing was asked for
+    code, _, err = run(capsys, gpt, "语" * 40)
+    assert code == 2 and "tokens is more than the model reads, max_position_embeddings 30" in err
+
+
+def test_what_it_refuses(gpt, tmp_path, capsys):
+    config = mb.BertConfig(11, hidden_size=4, num_hidden_layers=1, intermediate_size=3)
+    mb.BertForPreTraining(config).save_pretrained(tmp_path)
+    for arguments, message in (
+        ((tmp_path, "a"), "holds a BertForPreTraining, which this command cannot use: it needs a model that"),
+        ((tmp_path / "nothing", "a"), "holds no model"),
+        ((gpt, "a", "--greedy", "--top-p", "0.5"), "are for tokens that are drawn"),
+        ((gpt, "a", "--top-p", "1.5"), "top_p must be above 0 and at most 1"),
+    ):
+        code, out, err = run(capsys, *arguments)
+        assert code == 2 and message in err and out == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_lines_on_a_terminal_end_between_words(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "12")
+    terminal = Terminal()
+    flow = Flow(terminal)
+    for bit in ("the ol", "d dog se", "es a gar", "den.\nand", " anextremelylongword ", "语言语言语言语"):
+        flow.add(bit)
+    assert terminal.getvalue().startswith("the old dog\nsees")
+    flow.end()
+    assert terminal.getvalue() == (
+        "the old dog\nsees a\ngarden.\nand\nanextremelyl\nongword\n语言语言语言\n语\n"
+    )
+
+
+def test_elsewhere_nothing_waits():
+    stream = io.StringIO()
+    flow = Flow(stream)
+    flow.add("the ol")
+    assert stream.getvalue() == "the ol"
