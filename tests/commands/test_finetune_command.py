@@ -90,6 +90,7 @@ def test_a_run_says_the_balance_the_baselines_and_what_to_do_next(files, output_
     assert lines[-1].startswith(f"  minibert predict '{tmp_path / 'my run'}' ")
 
 
+@pytest.mark.exhaustive
 def test_seeds_print_the_mean_and_the_range(files, output_of, failing, tmp_path):
     lines = output_of("finetune", *given(files), "--epochs", 1, "--seeds", 2, "--output", tmp_path)
     [row] = [line.split() for line in lines if line.startswith("accuracy ")]
@@ -160,6 +161,7 @@ def test_a_file_with_labels_is_judged(tuned, files, capfd):
     assert f"accuracy {accuracy:.3f}, " in err and "on 12 labelled examples" in err
 
 
+@pytest.mark.exhaustive
 def test_pairs_tags_and_answers(tuned, files, output_of, failing):
     header, row = rows(output_of("predict", tuned("pairs"), "she loved it", "tom hated it"))
     assert header == ["label", "probability", "text", "pair"] and row[2:] == ["she loved it", "tom hated it"]

@@ -61,6 +61,7 @@ def test_a_kept_state_changes_the_second_answer():
         assert np.array_equal(first, second) == is_same
 
 
+@pytest.mark.exhaustive
 def test_a_dropped_state_hides_behind_one_step():
     layer = museum.plant(scrambled(PlainLSTM(3, 2, dtype=np.float64)), "dropped-state")
     x, state = random(B, T, 3), (random(B, 2, seed=2), random(B, 2, seed=3))

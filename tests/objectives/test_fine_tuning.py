@@ -86,7 +86,8 @@ class Killed(BaseException):
     """Stands for kill -9: nothing catches it."""
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(11, marks=pytest.mark.exhaustive)])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("step", [5, 11])
 def test_a_killed_run_goes_on_to_the_bit(recipe_of, files, tmp_path, monkeypatch, step):
     begin(tmp_path / "whole", recipe_of(epochs=2 if step < 8 else 3))
 
