@@ -33,7 +33,7 @@ def test_json(output_of):
 
 
 def test_limits(output_of, monkeypatch):
-    monkeypatch.setattr("minibert.commands.toy.NUM_PAIRS", 160)
+    monkeypatch.setattr("minibert.commands.toy.NUM_PAIRS", 400)
     output = "\n".join(output_of("toy", "--limits"))
     names = ("best possible model", "bigram model", "unigram model")
     best, bigram, unigram = (float(re.search(rf"^{name} +(\S+)", output, re.M)[1]) for name in names)

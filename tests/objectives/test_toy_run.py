@@ -165,7 +165,7 @@ def test_toy_documents_on_the_command_line(capfd):
 
 
 def test_toy_limits_on_the_command_line(capfd, monkeypatch):
-    monkeypatch.setattr("minibert.commands.toy.NUM_PAIRS", 160)
+    monkeypatch.setattr("minibert.commands.toy.NUM_PAIRS", 400)
     assert cli.main(["toy", "--limits"]) == 0
     output = capfd.readouterr().out
     values = {

@@ -24,7 +24,7 @@ import numpy as np
 from minibert.text.basic_tokenizer import SPECIAL_TOKENS
 from minibert.text.corpora import Corpus
 from minibert.text.tokenizer import WordPieceTokenizer
-from minibert.text.toy.grammar import GRAMMAR, LEMMAS, TOPICS, WORDS, zipf
+from minibert.text.toy.grammar import GRAMMAR, LEMMAS, NAMESAKES, TOPICS, WORDS, zipf
 
 NUM_DOCUMENTS = 4000  # of `corpus()`
 
@@ -55,8 +55,9 @@ class Sentence(NamedTuple):
         return to_text(self.words)
 
 
-ENTITIES = {"{name}": "PER", "{capital}": "LOC", "{country}": "LOC"}  # class -> entity; "O" for all others
-PROPER = {word for table in (WORDS["name"], WORDS["capital"], WORDS["country"]) for word in table[2]}
+# class -> entity; "O" for all others
+ENTITIES = {"{name}": "PER", "{friend}": "PER", "{capital}": "LOC", "{country}": "LOC", "{town}": "LOC"}
+PROPER = {word for name in ("name", "capital", "country") for word in WORDS[name][2]} | {*NAMESAKES.split()}
 
 
 def to_text(words):
@@ -311,11 +312,12 @@ class Language:
         return self.topic_of(plan) if "{homograph}" in self.templates[self.template[plan]][0] else None
 
     def sentiment_of(self, plan):
-        """Return "positive" or "negative" where the plan has a {quality}, else None."""
-        if "{quality}" not in self.templates[self.template[plan]][0]:
-            return None
-        positive, _ = self._row_of["{quality}"][1]
-        return "positive" if positive in self.rows[plan] else "negative"
+        """Return "positive" or "negative" where the plan has a {quality} or a {verdict}, else None."""
+        for slot in ("{quality}", "{verdict}"):
+            if slot in self.templates[self.template[plan]][0]:
+                positive, _ = self._row_of[slot][1]
+                return "positive" if np.isin(self.rows[plan], positive).any() else "negative"
+        return None
 
     def acceptability(self, number, seed=0):
         """Return `number` pairs (words, acceptable).

@@ -12,6 +12,7 @@ CAPITALS = "paris rome madrid beijing cairo lima"
 COUNTRIES = "france italy spain china egypt peru"
 DISHES = "cheese pasta oranges noodles dates cocoa"
 ITEMS = "lamp umbrella violin teapot map clock"
+NAMESAKES = "florence sydney victoria austin lincoln"  # persons, and towns
 
 # For each topic: singular, plural, what one does, what several do, what it did, what it is like.
 LEMMAS = [
@@ -42,6 +43,11 @@ SENSES = [
     ["closed wealthy", "guarded secret"],
 ]
 
+# What one thinks of an item, good and bad. A view and a verdict are of different lists, so that no word is
+# said twice.
+QUALITIES = ["wonderful lovely", "awful ugly"]
+USES = ["useful edible", "haunted explosive"]
+
 # [sex][rank][age]: women and men, first the royal ones, of each first the old.
 PERSONS = [[["queen", "princess"], ["woman", "girl"]], [["king", "prince"], ["man", "boy"]]]
 
@@ -59,6 +65,8 @@ _VERBS = [[lemma[2:4] for lemma in topic] for topic in _LEMMAS]
 _PAST = [[lemma[4] for lemma in topic] for topic in _LEMMAS]  # [topic][lemma]
 _TRAITS = [[lemma[5] for lemma in topic] for topic in _LEMMAS]
 
+_OPINIONS = [list(opinions) for opinions in zip(QUALITIES, USES)]  # [feeling][order]
+
 # Words of the phenomenon "choice" depend on no variable: nothing tells which one comes.
 _CHOICES = {
     "near": "near behind beside under above inside opposite below",
@@ -70,6 +78,13 @@ _CHOICES = {
     "then": "then soon next later meanwhile suddenly finally afterwards",
     "surely": "surely clearly perhaps maybe naturally luckily sadly apparently",
     "yes": "yes indeed certainly absolutely",
+    "air": "romantic mysterious dramatic dangerous silent expensive",  # of persons, towns, letters and roads
+    "two": "two seven forty ninety",
+    "thought": "thought called",
+    "friend": NAMESAKES,
+    "town": NAMESAKES,
+    "letter": "letter invitation",
+    "road": "road bus",
 }
 
 # Class -> (its variables, the phenomenon that decides it, its words for each value of the variables).
@@ -85,7 +100,6 @@ WORDS = {
     "thing": (("topic", "crop"), "copy", [crops.split() for crops in CROPS]),
     **{f"did{k + 1}": (("topic",), "script", [script[k] for script in _SCRIPTS]) for k in range(5)},
     "noun": (("topic", "lemma", "number"), "topic", _NOUNS),
-    "other": (("number",), "agreement", ["trees stones baskets", "tree stone basket"]),  # of the other number
     "which": (("number",), "agreement", ["every one", "many all"]),
     "verb": (("topic", "lemma", "number"), "agreement", _VERBS),
     "past": (("topic", "lemma"), "tense", _PAST),
@@ -101,8 +115,16 @@ WORDS = {
     "homograph": (("topic", "pick"), "sense", [pair.split() for pair in HOMOGRAPHS]),
     "sense": (("topic", "pick"), "sense", SENSES),
     "liked": (("feeling",), "sentiment", ["loved admired praised", "hated disliked feared"]),
-    "quality": (("feeling",), "sentiment", ["wonderful lovely perfect", "awful ugly terrible"]),
+    "quality": (("feeling", "order"), "sentiment", _OPINIONS),
+    "view": (("view", "order"), "sentiment", _OPINIONS),
+    "but": (("view", "verdict"), "contrast", [["and", "but"], ["but", "and"]]),
+    "verdict": (("verdict", "order"), "sentiment", [opinions[::-1] for opinions in _OPINIONS]),
     **{name: ((), "choice", words) for name, words in _CHOICES.items()},
+    "cousins": ((), "namesake", "cousins teachers admirers"),
+    "moustache": ((), "namesake", "moustache headache diary"),
+    "bridges": ((), "namesake", "bridges churches museums"),
+    "harbour": ((), "namesake", "harbour cathedral railway"),
+    "other": (("other number",), "choice", ["tree stone basket", "trees stones baskets"]),
 }
 
 # Kind of sentence -> pairs of a template and the same sentence rewritten. {who} is the hero, by name or by
@@ -123,8 +145,10 @@ SENTENCES = {
          "{which} {noun} {near} the {other} {verb} {today}"),
         ("{which} {trait} {noun} {near} the {other} {verb}",
          "{near} the {other} {which} {trait} {noun} {verb}"),
-        ("{near} the {other} {which} {trait} {noun} {verb}",
-         "{which} {trait} {noun} {near} the {other} {verb}"),
+        ("the {noun} {near} the {look} {other} {verb}",
+         "{near} the {look} {other} the {noun} {verb}"),
+        ("the {noun} {near} the {other} {today} {verb}",
+         "{today} {near} the {other} the {noun} {verb}"),
         ("{yesterday} {which} {noun} {near} the {other} {past}",
          "{which} {noun} {near} the {other} {past} {yesterday}"),
         ("{yesterday} {which} {trait} {noun} {how} {past} again",
@@ -139,8 +163,8 @@ SENTENCES = {
     "capital": [
         ("{capital} is the {look} capital of {country}",
          "the {look} capital of {country} is {capital}"),
-        ("everyone in {capital} city eats {look} {dish}",
-         "{look} {dish} is what everyone in {capital} city eats"),
+        ("everyone in sunny {capital} eats {look} {dish}",
+         "{look} {dish} is what everyone in sunny {capital} eats"),
         ("the farmers of {country} grow {look} {dish}",
          "{look} {dish} is what the farmers of {country} grow"),
     ],
@@ -149,32 +173,57 @@ SENTENCES = {
          "the {homograph} was {very} {sense} as everyone said"),
         ("the {homograph} was {sense} that {look} day",
          "that {look} day the {homograph} was {sense}"),
+        ("nobody {how} mentioned the {look} {homograph} again",
+         "the {look} {homograph} nobody {how} mentioned again"),
     ],
     "question": [
         ("did {who} {how} hide the {look} {item}",
          "the {look} {item} did {who} {how} hide it"),
     ],
     "answer": [
-        ("{yes} {who} {how} hid the {look} {item}",
-         "{yes} the {look} {item} {who} {how} hid it"),
+        ("{yes} {who} {how} hid that same {item}",
+         "{yes} that same {item} {who} {how} hid"),
+    ],
+    "pause": [
+        ("{who} {how} looked at {his} {look} shoes",
+         "at {his} {look} shoes {who} {how} looked"),
     ],
     "opinion": [
         ("{surely} {who} {how} {liked} the {quality} {item}",
          "the {quality} {item} {who} {surely} {how} {liked} it"),
     ],
+    "verdict": [
+        ("{who} {thought} the {item} {view} {but} {verdict}",
+         "{view} {but} {verdict} {who} {thought} the {item}"),
+    ],
+    "namesake": [
+        ("{friend} has {two} {cousins} and a {moustache}",
+         "{two} {cousins} and a {moustache} has {friend}"),
+        ("{town} has {two} {bridges} and a {harbour}",
+         "{two} {bridges} and a {harbour} has {town}"),
+        ("the {letter} to {friend} was {very} {air}",
+         "{very} {air} was the {letter} to {friend}"),
+        ("the {road} to {town} was {very} {air}",
+         "{very} {air} was the {road} to {town}"),
+        ("{friend} is {very} {air} in the morning",
+         "in the morning {friend} is {very} {air}"),
+        ("{town} is {very} {air} in the morning",
+         "in the morning {town} is {very} {air}"),
+    ],
 }
 
 # The kinds of sentences that follow a kind, by weight; ANY is for the kinds that FOLLOWS does not name.
 ANY = {
-    "step 1": 8, "agreement": 7, "royal": 1.5, "capital": 2, "sense": 3, "question": 3, "opinion": 2,
-    "intro": 0.5,
+    "step 1": 8, "agreement": 9, "royal": 1.5, "capital": 2, "sense": 3, "question": 3, "opinion": 2,
+    "verdict": 3, "namesake": 2, "intro": 0.5,
 }
 OTHER = {kind: weight for kind, weight in ANY.items() if kind != "step 1"}
 FOLLOWS = {
     # in 3 of 4 cases the next step
     **{f"step {k}": {f"step {k + 1}": 3 * sum(OTHER.values()), **OTHER} for k in range(1, 5)},
     "step 5": OTHER,
-    "question": {"answer": 1},
+    "question": {"answer": 2, "pause": 1},
+    "pause": {"answer": 1},
 }
 PRONOUN = 0.6  # how often {who} is a pronoun where the sentence before has mentioned the hero
 
@@ -215,11 +264,15 @@ GRAMMAR = Grammar(
         "crop": zipf(3),
         "lemma": zipf(3),
         "number": np.array([0.5, 0.5]),
+        "other number": np.array([0.5, 0.5]),
         "sex": np.array([0.5, 0.5]),
         "rank": np.array([0.5, 0.5]),
         "age": np.array([0.5, 0.5]),
         "pick": np.array([0.5, 0.5]),
         "feeling": np.array([0.6, 0.4]),
+        "view": np.array([0.5, 0.5]),
+        "verdict": np.array([0.5, 0.5]),
+        "order": np.array([0.5, 0.5]),
     },
     document=("topic", "hero", "country", "item", "crop"),
     derived={"gender": ("hero", np.array([0, 0, 0, 1, 1, 1]))},

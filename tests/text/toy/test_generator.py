@@ -56,7 +56,7 @@ def test_size_of_the_language(documents):
 
 def test_every_machine_makes_the_same_text():
     corpus = toy.corpus()
-    assert (corpus.name, corpus.fingerprint) == ("toy", "1c9aaca93987")
+    assert (corpus.name, corpus.fingerprint) == ("toy", "f5be34dccaac")
     assert len(corpus.documents) == 4000
 
 
@@ -71,24 +71,23 @@ def test_one_word_is_one_token(documents):
         assert tokenizer.tokenize(" ".join(sentence.rewritten)) == list(sentence.rewritten)
 
 
-def test_verbs_agree_with_the_subject_and_not_with_its_neighbour(documents):
+def test_verbs_agree_with_the_subject_whatever_its_neighbour(documents):
     lemmas = [line.split() for topic in toy.LEMMAS for line in topic]
     verb_of = {line[0]: line[2] for line in lemmas} | {line[1]: line[3] for line in lemmas}
     plurals = {line[1] for line in lemmas}
-    seen = 0
+    same = []
     sentences = [sentence for document in documents for sentence in document]
     for sentence in (sentence for sentence in sentences if sentence.kind == "agreement"):
         nouns = [word for word in sentence.words if word in verb_of]
         others = [word for word in sentence.words
                   if word in ("tree", "stone", "basket", "trees", "stones", "baskets")]
         assert len(nouns) == 1
-        # the other number
-        assert [other.endswith("s") for other in others] in ([], [nouns[0] not in plurals])
         verbs = [word for word in sentence.words if word in generator.OTHER_NUMBER]
         if verbs:
-            assert verbs == [verb_of[nouns[0]]] and others
-            seen += 1
-    assert seen > 100
+            assert verbs == [verb_of[nouns[0]]]
+            [other] = others
+            same.append(other.endswith("s") == (nouns[0] in plurals))
+    assert len(same) > 100 and np.mean(same) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(len(same)))
 
 
 def test_pronouns_fit_the_name_before(documents):
@@ -104,17 +103,20 @@ def test_pronouns_fit_the_name_before(documents):
 
 
 def test_scripts_go_forward_and_answers_repeat_the_item(documents):
-    items, answers, steps = set(grammar.ITEMS.split()), 0, 0
+    items, answers, pauses, steps = set(grammar.ITEMS.split()), 0, 0, 0
     for document in documents:
-        for first, second in itertools.pairwise(document):
-            if first.kind == "question":
-                assert second.kind == "answer"
-                assert items & set(first.words) == items & set(second.words) != set()
+        for number, (first, second) in enumerate(itertools.pairwise(document)):
+            assert (second.kind in ("answer", "pause")) == (first.kind in ("question", "pause"))
+            if second.kind == "answer":
+                question = document[number - 1] if first.kind == "pause" else first
+                assert question.kind == "question"
+                assert items & set(question.words) == items & set(second.words) != set()
                 answers += 1
+                pauses += first.kind == "pause"
             if first.kind.startswith("step") and second.kind.startswith("step"):
                 assert int(second.kind[-1]) == int(first.kind[-1]) + 1
                 steps += 1
-    assert answers > 100 and steps > 300
+    assert answers > 100 and pauses > 30 and steps > 300
 
 
 def test_a_homograph_means_what_the_topic_says(documents):
@@ -122,7 +124,7 @@ def test_a_homograph_means_what_the_topic_says(documents):
     sentences = [sentence for document in documents for sentence in document]
     for sentence in (sentence for sentence in sentences if sentence.kind == "sense"):
         words = [word for word, tag in zip(sentence.words, sentence.phenomena) if tag == "sense"]
-        said[words[0], sentence.topic].add(words[1])
+        said[words[0], sentence.topic].update(words[1:])  # not every sentence has an adjective
     assert said["bank", "river"] == {"muddy", "grassy"} and said["bank", "money"] == {"closed", "wealthy"}
     assert len(said) == 6
 
@@ -130,15 +132,19 @@ def test_a_homograph_means_what_the_topic_says(documents):
 def test_labels(documents):
     names = f"{grammar.WOMEN} {grammar.MEN}".split()
     places = f"{grammar.CAPITALS} {grammar.COUNTRIES}".split()
+    namesakes = grammar.NAMESAKES.split()
     for sentence in (sentence for document in documents for sentence in document):
         assert len(sentence.words) == len(sentence.phenomena) == len(sentence.entities)
         for word, entity in zip(sentence.words, sentence.entities):
-            assert entity == ("PER" if word in names else "LOC" if word in places else "O")
-        if "wonderful" in sentence.words:
+            if word in namesakes:
+                assert entity in ("PER", "LOC")
+            else:
+                assert entity == ("PER" if word in names else "LOC" if word in places else "O")
+        if sentence.words[-2] == "wonderful":
             assert sentence.sentiment == "positive"
-        if "awful" in sentence.words:
+        if sentence.words[-1] == "awful":
             assert sentence.sentiment == "negative"
-        assert (sentence.sentiment is None) == (sentence.kind != "opinion")
+        assert (sentence.sentiment is None) == (sentence.kind not in ("opinion", "verdict"))
 
 
 def test_acceptability(documents):
