@@ -214,7 +214,7 @@ SENTENCES = {
 
 # The kinds of sentences that follow a kind, by weight; ANY is for the kinds that FOLLOWS does not name.
 ANY = {
-    "step 1": 8, "agreement": 9, "royal": 1.5, "capital": 2, "sense": 3, "question": 3, "opinion": 2,
+    "step 1": 8, "agreement": 9, "royal": 1.5, "capital": 2, "sense": 4.5, "question": 3, "opinion": 2,
     "verdict": 3, "namesake": 2, "intro": 0.5,
 }
 OTHER = {kind: weight for kind, weight in ANY.items() if kind != "step 1"}
@@ -225,7 +225,7 @@ FOLLOWS = {
     "question": {"answer": 2, "pause": 1},
     "pause": {"answer": 1},
 }
-PRONOUN = 0.6  # how often {who} is a pronoun where the sentence before has mentioned the hero
+PRONOUN = 0.5  # how often {who} is a pronoun where the sentence before has mentioned the hero
 
 
 class Grammar(NamedTuple):

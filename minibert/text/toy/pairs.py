@@ -3,7 +3,7 @@
     [CLS] A [SEP] B [SEP]      label 0: A and B are neighbours in a document
                                label 1: they are from two documents; both labels are equally likely
 
-In two of five "not next" pairs the second document has the topic of the first: then only the order of a
+In a quarter of the "not next" pairs the second document has the topic of the first: then only the order of a
 script, the hero, the item or the crop tells the label. B's kind of sentence is distributed alike under both
 labels, so it tells nothing alone. Every training batch is new text. Each token is selected independently of
 the others (the reference fixes the number for each sequence). Of the selected tokens 80 % become [MASK], 10 %
@@ -17,7 +17,7 @@ import numpy as np
 from minibert.text.examples.masking import hide_tokens
 from minibert.text.examples.sentence_pairs import PairBatch
 
-SAME_TOPIC = 0.4  # of the "not next" pairs
+SAME_TOPIC = 0.25  # of the "not next" pairs
 NUM_SPECIAL = 5  # the ids of the words begin after those of [PAD], [UNK], [CLS], [SEP], [MASK]
 STEPS_AT_ONCE = 64  # batches that are drawn together, which is quicker
 NUM_HELD_OUT = 8192  # pairs that every run is evaluated on
