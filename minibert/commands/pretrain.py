@@ -38,7 +38,7 @@ def add(commands):
     command.add_argument(
         "--recipe", metavar="NAME",
         help="bert: AdamW from random weights; fast: learns most in the same time (default: fast; "
-        "bert on toy and with --from)",
+        "bert with --from)",
     )
     command.add_argument(
         "--from", dest="start", type=path, metavar="DIR",

@@ -10,7 +10,7 @@ from runs import begin, resume, training_of
 
 from minibert import cli, plots
 from minibert.objectives import masked_lm
-from minibert.objectives.masked_lm import TOY_RECIPE, MaskedLMRecipe
+from minibert.objectives.masked_lm import TOY_RECIPES, MaskedLMRecipe
 from minibert.text import toy
 from minibert.text.toy import pairs
 from minibert.training import run as runs
@@ -28,7 +28,7 @@ def toy_run(tmp_path_factory):
     """The directory of a run of 20 steps; few evaluations, because each draws fourteen small pictures."""
     directory = tmp_path_factory.mktemp("toy") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairs, "NUM_HELD_OUT", 300)
+        patch.setattr(pairs, "NUM_HELD_OUT", 600)
         patch.setattr(runs, "NUM_EVALUATIONS", 2)
         begin(directory, toy_recipe(num_steps=20, hidden_size=16, batch_size=8))
         yield directory
@@ -146,7 +146,7 @@ def test_the_command_prints_model_and_limit(capfd, tmp_path, toy_run, monkeypatc
         assert re.search(rf"  {name} +\d\.\d{{3}} +\d\.\d{{3}} +-?[\d.]+ points", output), name
     assert "phenomena.png" in output and "[MASK]" in output
     recipe = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["recipe"]
-    assert (recipe["hidden_size"], recipe["corpus"]) == (TOY_RECIPE["hidden_size"], ["toy"])
+    assert (recipe["hidden_size"], recipe["corpus"]) == (TOY_RECIPES["fast"]["hidden_size"], ["toy"])
 
 
 def test_toy_documents_on_the_command_line(capfd):
