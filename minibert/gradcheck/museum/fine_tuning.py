@@ -86,7 +86,7 @@ class OutsideIsZero(SpanHead):
 def frozen_with_dropout(layers):
     """The encoder is frozen, and its dropout stays on: the head learns from other states at every step.
 
-    How it looked. "Frozen" was taken to mean that the parameters get no gradient. Dropout is no parameter,
+    How it looked. "Frozen" was taken to mean that the parameters get no gradient. Dropout is not a parameter,
     and the whole model was in training mode (allenai/allennlp, issue 4895).
     How it hides. The parameters do not move, as a test would confirm; and the head learns.
     The cost. A layer that learns can answer to its dropout; in one that cannot, it is noise in the features.
