@@ -8,6 +8,7 @@ import pytest
 
 import minibert as mb
 from minibert.gradcheck.cases import CASES
+from minibert.layers.walk import is_array, parts, walk
 
 MODEL_ENTRIES = 2  # of each tensor of a whole model; all of them in the exhaustive run
 # Whole models of these shapes and activations (each of which has cases of its own) are in the exhaustive run.
@@ -27,10 +28,14 @@ def is_model(layer):
 
 
 def names(case):
-    """The gradients that a check must cover: every input of real numbers and every parameter."""
+    """The gradients that a check must cover: every input of real numbers and every parameter.
+
+    A state is a tuple of arrays: state.0, state.1.
+    """
     layer, inputs, _ = CASES[case]
     named = zip(inspect.signature(layer.forward).parameters, inputs)
-    real = [name for name, value in named if np.issubdtype(np.asarray(value).dtype, np.floating)]
+    arrays = [found for name, value in named for found in walk(value, is_array, name, within=parts)]
+    real = [name for name, array in arrays if np.issubdtype(array.dtype, np.floating)]
     return real + list(layer.parameters())
 
 
