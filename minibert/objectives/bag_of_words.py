@@ -3,9 +3,10 @@
 import numpy as np
 
 from minibert.text.words import split_words
-from minibert.training.convex import Counts, logistic_regression
+from minibert.training.convex import Counts, softmax_regression
 
-TOLERANCE = 1e-2  # of the gradient of a sum over all texts
+PENALTY = 1.0  # on ½ ‖weight‖², beside the sum of the losses
+TOLERANCE = 1e-6  # of the gradient of the mean loss
 
 
 class BagOfWords:
@@ -13,6 +14,12 @@ class BagOfWords:
 
     A feature is 1 where a word occurs and 0 where it does not; a pair has features of its own for the words
     of each text, and for those that both share. Words that no training text has are left out.
+    It minimises
+
+        Σ_n cross-entropy_n + ½ ‖weight‖²
+
+    which is scikit-learn's objective with C = 1; for two labels with C = 2, because it has one column of
+    weights there.
 
     Args:
         examples: LabelledTexts to learn from.
@@ -25,21 +32,26 @@ class BagOfWords:
         for example in examples:
             for word in features_of(example):
                 self.column_of.setdefault(word, len(self.column_of))
-        self.model = logistic_regression(self.counts(examples), labels, num_labels, tolerance=TOLERANCE)
+        inputs = self.counts(examples)
+        penalty = np.full((inputs.shape[1], 1), PENALTY / len(examples))
+        penalty[-1] = 0
+        optimum = softmax_regression(inputs, labels, num_labels, penalty, TOLERANCE)
+        self.weights = optimum.weights  # (F + 1, K)
 
     def counts(self, examples):
-        """Return the features (N, F) of LabelledTexts."""
+        """Return the features of LabelledTexts, and a column of ones for the bias: Counts (N, F + 1)."""
+        bias = len(self.column_of)
         places = [
-            (row, self.column_of[word])
-            for row, example in enumerate(examples) for word in features_of(example)
-            if word in self.column_of
+            (row, self.column_of.get(word, bias))
+            for row, example in enumerate(examples) for word in [None, *features_of(example)]
+            if word is None or word in self.column_of
         ]
-        rows, columns = np.array(places, np.int64).reshape(-1, 2).T
-        return Counts(rows, columns, np.ones(len(rows)), (len(examples), len(self.column_of)))
+        rows, columns = np.array(places, np.int64).T
+        return Counts(rows, columns, np.ones(len(rows)), (len(examples), bias + 1))
 
     def predict(self, examples):
         """Return the label (N,) of each LabelledText."""
-        return self.model.predict(self.counts(examples))
+        return (self.counts(examples) @ self.weights).argmax(axis=1)
 
 
 def features_of(example):

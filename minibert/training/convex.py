@@ -1,115 +1,111 @@
-"""The least value of a smooth convex function, and logistic regression by it: no rate, no steps to choose."""
+"""The optimum of a linear classifier: its loss is convex, so no rate, seed or number of steps matters."""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-MEMORY = 10  # pairs of steps that L-BFGS remembers
-ENOUGH = 1e-4  # share of the decrease that the slope promises, which a step must bring (Armijo)
+from minibert.layers.softmax import softmax
+
+SUFFICIENT = 1e-4  # of the decrease that the slope promises (Nocedal & Wright 2006, section 3.1)
 
 
-def minimize(function, start, tolerance=1e-6, max_iterations=1000):
-    """Return the argument of the least value of a smooth convex function, by L-BFGS.
+class Optimum(NamedTuple):
+    """Where the gradient is zero.
 
-    (Nocedal & Wright 2006, "Numerical Optimization", algorithms 7.4 and 7.5.) The step is −H g: H, about the
-    inverse of the second derivatives, is built from the last steps s and changes y of the gradient, each of
-    which says H y = s. Each step is halved until the value decreases enough.
+    Attributes:
+        weights: (F, K).
+        loss: with the penalty.
+        largest_gradient: the largest entry of the gradient that is left.
+        num_steps: of Newton's method.
+    """
+
+    weights: np.ndarray
+    loss: float
+    largest_gradient: float
+    num_steps: int
+
+
+def softmax_regression(inputs, answers, num_labels, penalty, tolerance=1e-8, max_steps=100):
+    """Return the Optimum of a linear classifier, by Newton's method.
+
+        loss(W) = (1/N) Σ_n cross-entropy(x_n W, answer_n) + ½ Σ_fk penalty_f W_fk²
+
+    Derivation. With probs p_n and one-hot answers y_n, the rows of P and Y:
+
+        gradient       G = Xᵀ (P − Y) / N + penalty ∘ W
+        along V        dP = P ∘ (X V − Σ_k P ∘ (X V))                 the softmax's derivative, row by row
+        second one     H V = Xᵀ dP / N + penalty ∘ V
+
+    A step solves H V = −G by conjugate gradients, which need the products H V alone, and goes as far along V
+    as the loss falls (Nocedal & Wright 2006, "Numerical Optimization", algorithm 7.1).
 
     Args:
-        function: takes an array, returns its value and its gradient, an array of the same shape.
-        start: an array of floats.
-        tolerance: it ends where no entry of the gradient is larger.
-        max_iterations: it ends there, too.
+        inputs: X (N, F), an array or Counts; a bias is a column of ones.
+        answers: (N,), integers below num_labels.
+        num_labels: K.
+        penalty: (F, 1), above 0, or 0 for a bias.
+        tolerance: on the largest entry of the gradient.
+        max_steps: of Newton's method.
 
-    >>> minimize(lambda x: (((x - 3) ** 2).sum(), 2 * (x - 3)), np.zeros(2)).round(6).tolist()
-    [3.0, 3.0]
+    Raises:
+        ValueError: the gradient is still above the tolerance after max_steps.
     """
-    x = start
-    value, gradient = function(x)
-    steps = []  # (s, y, 1 / (s · y)), the oldest first
-    for _ in range(max_iterations):
-        if np.abs(gradient).max() <= tolerance:
+    num_rows, num_features = inputs.shape
+    weights = np.zeros((num_features, num_labels))                                  # (F, K)
+    loss, probs = _loss(inputs, answers, weights, penalty)
+    for step in range(max_steps + 1):
+        errors = probs.copy()                                                       # (N, K)
+        errors[np.arange(num_rows), answers] -= 1
+        gradient = inputs.T @ errors / num_rows + penalty * weights                 # (F, K)
+        largest = float(np.abs(gradient).max())
+        if largest <= tolerance:
             break
-        direction = -_times_inverse(gradient, steps)
-        slope, size = float(np.vdot(gradient, direction)), 1.0
-        while size > 1e-12:
-            tried = x + size * direction
-            tried_value, tried_gradient = function(tried)
-            if tried_value <= value + ENOUGH * size * slope:
+        if step == max_steps:
+            raise ValueError(
+                f"after {max_steps} steps the gradient is {largest:.1e}, above {tolerance:.1e}: allow more "
+                "steps, or a larger penalty"
+            )
+        direction = _newton_direction(inputs, probs, penalty, gradient)             # (F, K)
+        slope = float((gradient * direction).sum())
+        length, rounding = 1.0, 1e-14 * abs(loss)
+        while True:
+            new_loss, new_probs = _loss(inputs, answers, weights + length * direction, penalty)
+            if new_loss <= loss + SUFFICIENT * length * slope + rounding or length < 1e-10:
                 break
-            size /= 2
-        else:
-            break  # the value is flat to the last bit
-        s, y = tried - x, tried_gradient - gradient
-        curvature = float(np.vdot(s, y))
-        if curvature > 0:
-            steps = [*steps[1 - MEMORY :], (s, y, 1 / curvature)]
-        x, value, gradient = tried, tried_value, tried_gradient
-    return x
+            length /= 2
+        weights, loss, probs = weights + length * direction, new_loss, new_probs
+    return Optimum(weights, loss, largest, step)
 
 
-def _times_inverse(gradient, steps):
-    """Return H g of the remembered steps; g over its length where there are none."""
-    if not steps:
-        return gradient / max(1.0, math.sqrt(float(np.vdot(gradient, gradient))))
-    product, shares = gradient, []
-    for s, y, inverse in reversed(steps):
-        shares.append(inverse * float(np.vdot(s, product)))
-        product = product - shares[-1] * y
-    s, y, _ = steps[-1]
-    product = product * (float(np.vdot(s, y)) / float(np.vdot(y, y)))
-    for (s, y, inverse), share in zip(steps, reversed(shares)):
-        product = product + s * (share - inverse * float(np.vdot(y, product)))
-    return product
+def _loss(inputs, answers, weights, penalty):
+    """Return the loss with its penalty, and the probabilities (N, K)."""
+    logits = inputs @ weights                                                       # (N, K)
+    shifted = logits - logits.max(axis=1, keepdims=True)                            # (N, K)
+    log_totals = np.log(np.exp(shifted).sum(axis=1))                                # (N,)
+    entropy = (log_totals - shifted[np.arange(len(answers)), answers]).mean()
+    return float(entropy + (penalty * weights * weights).sum() / 2), softmax(logits)
 
 
-class LogisticRegression(NamedTuple):
-    """A linear classifier: the logits of features x are x · weight + bias."""
-
-    weight: np.ndarray  # (F, K)
-    bias: np.ndarray  # (K,)
-
-    def predict(self, features):
-        """features (N, F), an array or Counts → the likeliest label of each (N,)."""
-        return (features @ self.weight + self.bias).argmax(axis=1)
-
-
-def logistic_regression(features, labels, num_labels, penalty=1.0, tolerance=1e-5):
-    """Return the LogisticRegression that minimises
-
-        Σ_n cross-entropy(features_n · weight + bias, labels_n)  +  ½ penalty ‖weight‖²
-
-    This is convex, so the best one is known and nothing depends on a seed. It is scikit-learn's objective
-    with C = 1 / penalty; for two labels with C = 2 / penalty, because it has one column of weights there.
-
-        d_logits = softmax(logits) − one_hot(labels)        d_weight = featuresᵀ d_logits + penalty · weight
-
-    Args:
-        features: (N, F), an array or Counts.
-        labels: (N,), integers below num_labels.
-        num_labels: K.  penalty: above 0.
-        tolerance: no entry of the gradient is larger at the end.
-    """
-    num_rows, num_features = features.shape
-
-    def function(stacked):  # (F + 1, K): weight, then bias
-        weight, bias = stacked[:-1], stacked[-1]
-        logits = features @ weight + bias                                       # (N, K)
-        shifted = logits - logits.max(axis=1, keepdims=True)                    # (N, K)
-        exps = np.exp(shifted)                                                  # (N, K)
-        sums = exps.sum(axis=1, keepdims=True)                                  # (N, 1)
-        rows = np.arange(num_rows)
-        losses = np.log(sums[:, 0]) - shifted[rows, labels]                     # (N,)
-        loss = losses.sum() + penalty / 2 * float(np.vdot(weight, weight))
-        d_logits = exps / sums                                                  # (N, K)
-        d_logits[rows, labels] -= 1
-        d_weight = features.T @ d_logits + penalty * weight                     # (F, K)
-        d_bias = d_logits.sum(axis=0)                                           # (K,)
-        return loss, np.concatenate([d_weight, d_bias[np.newaxis]])
-
-    best = minimize(function, np.zeros((num_features + 1, num_labels)), tolerance)
-    return LogisticRegression(best[:-1], best[-1])
+def _newton_direction(inputs, probs, penalty, gradient):
+    """Solve H V = −G by conjugate gradients, the more exactly the smaller G is."""
+    num_rows = len(probs)
+    direction = np.zeros_like(gradient)
+    residual, search = -gradient, -gradient
+    squared = (residual * residual).sum()
+    target = min(0.1, math.sqrt(squared)) ** 2 * squared
+    for _ in range(2 * gradient.size):
+        if squared <= target:
+            break
+        along = inputs @ search                                                     # (N, K)
+        d_probs = probs * (along - (probs * along).sum(axis=1, keepdims=True))      # (N, K)
+        product = inputs.T @ d_probs / num_rows + penalty * search                  # (F, K)
+        step = squared / (search * product).sum()
+        direction = direction + step * search
+        residual = residual - step * product
+        previous, squared = squared, (residual * residual).sum()
+        search = residual + squared / previous * search
+    return direction
 
 
 class Counts:

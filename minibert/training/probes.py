@@ -10,16 +10,13 @@ it is the one point where the gradient is zero.
 One for each layer shows where in a model a property can be read: models.bert.hidden_states has the features.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from minibert.layers import Linear
 from minibert.layers.cross_entropy import IGNORE_INDEX
-from minibert.layers.softmax import softmax
-
-SUFFICIENT = 1e-4  # of the decrease that the slope promises (Nocedal & Wright 2006, section 3.1)
+from minibert.training.convex import softmax_regression
 
 
 class Probe(NamedTuple):
@@ -51,16 +48,7 @@ def fit_probe(features, labels, num_labels, weight_decay=1e-3, tolerance=1e-8, m
 
     with z_n the features, each shifted and scaled to mean 0 and variance 1 over the training rows. So the
     penalty, which makes the optimum unique where the labels can be told apart without error, means the same
-    for every layer.
-
-    Derivation. With probs p_n, one-hot labels y_n and Z (N, H + 1) whose last column is 1 for the bias:
-
-        gradient       G = Zᵀ (P − Y) / N + weight_decay W            (not of the bias)
-        along V        dP = P ∘ (Z V − Σ_k P ∘ (Z V))                 the softmax's derivative, row by row
-        second one     H V = Zᵀ dP / N + weight_decay V
-
-    A step solves H V = −G by conjugate gradients, which need the products H V alone, and goes as far along V
-    as the loss falls (Nocedal & Wright 2006, "Numerical Optimization", algorithm 7.1).
+    for every layer. See `softmax_regression` for the method.
 
     Args:
         features: (..., H) of any float dtype; computed in float64.
@@ -84,29 +72,8 @@ def fit_probe(features, labels, num_labels, weight_decay=1e-3, tolerance=1e-8, m
     inputs = np.column_stack([(rows - mean) / scale, np.ones(len(rows))])           # (N, H + 1)
     penalty = np.full((inputs.shape[1], 1), weight_decay)                           # (H + 1, 1)
     penalty[-1] = 0
-    weights = np.zeros((inputs.shape[1], num_labels))                               # (H + 1, K)
-    loss, probs = _loss(inputs, answers, weights, penalty)
-    for step in range(max_steps + 1):
-        errors = probs.copy()                                                       # (N, K)
-        errors[np.arange(len(answers)), answers] -= 1
-        gradient = inputs.T @ errors / len(inputs) + penalty * weights              # (H + 1, K)
-        largest = float(np.abs(gradient).max())
-        if largest <= tolerance:
-            break
-        if step == max_steps:
-            raise ValueError(
-                f"after {max_steps} steps the gradient is {largest:.1e}, above {tolerance:.1e}: allow more "
-                "steps, or a larger weight_decay"
-            )
-        direction = _newton_direction(inputs, probs, penalty, gradient)             # (H + 1, K)
-        slope = float((gradient * direction).sum())
-        length, rounding = 1.0, 1e-14 * abs(loss)
-        while True:
-            new_loss, new_probs = _loss(inputs, answers, weights + length * direction, penalty)
-            if new_loss <= loss + SUFFICIENT * length * slope + rounding or length < 1e-10:
-                break
-            length /= 2
-        weights, loss, probs = weights + length * direction, new_loss, new_probs
+    weights, loss, largest, step = softmax_regression(
+        inputs, answers, num_labels, penalty, tolerance, max_steps)
     linear = Linear(rows.shape[1], num_labels, dtype=np.float64)
     linear.weight.value[...] = weights[:-1] / scale[:, np.newaxis]
     linear.bias.value[...] = weights[-1] - mean @ linear.weight.value
@@ -128,35 +95,6 @@ def probe_layers(states, labels, held_out_states, held_out_labels, num_labels, *
         probe = fit_probe(features, labels, num_labels, **options)
         accuracies.append(probe.accuracy(held_out, held_out_labels))
     return accuracies
-
-
-def _loss(inputs, answers, weights, penalty):
-    """Return the loss with its penalty, and the probabilities (N, K)."""
-    logits = inputs @ weights                                                       # (N, K)
-    shifted = logits - logits.max(axis=1, keepdims=True)                            # (N, K)
-    log_totals = np.log(np.exp(shifted).sum(axis=1))                                # (N,)
-    entropy = (log_totals - shifted[np.arange(len(answers)), answers]).mean()
-    return float(entropy + (penalty * weights * weights).sum() / 2), softmax(logits)
-
-
-def _newton_direction(inputs, probs, penalty, gradient):
-    """Solve H V = −G by conjugate gradients, the more exactly the smaller G is."""
-    direction = np.zeros_like(gradient)
-    residual, search = -gradient, -gradient
-    squared = (residual * residual).sum()
-    target = min(0.1, math.sqrt(squared)) ** 2 * squared
-    for _ in range(2 * gradient.size):
-        if squared <= target:
-            break
-        along = inputs @ search                                                     # (N, K)
-        d_probs = probs * (along - (probs * along).sum(axis=1, keepdims=True))      # (N, K)
-        product = inputs.T @ d_probs / len(inputs) + penalty * search               # (H + 1, K)
-        step = squared / (search * product).sum()
-        direction = direction + step * search
-        residual = residual - step * product
-        previous, squared = squared, (residual * residual).sum()
-        search = residual + squared / previous * search
-    return direction
 
 
 def _labelled(features, labels, num_labels):
