@@ -7,12 +7,37 @@ import pytest
 
 import minibert as mb
 from minibert.text import toy
-from minibert.text.examples import SentencePairs, SingleTexts, Streams, Windows
+from minibert.text.examples import (
+    LabelledExamples,
+    SentencePairs,
+    SingleTexts,
+    Streams,
+    TagBatch,
+    TextBatch,
+    Windows,
+    encode_tagged,
+    encode_texts,
+)
+from minibert.text.labelled import LabelledText, TaggedWords
 from minibert.text.toy.next_tokens import ToyNextTokens
 from minibert.text.toy.pairs import ToyExamples
 
 
-@pytest.fixture(params=["SentencePairs", "SingleTexts", "ToyExamples", "Streams", "Windows", "ToyNextTokens"])
+def labelled(text, batch_class, seed):
+    """LabelledExamples of the first 70 sentences: a label each, or one for each word."""
+    tokenizer, sentences = text[0], text[1].sentences[:70]
+    if batch_class is TextBatch:
+        examples = [LabelledText(0, sentence, None, "x") for sentence in sentences]
+        rows, _ = encode_texts(examples, tokenizer, 32, {"x": 0})
+    else:
+        words = [sentence.split() for sentence in sentences]
+        examples = [TaggedWords(0, each, ["x"] * len(each)) for each in words]
+        rows, _ = encode_tagged(examples, tokenizer, 64, {"x": 0})
+    return LabelledExamples(rows, batch_class, tokenizer.pad_token_id, seed)
+
+
+@pytest.fixture(params=["SentencePairs", "SingleTexts", "ToyExamples", "Streams", "Windows", "ToyNextTokens",
+                        "labelled texts", "labelled words"])
 def kind(request, text, tokenized):
     """(a function that makes the examples, the model that learns from them)."""
     make = {
@@ -22,9 +47,14 @@ def kind(request, text, tokenized):
         "Streams": lambda seed: Streams(tokenized, text[0], seq_length=5, seed=seed),
         "Windows": lambda seed: Windows(tokenized, text[0], seq_length=5, seed=seed),
         "ToyNextTokens": lambda seed: ToyNextTokens(toy.TOY, toy.TOY.tokenizer(), seed=seed),
+        "labelled texts": lambda seed: labelled(text, TextBatch, seed),
+        "labelled words": lambda seed: labelled(text, TagBatch, seed),
     }
-    is_next = request.param in ("Streams", "Windows", "ToyNextTokens")
-    return make[request.param], mb.LSTMLanguageModel if is_next else mb.BertForPreTraining
+    models = dict.fromkeys(("Streams", "Windows", "ToyNextTokens"), mb.LSTMLanguageModel) | {
+        "labelled texts": mb.BertForSequenceClassification,
+        "labelled words": mb.BertForTokenClassification,
+    }
+    return make[request.param], models.get(request.param, mb.BertForPreTraining)
 
 
 def same(one, other):
