@@ -101,12 +101,17 @@ class BasicTokenizer:
         An added token follows the character ADDED, which no word holds.
         """
         words = []
+        for part, word in self.parts(text):
+            words += self._words_between(part) if word is None else [word]
+        return words
+
+    def parts(self, text):
+        """Yield (a special or added token as the text has it, its word) and (text between them, None)."""
         for part, token in self._as_they_are.split(text):
             if token is None:
-                words += self._words_between(part)
+                yield part, None
             else:
-                words.append(part if part in self._special_tokens else ADDED + token.content)
-        return words
+                yield part, part if part in self._special_tokens else ADDED + token.content
 
     def _words_between(self, text):
         """Return the words, punctuation marks and normalised added tokens of a text without the others."""

@@ -149,8 +149,7 @@ class WordPieceTokenizer:
 
         Returns:
             a list of int, and a list of (first character, one after the last): text[first:last] was read as
-            the piece, before it was normalised. Beside a special token written in the text, each piece
-            has the places of the whole stretch without spaces.
+            the piece, before it was normalised.
         """
         ids, offsets = [], []
         for word, places in words_with_places(self._basic, text):
