@@ -76,8 +76,9 @@ def test_offsets(options):
     for text in texts:
         found = theirs(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         if ours.ids_with_offsets(text)[1] != list(map(tuple, found)):
-            one_by_one = "".join(unicodedata.normalize("NFD", character) for character in text)
-            assert unicodedata.normalize("NFD", text) != one_by_one, text
+            visible = text.replace("\u200b", "")
+            one_by_one = "".join(unicodedata.normalize("NFD", character) for character in visible)
+            assert unicodedata.normalize("NFD", visible) != one_by_one, text
             num_different += 1
     assert num_different <= 2 < 0.03 * len(texts)
 
