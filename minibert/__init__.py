@@ -22,6 +22,7 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
         "BertForMultipleChoice", "BertForQuestionAnswering", "BertForSequenceClassification",
         "BertForTokenClassification",
     ),
+    "models.elmo": ("ELMo", "ELMoConfig"),
     "models.recurrent": (
         "AWDLSTMConfig", "AWDLSTMLanguageModel", "LSTMConfig", "LSTMLanguageModel", "RNNLanguageModel",
     ),
