@@ -13,7 +13,8 @@ Made with torch 2.13.0 and transformers 5.23.0; test_pytorch.py makes them again
                             files, saved by transformers, and expected.safetensors: its logits
     heads.safetensors       BERT with the heads of fine-tuning: see heads_reference.py
     gpt/, gpt2/             the same for GPT and GPT-2: see gpt_reference.py
-    recurrent.safetensors   RNN and LSTM layers and language models: weights, outputs, gradients, training
+    recurrent.safetensors   RNN and LSTM layers and language models, a convolution with a maximum: weights,
+                            outputs, gradients, training
 
 All random numbers are NumPy's, so that nothing depends on the version of PyTorch.
 """

@@ -61,6 +61,19 @@ def layer_results(name):
     return results
 
 
+def convolution_results():
+    """Return {name: array}: the largest value of each filter of an nn.Conv1d over a word, and gradients."""
+    import torch
+
+    convolution = fill(torch.nn.Conv1d(D, H, kernel_size=P), seed=3)
+    x = torch.from_numpy(random(B, T, D, seed=20)).requires_grad_()
+    y = convolution(x.transpose(1, 2)).max(dim=2).values
+    (y * torch.from_numpy(random(B, H, seed=25))).sum().backward()
+    results = {f"weight.{key}": value.detach().numpy() for key, value in convolution.named_parameters()}
+    results |= {f"grad.{key}": value.grad.numpy() for key, value in convolution.named_parameters()}
+    return results | {"y": y.detach().numpy(), "d_x": x.grad.numpy()}
+
+
 def batch(number):
     """Return input_ids and labels, (B, T) each, and the mask of what is predicted."""
     rng = np.random.default_rng([number, 31])
@@ -114,4 +127,5 @@ def model_results(name):
 def results():
     """Return all of it under "layer or model/name"."""
     found = {name: layer_results(name) for name in LAYERS} | {name: model_results(name) for name in MODELS}
+    found["convolution"] = convolution_results()
     return {f"{owner}/{key}": value for owner, arrays in found.items() for key, value in arrays.items()}

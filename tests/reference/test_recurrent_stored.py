@@ -9,6 +9,7 @@ import recurrent_reference as reference
 import minibert as mb
 from minibert import huggingface
 from minibert.files import read_tensors
+from minibert.models.elmo import MaxConvolution
 
 HERE = pathlib.Path(__file__).parent
 
@@ -89,6 +90,26 @@ def stored():
 @pytest.mark.parametrize("name", reference.LAYERS)
 def test_outputs_and_every_gradient_of_a_layer(name, stored):
     check_layer(name, stored)
+
+
+def test_a_convolution_with_a_maximum_over_places(stored):
+    """As nn.Conv1d and max: a weight there is (filters, size, width), ours (width · size, filters)."""
+    theirs, width, size = of(stored, "convolution"), reference.P, reference.D
+    rng = np.random.default_rng(0)
+    layer = MaxConvolution(size, width, reference.H, rng=rng, initializer_range=1.0, dtype=np.float64)
+
+    def ours(weight):
+        return weight.transpose(2, 1, 0).reshape(width * size, reference.H)
+
+    layer.weight.value[...], layer.bias.value[...] = ours(theirs["weight.weight"]), theirs["weight.bias"]
+    y, cache = layer.forward(reference.random(reference.B, reference.T, size, seed=20))
+    d_x = layer.backward(reference.random(reference.B, reference.H, seed=25), cache)
+    assert np.abs(y - theirs["y"]).max() <= 1e-12
+    for found, expected in (
+        (d_x, theirs["d_x"]), (layer.weight.grad, ours(theirs["grad.weight"])),
+        (layer.bias.grad, theirs["grad.bias"]),
+    ):
+        assert np.abs(found - expected).max() <= 1e-10
 
 
 @pytest.mark.parametrize("name", reference.MODELS)
