@@ -21,7 +21,7 @@ def test_shapes():
     num_predicted = (LABELS >= 0).sum()
     assert output.layers.shape == (3, 4, 5, 4) and output.logits.shape == (num_predicted, 11)
     assert output.counts == {"word": num_predicted} and output.loss == output.word_loss
-    assert [part.shape for part in output.state[1]] == [(4, 2), (4, 7)]
+    assert [part.shape for part in output.state[1]] == [(4, 2), (4, 3)]
     assert np.array_equal(output.layers[0, ..., :2], output.layers[0, ..., 2:])
     without, _ = model().forward(CHARACTER_IDS)
     assert without.loss is without.logits is None and np.array_equal(without.layers, output.layers)
