@@ -258,12 +258,15 @@ class OpenAIGPTLMHeadModel(Layer):
 
     def backward(self, cache, d_loss=1.0):
         """Add d_loss times the gradient of the loss to every parameter's gradient; as GPT2LMHeadModel's."""
-        check_loss(cache)
+        if cache.next_loss is None:
+            raise ValueError("there is no loss to go back from: give forward labels")
         d_next_loss = d_loss["next"] if isinstance(d_loss, dict) else d_loss
         d_logits, _ = self.next_loss.backward(d_next_loss, cache.next_loss)                 # (M, V)
         d_asked = self.output.backward(d_logits, cache.output)                              # (M, H)
-        d_last = np.zeros(cache.hidden_shape, d_asked.dtype)                                # (B, T, H)
-        d_last.reshape(-1, d_last.shape[-1])[cache.predicted] = d_asked  # each position once
+        batch_size, num_tokens, hidden_size = cache.hidden_shape
+        d_last_rows = np.zeros((batch_size * num_tokens, hidden_size), d_asked.dtype)       # (B·T, H)
+        d_last_rows[cache.predicted] = d_asked                                      # each position once
+        d_last = d_last_rows.reshape(cache.hidden_shape)                                    # (B, T, H)
         d_hidden_states = [None] * len(self.blocks) + [d_last]                              # as hidden_states
         for k in reversed(range(len(self.blocks))):
             d_hidden_states[k] = self.blocks[k].backward(d_hidden_states[k + 1], cache.blocks[k])  # (B, T, H)
@@ -358,12 +361,15 @@ class GPT2LMHeadModel(Layer):
         Raises:
             ValueError: forward was given no labels, so there is no loss.
         """
-        check_loss(cache)
+        if cache.next_loss is None:
+            raise ValueError("there is no loss to go back from: give forward labels")
         d_next_loss = d_loss["next"] if isinstance(d_loss, dict) else d_loss
         d_logits, _ = self.next_loss.backward(d_next_loss, cache.next_loss)                 # (M, V)
         d_asked = self.output.backward(d_logits, cache.output)                              # (M, H)
-        d_last = np.zeros_like(cache.final_norm.normalized)                                 # (B, T, H)
-        d_last.reshape(-1, d_last.shape[-1])[cache.predicted] = d_asked  # each position once
+        batch_size, num_tokens, hidden_size = cache.final_norm.normalized.shape
+        d_last_rows = np.zeros((batch_size * num_tokens, hidden_size), d_asked.dtype)       # (B·T, H)
+        d_last_rows[cache.predicted] = d_asked                                      # each position once
+        d_last = d_last_rows.reshape(batch_size, num_tokens, hidden_size)                   # (B, T, H)
         d_hidden = self.final_norm.backward(d_last, cache.final_norm)                       # (B, T, H)
         d_hidden_states = [None] * len(self.blocks) + [d_hidden]                            # as hidden_states
         for k in reversed(range(len(self.blocks))):
@@ -451,9 +457,3 @@ def check_state(config, state, batch_size):
             f"sequences; got {shapes}"
         )
     return list(state)
-
-
-def check_loss(cache):
-    """Raise ValueError if forward was given no labels."""
-    if cache.next_loss is None:
-        raise ValueError("there is no loss to go back from: give forward labels")

@@ -67,8 +67,8 @@ def gpt2(num_hidden_layers=1):
 BATCH = {"attention_mask": ON_THE_LEFT, "labels": LABELS}
 
 CASES = {
-    "GPTEmbeddings": lambda: Case(embeddings(), [INPUT_IDS, np.arange(T)]),
-    "GPTEmbeddings positions dropout": lambda: Case(
+    "GPTEmbeddings": lambda: Case(embeddings(), [INPUT_IDS, np.arange(T)], {"rng": generator()}),
+    "GPTEmbeddings positions": lambda: Case(
         embeddings(), [INPUT_IDS, INPUT_IDS[::-1]], {"rng": generator()}
     ),
     "GPT2Block": lambda: Case(block(), [X], {"mask": CAUSAL, "rng": generator()}),
