@@ -14,7 +14,8 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "layers": (
         "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "LSTM", "LSTMCell",
         "Layer", "LayerNorm", "Linear", "LockedDropout", "MultiHeadAttention", "Parameter", "PlainLSTM",
-        "RNN", "ReLU", "SiLU", "SquaredError", "TanhGELU", "TiedDecoder", "TiedOutput",
+        "RNN", "ReLU", "SiLU", "SinusoidalPositions", "SmoothedCrossEntropy", "SquaredError", "TanhGELU",
+        "TiedDecoder", "TiedOutput",
     ),
     "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),
     "models.gpt": ("GPT2Config", "GPT2LMHeadModel", "OpenAIGPTConfig", "OpenAIGPTLMHeadModel"),
@@ -26,6 +27,7 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "models.recurrent": (
         "AWDLSTMConfig", "AWDLSTMLanguageModel", "LSTMConfig", "LSTMLanguageModel", "RNNLanguageModel",
     ),
+    "models.transformer": ("Transformer", "TransformerConfig"),
     "text.byte_level_bpe": ("ByteLevelBPETokenizer",),
     "text.tokenizer": ("WordPieceTokenizer",),
     "training.optimizers": ("AdamW", "Muon"),

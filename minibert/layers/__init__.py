@@ -19,6 +19,8 @@ from minibert.layers.lstm import LSTM, LSTMCell, PlainLSTM
 from minibert.layers.relu import ReLU
 from minibert.layers.rnn import RNN
 from minibert.layers.silu import SiLU
+from minibert.layers.sinusoidal import SinusoidalPositions
+from minibert.layers.smoothed_cross_entropy import SmoothedCrossEntropy
 from minibert.layers.squared_error import SquaredError
 from minibert.layers.tied_decoder import TiedDecoder
 from minibert.layers.tied_output import TiedOutput
@@ -26,5 +28,6 @@ from minibert.layers.tied_output import TiedOutput
 __all__ = [
     "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "LSTM", "LSTMCell",
     "Layer", "LayerNorm", "Linear", "LockedDropout", "MultiHeadAttention", "Parameter", "PlainLSTM", "RNN",
-    "ReLU", "SiLU", "SquaredError", "TanhGELU", "TiedDecoder", "TiedOutput",
+    "ReLU", "SiLU", "SinusoidalPositions", "SmoothedCrossEntropy", "SquaredError", "TanhGELU", "TiedDecoder",
+    "TiedOutput",
 ]

@@ -20,6 +20,7 @@ from minibert.layers import (
     MultiHeadAttention,
     ReLU,
     SiLU,
+    SmoothedCrossEntropy,
     SquaredError,
     TanhGELU,
 )
@@ -39,6 +40,7 @@ LAYERS = {
     "Dropout": (Dropout(0.4), [random(B, T, H)], {"rng": 5}),
     "Dropout off": (Dropout(0.4), [random(B, T, H)], {}),
     "CrossEntropy": (CrossEntropy(), [random(B, T, V), LABELS], {}),
+    "SmoothedCrossEntropy": (SmoothedCrossEntropy(0.2), [random(B, T, V), LABELS], {}),
     "SquaredError": (SquaredError(), [random(B, F), random(B, F, seed=2)], {}),
     "MultiHeadAttention": (MultiHeadAttention(H, A), [random(B, T, H)], {}),
     "MultiHeadAttention padding dropout": (

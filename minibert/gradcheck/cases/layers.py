@@ -27,6 +27,8 @@ from minibert.layers import (
     Linear,
     ReLU,
     SiLU,
+    SinusoidalPositions,
+    SmoothedCrossEntropy,
     SquaredError,
     TanhGELU,
     TiedDecoder,
@@ -78,6 +80,8 @@ CASES = {
     "FeedForward silu": lambda: Case(scrambled(FeedForward(H, F, hidden_act="silu")), [random(B, T, H)]),
     "CrossEntropy": lambda: Case(CrossEntropy(), [random(B, T, V), INPUT_IDS]),
     "CrossEntropy ignored labels": lambda: Case(CrossEntropy(), [random(B, T, V), LABELS]),
+    "SinusoidalPositions": lambda: Case(SinusoidalPositions(H), [random(B, T, H), np.arange(T)]),
+    "SmoothedCrossEntropy": lambda: Case(SmoothedCrossEntropy(0.3), [random(B, T, V), LABELS]),
     "CrossEntropy nothing to predict": lambda: Case(CrossEntropy(), [random(B, T, V), NOTHING]),
     "SquaredError": lambda: Case(SquaredError(), [random(B, F), random(B, F, seed=2)]),
 }
