@@ -100,7 +100,8 @@ def renamed_parameters(model_class):
 def tensor_names(model):
     """Return {our name: (Hugging Face's name, transposed)} for every parameter of a model.
 
-    Several of our arrays have one name there if they lie side by side in one array, as GPT-2's query, key, value.
+    Several of our arrays have one name there if they lie side by side in one array, as GPT-2's query, key,
+    value.
     """
     table = table_of(type(model))
     return {
