@@ -186,8 +186,8 @@ class Evaluation(NamedTuple):
     Attributes:
         mlm_loss: nats per masked word piece.  mlm_accuracy: of the guesses.
         nsp_loss: nats per pair.  nsp_accuracy: of the answers.  None where there are no pairs.
-        phenomena: {name: [loss, accuracy] of the masked tokens that it decides, if any}; empty where that is not
-            known.
+        phenomena: {name: [loss, accuracy] of the masked tokens that it decides, if any}; empty where
+            that is not known.
     """
 
     mlm_loss: float

@@ -35,7 +35,7 @@ class Probe(NamedTuple):
     num_steps: int
 
     def accuracy(self, features, labels):
-        """Return the share of the labels (...) that the probe gives to features (..., H); without -100."""
+        """Return the share of the labels (...) that the probe gives to features (..., H), -100 left out."""
         rows, answers = _labelled(features, labels, self.linear.bias.value.size)
         logits, _ = self.linear.forward(rows)
         return float(np.mean(logits.argmax(axis=1) == answers))
