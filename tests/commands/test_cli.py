@@ -11,7 +11,7 @@ import minibert.commands
 from minibert import cli
 
 COMMANDS = (
-    "bench embed fill-mask finetune glove gradcheck grade handout neighbours next-sentence predict pretrain "
+    "bench embed fill-mask finetune generate glove gradcheck grade handout neighbours next-sentence predict pretrain "
     "toy trace word2vec"
 ).split()
 
