@@ -133,6 +133,17 @@ def test_frozen_layers_stay_as_they_are(recipe_of):
     assert changed == {"head.classifier.weight", "head.classifier.bias"}
 
 
+def test_frozen_layers_have_no_dropout(recipe_of):
+    model = FineTuning(recipe_of(freeze=1), say=quiet).make_model()
+    batch = {"input_ids": np.array([[2, 7, 8, 3]])}
+    (_, one), (_, other) = (model.bert.forward(**batch, rng=np.random.default_rng(k)) for k in (0, 1))
+    same = [
+        np.array_equal(a.output_norm.normalized, b.output_norm.normalized)
+        for a, b in zip(one.encoder, other.encoder)
+    ]
+    assert same == [True, False]
+
+
 @pytest.mark.parametrize("task", ["classify", "tag"])
 def test_states_that_are_computed_once_give_the_same_gradients(recipe_of, task):
     objective = FineTuning(recipe_of(task, freeze=-1), say=quiet)
