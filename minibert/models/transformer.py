@@ -93,12 +93,11 @@ class TransformerEmbeddings(Layer):
         return y, TransformerEmbeddingsCache(token_cache, position_cache, dropout_cache)
 
     def backward(self, d_y, cache):
-        """d_y (B, T, H) → d_embeddings (B, T, H), the gradient of the sum (the ids themselves have none)."""
+        """Add the gradient of d_y (B, T, H) to the table; returns None: integers have no gradient."""
         d_embeddings = self.dropout.backward(d_y, cache.dropout)                        # (B, T, H)
         d_scaled, _ = self.position.backward(d_embeddings, cache.position)              # (B, T, H)
         d_token = d_scaled * math.sqrt(d_scaled.shape[-1])                              # (B, T, H)
         self.token.backward(d_token, cache.token)
-        return d_embeddings
 
 
 class DecoderLayerCache(NamedTuple):

@@ -19,6 +19,10 @@ EQUIVALENT = {
         "models/transformer.py Transformer.backward",
         "((num_tokens, batch_size, hidden_size)) = cache.hidden_shape",
     ): "only the product of the two is used",
+    (
+        "models/transformer.py TransformerEmbeddings.backward",
+        "d_token = d_embeddings * math.sqrt(d_scaled.shape[-1])",
+    ): "the waves are added, and pass the gradient on as it is",
     (SMOOTHED, "counted = np.flatnonzero(labels != IGNORE_INDEX)"): "flatnonzero flattens what it is given",
     (SMOOTHED, "d_logits = d_rows.reshape(*labels.shape, probs.shape[1])"): TWO_AXES,
     (SMOOTHED, "probs_minus_q[counted] = probs[counted] - self.smoothing / probs.shape[1]"): TWO_AXES,
