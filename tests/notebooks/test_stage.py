@@ -8,9 +8,9 @@ import pytest
 
 FOLDER = pathlib.Path(__file__).parents[2] / "notebooks"
 SHORT = ["00_gradients", "05_attention", "06_encoder_block", "09_text_to_batches", "10_bert_forward"]
-SHORT += ["01_word2vec", "12_pretraining"]
-LESSONS = [*SHORT, "11_bert_backward", "16_real_bert"]  # the others follow
-DESCRIBED = ["01_word2vec", "05_attention", "12_pretraining"]  # words in place of each picture
+SHORT += ["01_word2vec", "12_pretraining", "16_real_bert"]
+LESSONS = [*SHORT, "11_bert_backward"]  # the others follow
+DESCRIBED = ["01_word2vec", "05_attention", "12_pretraining", "16_real_bert"]  # words in place of each picture
 DRAWS = re.compile(r"\bplt\.(show|subplots|figure)\(|\baxes\.\w+\(")
 PREDICTS = re.compile(r"\*\*Predict|\bPredict |\*\*?Ask")
 EXERCISES = re.compile(r"^## Exercises$", re.MULTILINE)
