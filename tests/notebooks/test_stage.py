@@ -7,10 +7,7 @@ import re
 import pytest
 
 FOLDER = pathlib.Path(__file__).parents[2] / "notebooks"
-SHORT = ["00_gradients", "05_attention", "06_encoder_block", "09_text_to_batches", "10_bert_forward"]
-SHORT += ["01_word2vec", "12_pretraining", "16_real_bert"]
-LESSONS = [*SHORT, "11_bert_backward"]  # the others follow
-DESCRIBED = ["01_word2vec", "05_attention", "12_pretraining", "16_real_bert"]  # words in place of each picture
+LESSONS = sorted(path.stem for path in FOLDER.glob("[0-9]*.ipynb"))
 DRAWS = re.compile(r"\bplt\.(show|subplots|figure)\(|\baxes\.\w+\(")
 PREDICTS = re.compile(r"\*\*Predict|\bPredict |\*\*?Ask")
 EXERCISES = re.compile(r"^## Exercises$", re.MULTILINE)
@@ -39,7 +36,7 @@ def answers(cells):
             yield text, next(following, {"outputs_hidden": True})
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", LESSONS)
 def test_a_cell_fits_on_the_screen(name):
     for source in shown_code(cells_of(name)):
         lines = source.splitlines()
@@ -66,7 +63,7 @@ def test_a_heading_asks_and_does_not_answer(name):
     assert len(headings) >= 5 and [heading for heading in headings if "?" not in heading] == []
 
 
-@pytest.mark.parametrize("name", DESCRIBED)
+@pytest.mark.parametrize("name", LESSONS)
 def test_a_picture_has_words_in_its_place(name):
     """nbconvert --template classic writes the entry "alt" of a cell's metadata into the HTML."""
     cells = json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
