@@ -33,6 +33,7 @@ def test_it_learns_more_than_the_unigram_model_knows(recipe):
     assert training.evaluate().next_loss < training.objective.baselines.unigram_loss - 0.1
 
 
+@pytest.mark.exhaustive
 def test_a_run_ends_with_a_model_that_generates(recipe, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("minibert.plots.save", lambda *arguments, **options: None)
     monkeypatch.setattr(run, "NUM_EVALUATIONS", 1)

@@ -37,7 +37,8 @@ def test_logits_and_every_gradient(name):
     assert output.loss is None and np.abs(output.logits - theirs["logits"])[is_token].max() <= 1e-10
 
 
-@pytest.mark.parametrize("name", [pytest.param("gpt", marks=pytest.mark.exhaustive), "gpt2"])
+@pytest.mark.exhaustive
+@both
 def test_a_hundred_steps_of_training(name):
     stored = read_tensors(HERE / name / "trajectory.safetensors")
     inputs = arrays_of(stored, "input")
