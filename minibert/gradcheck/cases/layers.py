@@ -82,6 +82,10 @@ CASES = {
     "CrossEntropy ignored labels": lambda: Case(CrossEntropy(), [random(B, T, V), LABELS]),
     "SinusoidalPositions": lambda: Case(SinusoidalPositions(H), [random(B, T, H), np.arange(T)]),
     "SmoothedCrossEntropy": lambda: Case(SmoothedCrossEntropy(0.3), [random(B, T, V), LABELS]),
+    "SmoothedCrossEntropy one row": lambda: Case(SmoothedCrossEntropy(0.3), [random(1, V), np.array([3])]),
+    "SmoothedCrossEntropy nothing to predict": lambda: Case(
+        SmoothedCrossEntropy(0.3), [random(B, T, V), NOTHING]
+    ),
     "CrossEntropy nothing to predict": lambda: Case(CrossEntropy(), [random(B, T, V), NOTHING]),
     "SquaredError": lambda: Case(SquaredError(), [random(B, F), random(B, F, seed=2)]),
 }

@@ -23,6 +23,7 @@ EQUIVALENT = {
         "models/transformer.py TransformerEmbeddings.backward",
         "d_token = d_embeddings * math.sqrt(d_scaled.shape[-1])",
     ): "the waves are added, and pass the gradient on as it is",
+    ("layers/sinusoidal.py SinusoidalPositions.backward", "return d_y, None"): "d_x is d_y",
     (SMOOTHED, "counted = np.flatnonzero(labels != IGNORE_INDEX)"): "flatnonzero flattens what it is given",
     (SMOOTHED, "d_logits = d_rows.reshape(*labels.shape, probs.shape[1])"): TWO_AXES,
     (SMOOTHED, "probs_minus_q[counted] = probs[counted] - self.smoothing / probs.shape[1]"): TWO_AXES,
