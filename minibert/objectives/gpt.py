@@ -58,7 +58,3 @@ class GPTObjective(CausalLM):
             pad_token_id=tokenizer.pad_token_id,
         )
         return GPT2LMHeadModel(config, seed=recipe.seed)
-
-    def suggestions(self, directory):
-        """Return commands to try on the finished model."""
-        return [("generate", directory, "the old" if self.is_toy else "The function returns")]

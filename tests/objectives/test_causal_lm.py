@@ -7,7 +7,7 @@ import pytest
 from helpers import quiet
 
 import minibert as mb
-from minibert import objectives
+from minibert import cli, objectives
 from minibert.objectives.causal_lm import AWDLSTMObjective, CausalLM, LSTMObjective, RNNObjective
 from minibert.text.examples import shifted_inside
 from minibert.training import run
@@ -122,6 +122,8 @@ def test_a_run_of_an_awd_lstm_can_be_used_and_resumed(recipe, tmp_path, monkeypa
     assert first["baselines"]["kneser_ney_loss"] > 0 and "limits" not in first
     assert json.loads((tmp_path / "whole" / "run.json").read_text())["objective"] == "awd-lstm"
     assert mb.WordPieceTokenizer.from_pretrained(tmp_path / "whole").vocab_size == model.config.vocab_size
+    [suggestion] = training.objective.suggestions(str(tmp_path / "whole"))
+    assert cli.main([*suggestion, "--tokens", "3"]) == 0
 
 
 @pytest.mark.parametrize("changes, message", [
