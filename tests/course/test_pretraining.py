@@ -54,8 +54,10 @@ def test_the_two_parts_add_up_to_the_loss(tokenizer, subject):
     answer = pretraining.ask(model, asked)
     labels = np.full_like(asked.ids, -100)
     labels[np.arange(5), asked.place] = asked.right
-    loss = model.forward(asked.ids, labels=labels)[0].mlm_loss
-    assert answer.which_pair + answer.which_form == pytest.approx(float(loss), rel=1e-5)
+    output, cache = model.forward(asked.ids, labels=labels)
+    assert answer.which_pair + answer.which_form == pytest.approx(float(output.mlm_loss), rel=1e-5)
+    of_right, of_other = (cache.mlm_loss.probs[np.arange(5), form] for form in (asked.right, asked.other))
+    assert answer.right == sum(of_right > of_other) / 5 != 0.5
     np.testing.assert_allclose(answer.attention.sum(axis=-1), 1, rtol=1e-5)
 
 
