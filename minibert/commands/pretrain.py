@@ -47,7 +47,7 @@ def add(commands):
     length = command.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes", type=positive(float), metavar="M",
-        help="time for everything; turned into a number of steps at the start (default: 5; toy: 2)",
+        help="time for everything; turned into a number of steps at the start (default: 5; toy: 4)",
     )
     length.add_argument(
         "--steps", type=positive(int), metavar="N", help="number of training steps, instead of --minutes"

@@ -55,7 +55,7 @@ def test_defaults_are_those_of_the_recipe(monkeypatch, capfd):
     assert (recipe, minutes) == (expected, 2.5)
     assert {name: getattr(recipe, name) for name in PRESETS["mini"]} == PRESETS["mini"]
     assert cli.main(["pretrain", "--corpus", "toy"]) == 2
-    assert (seen[-1][1].recipe, seen[-1][2]) == ("fast", 2.0)
+    assert (seen[-1][1].recipe, seen[-1][2]) == ("fast", 4.0)
     given = ["--embedding-start", "random", "--muon-learning-rate", "0.01"]
     assert cli.main(["pretrain", *given]) == 2
     _, recipe, _ = seen[-1]
