@@ -4,7 +4,7 @@ import numpy as np
 
 from minibert.plots.style import BLUE, GREEN, GREY, ORANGE, STYLES, new_figure
 
-COLUMNS = 5  # of the grid of phenomena
+COLUMNS = 4  # of the grid of phenomena
 
 
 def loss_curves(log, limits=None, figure=None):

@@ -68,6 +68,7 @@ def test_of_two_steps_the_second_is_timed():
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
+@pytest.mark.exhaustive
 def test_memory_is_that_of_the_activations():
     """Forward keeps some twenty arrays (B, T, H) for each layer, counting one (B, T, F) as four."""
     for num_layers in (2, 4):

@@ -11,8 +11,11 @@ from minibert.gradcheck.cases import CASES
 from minibert.layers.walk import is_array, parts, walk
 
 MODEL_ENTRIES = 2  # of each tensor of a whole model; all of them in the exhaustive run
-# Whole models of these shapes and activations (each of which has cases of its own) are in the exhaustive run.
-VARIANTS = ("one head", "one token", "batch of one", "no padding", "tanh", "relu", "silu")
+# Whole models of these shapes, activations and arguments are in the exhaustive run.
+VARIANTS = (
+    "one head", "one token", "batch of one", "no padding", "padding on the left", "a mask for each query",
+    "nothing to predict", "only MLM", "only NSP", "tied", "tanh", "relu", "silu", "Transformer state",
+)
 
 
 @functools.cache
@@ -70,7 +73,8 @@ def test_nothing_else_is_wrong(case):
     assert not rows(case)[1]
 
 
-@pytest.mark.parametrize("case", others_in_the_exhaustive_run())
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("case", CASES)
 def test_central_differences_agree(case):
     layer, inputs, forward_kwargs = CASES[case]
     assert mb.check_gradients(layer, *inputs, method="central", max_entries=4, **forward_kwargs).ok

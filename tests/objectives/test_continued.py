@@ -135,6 +135,7 @@ def test_what_a_checkpoint_decides(recipe_from, changes, message):
         recipe_from(**changes)
 
 
+@pytest.mark.exhaustive
 def test_the_toy_language_has_words_of_its_own(recipe_from):
     with pytest.raises(ValueError, match="the toy language has a vocabulary of its own, and .* another one"):
         MaskedLM(recipe_from(corpus=["toy"]), say=quiet)

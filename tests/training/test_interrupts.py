@@ -162,6 +162,7 @@ def python_handles_ctrl_c():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
+@pytest.mark.exhaustive
 def test_ctrl_c_and_resume(python_handles_ctrl_c, start, uninterrupted, tmp_path, capfd):
     output = tmp_path / "my run"
     process = start(output)

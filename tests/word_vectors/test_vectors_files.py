@@ -259,6 +259,7 @@ def test_a_pipe(tmp_path, content):
     writer.join()
 
 
+@pytest.mark.exhaustive
 def test_loading_a_binary_file_takes_little_more_than_its_vectors(tmp_path, peak_of):
     words = [f"word{number}" for number in range(20_000)]
     WordVectors(words, np.ones((20_000, 100))).save(tmp_path / "v", binary=True)

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from helpers import sampled
 
 from minibert.word_vectors.word2vec_batches import cut_into_batches, group, sizes_of
 from minibert.word_vectors.word2vec_fast import CBOWSegments, SkipGramSegments
@@ -94,23 +95,26 @@ def assert_same(ours, theirs):
 
 
 @pytest.mark.parametrize(("window", "shrink", "skips_equal"), [
-    (2, True, True), (2, True, False), (5, False, True), (18, False, True),
-    pytest.param(40, False, True, marks=pytest.mark.exhaustive)])
+    (2, True, False), (18, False, True),
+    *(pytest.param(*case, marks=pytest.mark.exhaustive)
+      for case in [(2, True, True), (5, False, True), (40, False, True)])])
 def test_skip_gram_has_the_expected_gradient(window, shrink, skips_equal):
     assert_same(fast_gradients(SkipGramSegments, window, shrink, skips_equal),
                 plain_gradients(window, False, shrink, skips_equal))
 
 
-@pytest.mark.parametrize(("window", "shrink", "skips_equal"), [
-    (2, True, True), (2, True, False), (5, False, True), (18, False, True)])
+@pytest.mark.parametrize(
+    ("window", "shrink", "skips_equal"),
+    sampled([(2, True, True), (2, True, False), (5, False, True), (18, False, True)], every=2))
 def test_cbow_has_the_expected_gradient(window, shrink, skips_equal):
     assert_same(fast_gradients(CBOWSegments, window, shrink, skips_equal),
                 plain_gradients(window, True, shrink, skips_equal))
 
 
 @pytest.mark.parametrize("is_cbow", [False, True])
-@pytest.mark.parametrize(("window", "shrink", "num_shared"), [
-    (3, False, 2), (3, True, 4), (40, False, 3), (3, True, 0), (3, True, 99)])
+@pytest.mark.parametrize(
+    ("window", "shrink", "num_shared"),
+    sampled([(3, False, 2), (3, True, 4), (40, False, 3), (3, True, 0), (3, True, 99)], every=3))
 def test_hierarchical_softmax_has_the_expected_gradient(is_cbow, window, shrink, num_shared):
     context, output = Context(INPUT), HierarchicalSoftmax(NODES, TREE)
     for words, target, probability in examples(window, is_cbow, shrink):

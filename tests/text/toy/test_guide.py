@@ -3,6 +3,8 @@
 import pathlib
 import re
 
+import pytest
+
 import minibert
 import minibert.cli
 from minibert.text import toy
@@ -39,6 +41,7 @@ def test_its_size_is_that_of_the_language(documents):
     assert {len(sentence.words) for document in documents for sentence in document} == {7}
 
 
+@pytest.mark.exhaustive
 def test_the_tasks_are_those_that_the_command_prints(capsys):
     assert minibert.cli.main(["toy", "--tasks"]) == 0
     assert capsys.readouterr().out in TEXT

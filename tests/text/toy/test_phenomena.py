@@ -112,6 +112,7 @@ def test_two_places_that_must_agree(limits, pairs):
     assert together(limits, some, columns) > 0.6
 
 
+@pytest.mark.exhaustive
 def test_an_item_comes_again_after_seven_words_and_across_three_sentences(limits):
     for kinds, distance in ((("question", "answer"), 7), (("question", "pause", "answer"), 14)):
         found = [each for each in dependencies(TOY, *kinds) if each.variable == "item"]
