@@ -40,6 +40,7 @@ def test_it_learns(whole):
     assert (whole / "made_up.json").is_file()
 
 
+@pytest.mark.exhaustive
 def test_killed_and_resumed_it_ends_with_the_same_bits(whole, tmp_path, spawn):
     """Killed in the middle of a stream: the state is in the checkpoint."""
     process = spawn(HERE, *OPTIONS, "--output", tmp_path)

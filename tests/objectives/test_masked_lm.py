@@ -84,6 +84,7 @@ def test_baselines_of_a_run_are_counted_in_its_text(run, corpus):
     assert objective.baselines.pieces_per_word == pytest.approx(num_pieces / num_words)
 
 
+@pytest.mark.exhaustive
 def test_training_learns_more_than_the_baseline(tiny_recipe, tmp_path):
     evaluation, training = begin(
         tmp_path / "run",

@@ -33,6 +33,7 @@ def test_one_attention_map(tiny, probs):
     assert colours.get_ylabel() == "attention probability"
 
 
+@pytest.mark.exhaustive
 def test_many_attention_maps(tiny, probs):
     grid = plots.attention_maps(probs, tiny.tokens)
     assert grid.shape == (3, 2)
