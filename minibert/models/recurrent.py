@@ -131,7 +131,7 @@ class DroppedEmbedding(Embedding):
 
     def forward(self, ids, rng=None):
         """ids (B, T) integers → y (B, T, E), cache. ValueError for an id that has no row."""
-        looked_up, _ = super().forward(ids)                                     # (B, T, E)
+        looked_up, _ = Embedding.forward(self, ids)                         # (B, T, E)
         ones = np.ones((len(self.weight.value), 1), self.weight.value.dtype)    # (V, 1)
         row_scales, dropout_cache = self.dropout.forward(ones, rng)             # (V, 1)
         y = looked_up * row_scales[ids]                                         # (B, T, E)
@@ -140,7 +140,7 @@ class DroppedEmbedding(Embedding):
     def backward(self, d_y, cache):
         """Add d_y (B, T, E), scaled, to the rows that were looked up; returns None."""
         d_looked_up = d_y * cache.row_scales[cache.ids]                         # (B, T, E)
-        super().backward(d_looked_up, cache)
+        Embedding.backward(self, d_looked_up, cache)
 
 
 class RecurrentLMOutput(NamedTuple):
