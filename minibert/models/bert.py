@@ -286,12 +286,12 @@ class BertModel(Layer):
     def backward(self, d_output, cache):
         """(d_last_hidden_state, d_pooler_output), either may be None → d_embeddings (B, T, H)."""
         d_last_hidden_state, d_pooler_output = d_output
-        if self.pooler is None:
-            d_last = d_last_hidden_state
-        else:
+        if self.pooler is not None:
             d_pooled = np.zeros_like(cache.pooler.pooled) if d_pooler_output is None else d_pooler_output
             share_of_pooler = self.pooler.backward(d_pooled, cache.pooler)              # (B, T, H)
             d_last = share_of_pooler if d_last_hidden_state is None else d_last_hidden_state + share_of_pooler
+        else:
+            d_last = d_last_hidden_state
         d_hidden_states = [None] * len(self.encoder) + [d_last]                         # as hidden_states
         for k in reversed(range(len(self.encoder))):
             d_hidden_states[k] = self.encoder[k].backward(d_hidden_states[k + 1], cache.encoder[k])
