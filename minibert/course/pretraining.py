@@ -15,6 +15,25 @@ DRAWS = 5  # of the labelled sentences
 WOMEN, MEN = (words.split() for words in WORDS["kin"][2])  # daughter ... and son ...
 
 
+def examples_of_phenomena(language, seed=3):
+    """Return {phenomenon: a sentence in which it decides a word}; what it decides is in capitals.
+
+    Args:
+        language: a Language.  seed: of the documents that are searched.
+
+    Example:
+        >>> examples_of_phenomena(TOY)["agreement"]
+        'the purse beside the blue trees JINGLES'
+    """
+    sentences = (sentence for document in language.documents(100, seed) for sentence in document)
+    found = {}
+    for sentence in sentences:
+        for name in set(sentence.phenomena) - found.keys():
+            decided = zip(sentence.words, sentence.phenomena)
+            found[name] = " ".join(word.upper() if by == name else word for word, by in decided)
+    return {name: found[name] for name in language.phenomena}
+
+
 def mean_frequency(words, decided_by, phenomena):
     """Return how often the words that a phenomenon decides are hidden, on average over these words.
 
