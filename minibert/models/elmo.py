@@ -437,7 +437,7 @@ class ELMo(Layer):
         d_word_loss = d_loss["word"] if isinstance(d_loss, dict) else d_loss
         d_logits, _ = self.word_loss.backward(d_word_loss, cache.word_loss)             # (M, V)
         d_asked = self.decoder.backward(d_logits, cache.decoder)                        # (M, P)
-        _, batch_size, num_tokens, size = cache.output_shape
+        batch_size, num_tokens, size = cache.output_shape[1:]
         d_dropped_rows = np.zeros((2 * batch_size * num_tokens, size), d_asked.dtype)   # (2·B·T, P)
         d_dropped_rows[cache.predicted] = d_asked                                       # each place once
         d_dropped = d_dropped_rows.reshape(cache.output_shape)                          # (2, B, T, P)

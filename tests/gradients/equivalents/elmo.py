@@ -1,0 +1,19 @@
+"""Of ELMo."""
+
+CONVOLUTION = "models/elmo.py MaxConvolution.backward"
+HIGHWAY = "models/elmo.py Highway.backward"
+ENCODER = "models/elmo.py CharacterEncoder.backward"
+MIX = "models/elmo.py ScalarMix.backward"
+ELMO = "models/elmo.py ELMo.backward"
+FLAT = "add_rows reads its rows as flat numbers"
+SAME_INPUT = "gate and transform have the same input, and a Linear's record is its input"
+
+EQUIVALENT = {
+    (CONVOLUTION, "np.put_along_axis(d_scores, best[:, np.newaxis], d_y[:, np.newaxis], axis=-2)"):
+        "d_scores has three axes: 1 is -2",
+    (HIGHWAY, "share_of_gate = self.gate.backward(d_gate_sum, cache.transform)"): SAME_INPUT,
+    (HIGHWAY, "share_of_transform = self.transform.backward(d_transform_sum, cache.gate)"): SAME_INPUT,
+    (ENCODER, "d_ys = np.split(d_found, ends[:-1], axis=-1)"): "d_found has two axes: 1 is -1",
+    (MIX, "d_probs = (d_mixed * layers).sum(axis=((1, 3, 2)))"): "a sum over the same axes",
+    (ELMO, "add_rows(d_vectors, cache.words, d_x.reshape(-1, batch_size))"): FLAT,
+}
