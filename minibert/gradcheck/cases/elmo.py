@@ -33,7 +33,8 @@ def config(num_hidden_layers=2):
     """Return the ELMoConfig of the cases; of the whole model with more layers than directions."""
     return ELMoConfig(
         vocab_size=11, character_size=D, filters=((1, 2), (2, 1), (3, 2)), hidden_size=H, projection_size=P,
-        num_highway_layers=2, num_hidden_layers=num_hidden_layers, cell_clip=0.6, projection_clip=1.5, hidden_dropout_prob=0.3,
+        num_highway_layers=2, num_hidden_layers=num_hidden_layers, cell_clip=0.6, projection_clip=1.5,
+        hidden_dropout_prob=0.3,
     )
 
 
