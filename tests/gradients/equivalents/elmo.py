@@ -24,4 +24,5 @@ EQUIVALENT = {
     (ELMO, "d_ahead = np.zeros((len(self.back.layers), *d_tops.shape[1:]), d_tops.dtype)"):
         "both directions have the same number of layers",
     (ELMO, "add_rows(d_vectors, cache.words, d_x.reshape(-1, batch_size))"): FLAT,
+    (ELMO, "add_rows(d_vectors, cache.words, d_x.reshape(size, -1))"): FLAT,
 }
