@@ -20,7 +20,6 @@ EQUIVALENT = {
     (ENCODER, "d_ys = np.split(d_found, ends, axis=1)"): "an empty piece more, which zip leaves out",
     (MIX, "d_probs = (d_mixed * layers).sum(axis=((1, 3, 2)))"): "a sum over the same axes",
     (MIX, "d_probs = (d_mixed * layers).sum(axis=((2, 1, 3)))"): "a sum over the same axes",
-    (MIX, "d_probs = (d_mixed * layers).sum(axis=((3, 2, 1)))"): "a sum over the same axes",
     (ELMO, "d_ahead = np.zeros((len(self.back.layers), *d_tops.shape[1:]), d_tops.dtype)"):
         "both directions have the same number of layers",
     (ELMO, "add_rows(d_vectors, cache.words, d_x.reshape(-1, batch_size))"): FLAT,
