@@ -24,4 +24,6 @@ EQUIVALENT = {
         "both directions have the same number of layers",
     (ELMO, "add_rows(d_vectors, cache.words, d_x.reshape(-1, batch_size))"): FLAT,
     (ELMO, "add_rows(d_vectors, cache.words, d_x.reshape(size, -1))"): FLAT,
+    (ELMO, "add_rows(d_vectors, cache.words, d_x)"): FLAT,
+    (ELMO, "add_rows(d_vectors, cache.words, d_x.reshape(-1, num_tokens))"): FLAT,
 }
