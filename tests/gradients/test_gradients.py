@@ -15,7 +15,7 @@ MODEL_ENTRIES = 2  # of each tensor of a whole model; all of them in the exhaust
 VARIANTS = (
     "one head", "one token", "batch of one", "no padding", "padding on the left", "a mask for each query",
     "nothing to predict", "only MLM", "only NSP", "tied", "tanh", "relu", "silu", "Transformer state",
-    "ELMo",  # a second and a half; its parts are in the plain run
+    "ELMo", "Transformer",  # a second each and more; their parts are in the plain run
 )
 
 
