@@ -282,15 +282,23 @@ class Language:
         classes, rewritten = self.templates[self.template[plan]]
         words = tuple(self.words[word_id] for word_id in ids[:len(classes)])
         by_class = dict(zip(classes, words))
-        return Sentence(
-            words=words,
-            phenomena=tuple(self.phenomena[tag] for tag in self.tags[plan, :len(classes)]),
-            entities=self.entities_of(plan),
-            kind=self.kind_of(plan),
-            topic=self.topic_of(plan),
-            sentiment=self.sentiment_of(plan),
-            sense=self.sense_of(plan),
-            rewritten=tuple(by_class.get(name, name) for name in rewritten))
+        rewritten = tuple(by_class.get(name, name) for name in rewritten)
+        return Sentence(words, *self._labels[plan], rewritten)
+
+    @functools.cached_property
+    def _labels(self):
+        """For each plan, the fields of its Sentences between `words` and `rewritten`."""
+        return [
+            (
+                tuple(self.phenomena[tag] for tag in tags[:len(self.templates[template][0])]),
+                self.entities_of(plan),
+                self.kind_of(plan),
+                self.topic_of(plan),
+                self.sentiment_of(plan),
+                self.sense_of(plan),
+            )
+            for plan, (template, tags) in enumerate(zip(self.template, self.tags))
+        ]
 
     # --- labels of a plan ---
 
