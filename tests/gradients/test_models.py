@@ -35,6 +35,7 @@ LOOKUP_CASES = [  # with an embedding of their own, without what else would chan
     if hasattr(CASES[case].layer, "embedding") and "rng" not in CASES[case].forward_kwargs
     and CASES[case].layer.decoder.weight is not CASES[case].layer.embedding.weight
 ]
+CHARACTER_CASES = [case for case in LOSS_CASES if hasattr(CASES[case].layer, "characters")]
 LABELS = {"mlm": "labels", "nsp": "next_sentence_label"}
 PART_CASES = [case for case in LOSS_CASES if set(LABELS.values()) <= set(CASES[case].forward_kwargs)]
 
@@ -50,7 +51,7 @@ def test_the_cases_are_found():
         "BertForPreTraining",
     }
     assert "BertForPreTraining" in LOSS_CASES and "LSTMLanguageModel" in LOOKUP_CASES
-    assert {"SequenceHead", "SpanHead"} <= set(HEAD_CASES)
+    assert {"SequenceHead", "SpanHead"} <= set(HEAD_CASES) and "ELMo" in CHARACTER_CASES
 
 
 @pytest.mark.parametrize("case", EMBEDDING_CASES)
@@ -106,6 +107,17 @@ def test_backward_returns_the_gradient_of_what_was_looked_up(case):
         expected = np.zeros_like(subject.parameters["embedding.weight"].grad)
         np.add.at(expected, subject.inputs[0], d_embedded)
         np.testing.assert_allclose(subject.parameters["embedding.weight"].grad, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("case", CHARACTER_CASES)
+def test_backward_returns_the_gradient_of_the_words_vectors(case):
+    """The last bias of the character encoder is added to the vector of every word."""
+    with Subject(*CASES[case]) as subject:
+        _, cache = subject.plain_forward()
+        subject.zero_grad()
+        d_vectors = subject.layer.backward(cache)
+        found = subject.parameters["characters.projection.bias"].grad
+        np.testing.assert_allclose(found, d_vectors.sum(axis=(0, 1)), rtol=1e-12)
 
 
 def gradients_of(case, left_out, d_loss):

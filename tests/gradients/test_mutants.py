@@ -107,8 +107,9 @@ def test_the_script(capsys):
 @pytest.mark.exhaustive
 def test_a_check_that_sees_nothing_is_found_out(monkeypatch, capsys):
     """If the check calls everything right, mutants survive: they are shown, and the exit code is 1."""
-    everything_is_right = types.SimpleNamespace(ok=True)
+    everything_is_right = types.SimpleNamespace(ok=True, numeric={})
     monkeypatch.setattr(mutants, "check_gradients", lambda *inputs, **options: everything_is_right)
+    mutants.numeric_gradients.cache_clear()
     monkeypatch.setattr(test_models, "EMBEDDING_CASES", [])
     monkeypatch.setattr(test_models, "LOSS_CASES", [])
     assert mutants.main(["--only", "layers/dropout.py", "--jobs", "1"]) == 1
