@@ -47,7 +47,8 @@ def add(commands):
     length = command.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes", type=positive(float), metavar="M",
-        help="time for everything; turned into a number of steps at the start (default: 5; toy: 4)",
+        help="time for everything; turned into a number of steps at the start (default: 5; toy: 4); with "
+        "--resume, the time for what is still to come",
     )
     length.add_argument(
         "--steps", type=positive(int), metavar="N", help="number of training steps, instead of --minutes"
@@ -55,8 +56,8 @@ def add(commands):
     add_seed(command, default=None)
     command.add_argument(
         "--resume", action="store_true",
-        help="continue the run in the output directory, with its settings; --steps, --threads and --corpus "
-        "(the same text elsewhere) may change",
+        help="continue the run in the output directory, with its settings; --steps or --minutes, --threads "
+        "and --corpus (the same text elsewhere) may change",
     )
     command.add_argument(
         "--threads", type=positive(int), metavar="N", help="cores to use (default: all, at most 4)"
@@ -108,8 +109,9 @@ def run(options):
     given = _settings(options)
     try:
         if options.resume:
-            _refuse_settings([name for name in ("model", "minutes") if getattr(options, name)])
-            evaluation, training = _resumed(options.output, given)
+            if options.model:
+                raise ValueError("a resumed run keeps its own settings: leave out --model")
+            evaluation, training = _resumed(options.output, given, options.minutes)
         else:
             objective = objectives.find(options.model or "bert")
             recipe = objective.Recipe.of(**{"threads": min(4, available_cores()), **given})
@@ -126,14 +128,14 @@ def run(options):
         tell(f"  minibert {command} {' '.join(map(quoted, arguments))}")
 
 
-def _resumed(output, given):
+def _resumed(output, given, minutes):
     """Go on with a run; return what it returns."""
     from minibert import objectives
     from minibert.text.corpora import CorpusError
     from minibert.training import run as runs
 
     try:
-        return runs.resume(output, objectives.find, say, given)
+        return runs.resume(output, objectives.find, say, given, minutes=minutes)
     except CorpusError as error:
         raise ValueError(f"{error}; if the text was moved, add its new place to --resume: --corpus") from None
 
@@ -152,10 +154,3 @@ def _settings(options):
     if options.steps:
         given["num_steps"] = options.steps
     return given
-
-
-def _refuse_settings(names):
-    """Raise ValueError if a resumed run is given a setting."""
-    if names:
-        flags = ", ".join("--" + name.removeprefix("num_").replace("_", "-") for name in names)
-        raise ValueError(f"a resumed run keeps its own settings: leave out {flags}")

@@ -60,12 +60,10 @@ def begin(output, objective_class, recipe=None, minutes=5.0, say=print, clock=ti
         objective = objective_class(recipe or objective_class.Recipe(), say=say)
         kept = [checkpoint.BEST] if hasattr(objective, "quality") else []
         check_new(output, [*objective.files, *objective.pictures, *kept])
-        training = Training(objective)
         if objective.recipe.num_steps == 0:
-            seconds = (1 - RESERVE) * (60 * minutes - (time.perf_counter() - started))
-            num_steps = steps_within(seconds, training, NUM_EVALUATIONS, say)
+            num_steps = _steps_until(started + 60 * minutes, objective, say)
             objective.recipe = dataclasses.replace(objective.recipe, num_steps=num_steps)
-            training = Training(objective)
+        training = Training(objective)
         record = _new_record(objective)
         try:
             write_json(output / "run.json", record)
@@ -75,7 +73,7 @@ def begin(output, objective_class, recipe=None, minutes=5.0, say=print, clock=ti
         return _finish(output, training, 0, record["run"], say, clock), training
 
 
-def resume(output, find_objective, say=print, changes=None, clock=time.monotonic):
+def resume(output, find_objective, say=print, changes=None, clock=time.monotonic, minutes=None):
     """Go on with the run in the directory `output` from its newest checkpoint; without changes it ends with
     the bits it would have had.
 
@@ -85,10 +83,13 @@ def resume(output, find_objective, say=print, changes=None, clock=time.monotonic
         say, clock: as in begin.
         changes: {field of the recipe: value}. A run may be given another number of steps or threads, or
             another place of the same corpus; run.json records what changes, and after which step.
+        minutes: the time that the whole call may take; it becomes a change of num_steps, to what is done and
+            as many more steps as fit. None goes on to the number that the run has.
 
     Returns, raises: as begin; RunError also if there is no run to resume, its corpus has changed, or a change
     is not possible.
     """
+    started = time.perf_counter()
     output, say = pathlib.Path(output), safely(say)
     keep_freed_memory()
     if not (output / "run.json").is_file():
@@ -111,6 +112,10 @@ def resume(output, find_objective, say=print, changes=None, clock=time.monotonic
                 f"the corpus has changed since this run began (fingerprint {objective.fingerprint}, then "
                 f"{record['fingerprint']}); a resumed run needs the same text: start a new one"
             )
+        if minutes is not None:
+            num_steps = step + _steps_until(started + 60 * minutes, objective, say, step)
+            changed |= _change(record, {"num_steps": num_steps}, step, say)
+            objective.recipe = dataclasses.replace(objective.recipe, num_steps=num_steps)
         training = Training(objective)
         try:
             if newest is None:
@@ -124,6 +129,13 @@ def resume(output, find_objective, say=print, changes=None, clock=time.monotonic
             raise _cannot_write(output, error) from None
         say(f"resuming    after step {step:,}")
         return _finish(output, training, step, record.get("run"), say, clock), training
+
+
+def _steps_until(end, objective, say, done=0):
+    """Return the number of further steps, after those that are done, that an objective's model has time for
+    until time.perf_counter() is `end`. The trial steps train a model of their own."""
+    training = Training(objective)
+    return steps_within((1 - RESERVE) * (end - time.perf_counter()), training, NUM_EVALUATIONS, say, done)
 
 
 def check_new(output, names=()):
@@ -217,7 +229,7 @@ def _changeable(recipe):
     """Return the options that may change when a run of a recipe is resumed."""
     if "epochs" in recipe:
         return "--epochs, --threads, and --train and --dev, for files that were moved,"
-    return "--steps, --threads and --corpus, for a text that was moved,"
+    return "--steps or --minutes, --threads and --corpus, for a text that was moved,"
 
 
 FLAGS = {"num_steps": "steps", "start": "from"}  # the option of a field, where the two differ

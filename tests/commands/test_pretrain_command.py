@@ -110,8 +110,21 @@ def test_resuming_goes_with_few_other_options(failing, finished_run, tmp_path):
     assert "this run has done 20 steps: --steps 3 is less; give more" in failing(*resume, "--steps", 3)
     error = failing(*resume, "--corpus", tmp_path / "none.txt")
     assert error.endswith("if the text was moved, add its new place to --resume: --corpus")
-    assert failing(*resume, "--minutes", 3).endswith("leave out --minutes")
+    assert failing(*resume, "--model", "bert").endswith("leave out --model")
     assert "no run to resume" in failing("pretrain", "--output", tmp_path / "none", "--resume")
+
+
+def test_resuming_for_some_minutes(finished_run, monkeypatch):
+    seen = []
+
+    def resume(output, find_objective, say, changes, minutes):
+        seen.append((output, changes, minutes))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minibert.training.run.resume", resume)
+    for given in (["--minutes", "2.5"], []):
+        assert cli.main(["pretrain", "--output", str(finished_run), "--resume", *given]) == 130
+    assert seen == [(str(finished_run), {}, 2.5), (str(finished_run), {}, None)]
 
 
 def test_a_learning_rate_that_is_far_too_high(failing, corpus, tmp_path, finished_run):

@@ -81,3 +81,5 @@ def test_what_counts_as_a_difference():
     assert documents.shortened("minibert pretrain --resume") == "minibert pretrain --resume"
     assert documents.shortened("minibert pretrain --resume --steps 6000") == (
         "minibert pretrain --resume --steps 40")
+    assert documents.shortened("minibert pretrain --resume --minutes 10 --output y") == (
+        "minibert pretrain --resume --minutes 0.01 --output y")

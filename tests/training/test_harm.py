@@ -329,6 +329,21 @@ def test_more_steps(finished_run, tmp_path):
         resume(run, changes={"num_steps": 23})
 
 
+def test_more_minutes_are_as_many_steps(finished_run, tmp_path):
+    """The planning leaves no trace: what follows is the run with that number of steps."""
+    minutes, steps = (shutil.copytree(finished_run, tmp_path / name) for name in ("minutes", "steps"))
+    lines = []
+    _, training = resume(minutes, lines.append, minutes=1e-6)
+    assert training.recipe.num_steps == 40  # 20 are done, and 20 are the least
+    assert [line[:35] for line in lines if line.startswith(("planning", "changed", "resuming"))] == [
+        "planning    timing 24 steps",
+        "changed     num_steps is 40, 20 unt",
+        "resuming    after step 20",
+    ]
+    resume(steps, changes={"num_steps": 40})
+    assert contents(minutes) == contents(steps)
+
+
 def test_other_threads_and_a_corpus_that_was_moved(finished_run, tmp_path, corpus):
     run = shutil.copytree(finished_run, tmp_path / "run")
     moved = str(shutil.copy(corpus, tmp_path / "moved.txt"))
@@ -345,7 +360,7 @@ def test_other_threads_and_a_corpus_that_was_moved(finished_run, tmp_path, corpu
     before = contents(run)
     with pytest.raises(RunError, match="corpus has changed"):
         resume(run, changes={"corpus": [str(other)]})
-    with pytest.raises(RunError, match=re.escape("with seed 0: leave out --seed, --batch-size (--steps,")):
+    with pytest.raises(RunError, match=re.escape("with seed 0: leave out --seed, --batch-size (--steps or")):
         resume(run, changes={"seed": 1, "batch_size": 3, "threads": 1})
     assert contents(run) == before
 
