@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import pathlib
+import re
 
 from minibert.training.errors import RunError
 
@@ -24,7 +25,7 @@ def locked(directory, say):
         say: function that takes a line; told where a file system has no locks.
 
     Raises:
-        RunError: another process holds the folder, or it cannot be written.
+        RunError: another process holds the folder, it cannot be written, or its run.lock is not one of ours.
     """
     directory = pathlib.Path(directory)
     if directory.is_file():
@@ -51,6 +52,10 @@ def locked(directory, say):
 def _locked_file(directory, say):
     path = directory / LOCK_FILE
     while True:
+        if os.path.lexists(path) and not _is_ours(path):
+            raise RunError(
+                f"{directory} holds {LOCK_FILE}, which no run wrote: choose another --output, or move it"
+            )
         file = open(path, "a+b", buffering=0)
         try:
             _lock(file.fileno())
@@ -70,6 +75,15 @@ def _locked_file(directory, say):
         file.truncate(0)
         file.write(f"{os.getpid()}\n".encode())
     return file
+
+
+def _is_ours(path):
+    """Whether a file may be the lock of a run: a file of its own, with the number of a process or nothing."""
+    if path.is_symlink() or not path.is_file():
+        return not os.path.lexists(path)  # it was one, and its run ended just now
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        return re.fullmatch(rb"\d*\n?", file.read(20)) is not None
+    return True
 
 
 def _lock(handle):

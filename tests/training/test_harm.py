@@ -136,6 +136,24 @@ def test_a_lock_holds_within_a_process_too(finished_run, tmp_path):
     resume(run)
 
 
+@pytest.mark.parametrize("kind", ["file", "link", "folder"])
+def test_a_lock_file_of_somebody_else_is_left_alone(tiny_recipe, tmp_path, kind):
+    output, notes = tmp_path / "run", tmp_path / "notes.txt"
+    output.mkdir()
+    notes.write_text("theirs", encoding="utf-8")
+    {
+        "file": lambda: shutil.copy(notes, output / LOCK_FILE),
+        "link": lambda: os.symlink(notes, output / LOCK_FILE),
+        "folder": (output / LOCK_FILE).mkdir,
+    }[kind]()
+    with pytest.raises(RunError, match="run holds run.lock, which no run wrote: choose another --output, or"):
+        begin(output, tiny_recipe(num_steps=1))
+    assert os.listdir(output) == [LOCK_FILE]
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file()] == (
+        ["theirs"] if kind == "folder" else ["theirs", "theirs"]
+    )
+
+
 def test_a_file_system_without_locks(tmp_path, monkeypatch):
     def no_locks(handle):
         raise OSError(errno.ENOLCK, "No locks available")
