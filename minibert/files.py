@@ -150,7 +150,9 @@ def read_json(path):
             raise ValueError(f"{path.stat().st_size:,} bytes, and at most {MAX_JSON:,} are read")
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not valid JSON: {error}") from None
+        with open(path, "rb") as file:
+            found = kind_of_foreign(file.read(8))
+        raise CheckpointError(f"{path} is not valid JSON: {found or error}") from None
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} must hold a JSON object, got a {type(content).__name__}")
     return content
@@ -210,8 +212,12 @@ def stored_tensors(path):
             num_bytes = os.fstat(file.fileno()).st_size
             first = file.read(8)
             header_length = int.from_bytes(first, "little")
+            if not first:
+                raise ValueError("it is empty")
             if len(first) < 8 or header_length > min(MAX_JSON, num_bytes - 8):
-                _name_foreign(path, first)
+                found = kind_of_foreign(first)
+                if found:
+                    raise CheckpointError(f"{path} cannot be read: {found}")
                 raise ValueError(
                     f"it says that its header has {header_length:,} bytes; the file has {num_bytes:,}, "
                     f"and a header at most {MAX_JSON:,}"
@@ -228,16 +234,23 @@ def stored_tensors(path):
         ) from None
 
 
-def _name_foreign(path, first):
-    """Raise a CheckpointError that names the kind of a file, if its first eight bytes show it."""
-    if first.startswith((b"PK", b"\x80\x02")):
-        raise CheckpointError(
-            f"{path} cannot be read: it is a zip file or a pickle, as torch.save writes, wrongly named"
-        )
-    if first == b"version ":
-        raise CheckpointError(
-            f"{path} cannot be read: it is a Git LFS pointer, not the file; `git lfs pull` fetches that"
-        )
+def kind_of_foreign(first):
+    """Return a clause that names the kind of a file in place of the right one, or "".
+
+    Args:
+        first: its first eight bytes, or more.
+
+    Example:
+        >>> kind_of_foreign(b"version https://git-lfs.github.com/spec/v1")
+        'it is a Git LFS pointer, not the file; `git lfs pull` fetches that'
+    """
+    if first.startswith((b"PK\x03\x04", b"\x80\x02")):
+        return "it is a zip file or a pickle, as torch.save writes, wrongly named"
+    if first.startswith(b"version "):
+        return "it is a Git LFS pointer, not the file; `git lfs pull` fetches that"
+    if first.lstrip().lower().startswith((b"<!doc", b"<html")):
+        return "it is a web page, not the file; download it again"
+    return ""
 
 
 def _checked(path, header, data_start, num_bytes):

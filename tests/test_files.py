@@ -35,7 +35,7 @@ def entry(shape=(2,), offsets=(0, 8), dtype="F32"):
 
 TEN_TERABYTES = 10 * 2**40
 HOSTILE = {
-    "empty": (b"", "its header has 0 bytes; the file has 0"),
+    "empty": (b"", "it is empty"),
     "half a length": (b"\1\2", "the file has 2,"),
     "header of 10 TB": (
         TEN_TERABYTES.to_bytes(8, "little") + b"{}",
@@ -83,6 +83,7 @@ HOSTILE = {
         b"version https://git-lfs.github.com/spec/v1\noid",
         "Git LFS pointer, .*git lfs pull",
     ),
+    "a web page": (b"\n<!DOCTYPE html><html>", "a web page, not the file; download it again"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What is in a folder that holds no model.safetensors, and what makes one of it."""
+"""What is in a folder that holds no model.safetensors or no config.json, and what makes a model of it."""
 
 import pathlib
 import re
@@ -54,9 +54,20 @@ KINDS = (  # a pattern of names; what such files are, and what to do
 
 
 def what_is_there(directory):
-    """Return what a folder without model.safetensors holds instead and what to do, as a clause; or ""."""
+    """Return what a folder without model.safetensors or config.json holds instead and what to do, as a
+    clause; or ""."""
     directory = pathlib.Path(directory)
+    if not directory.exists():
+        return "the folder does not exist, and minibert downloads nothing"
     names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+    lost = [name for name in names if (directory / name).is_symlink() and not (directory / name).exists()]
+    if lost:
+        return f"it holds {listed(lost)}, which link to what is not there: copy the files themselves"
+    weights = [name for name in ("model.safetensors", "model.safetensors.index.json") if name in names]
+    if weights and "bert_config.json" in names:
+        return "it holds bert_config.json: copy it to config.json"
+    if weights:
+        return f"it holds {weights[0]} but no config.json, which gives the sizes of the model: copy it, too"
     beside = [name for name in names if NO_WEIGHTS.fullmatch(name) and name.endswith((".bin", ".pt", ".pth"))]
     names = [name for name in names if not NO_WEIGHTS.fullmatch(name) or name.startswith("openvino_")]
     pickles = [name for name in names if pathlib.PurePath(name).match("pytorch_model*.bin")] or [

@@ -15,7 +15,7 @@ uncased models.
 import json
 from pathlib import Path
 
-from minibert.files import write_atomically, write_json
+from minibert.files import kind_of_foreign, write_atomically, write_json
 from minibert.text.basic_tokenizer import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, AddedToken
 
 WRITTEN = ("vocab.txt", "tokenizer_config.json", "special_tokens_map.json")  # by write_files
@@ -184,8 +184,12 @@ def _content(token):
 
 def read_text(path):
     """Return the text of a UTF-8 file, with the line ends it has."""
+    content = path.read_bytes()
+    foreign = kind_of_foreign(content)
+    if foreign:
+        raise ValueError(f"{path} cannot be read: {foreign}")
     try:
-        return path.read_bytes().decode("utf-8-sig")  # "sig": Windows editors put a byte-order mark in front
+        return content.decode("utf-8-sig")  # "sig": Windows editors put a byte-order mark in front
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 (byte offset {error.start}); save it as UTF-8") from None
 

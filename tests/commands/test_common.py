@@ -24,7 +24,9 @@ def test_a_directory_without_a_model(failing, tmp_path, name):
         (tmp_path / name / "letter.txt").write_text("Dear Sir", encoding="utf-8")
     for command in (["fill-mask", tmp_path / name, "[MASK]"], ["next-sentence", tmp_path / name, "a", "b"]):
         expected = f"{name} holds no model: expected config.json, model.safetensors and vocab.txt"
-        assert expected in failing(*command)
+        message = failing(*command)
+        assert expected in message
+        assert message.endswith("does not exist, and minibert downloads nothing") == (name == "none")
 
 
 def change_json(path, **changes):
@@ -97,6 +99,8 @@ def missing(path):
     ("vocab.txt", one_token_more, r"the tokenizer has 151 tokens, but config.json says 150"),
     ("vocab.txt", one_token_less, r"unigram model has 150 tokens, the model 150 and the tokenizer 149"),
     ("vocab.txt", content(b"[PAD]\n\xff\n"), r"vocab.txt is not UTF-8"),
+    ("vocab.txt", content(b"version https://git-lfs.github.com/v1\n"), r"vocab.txt .*a Git LFS pointer"),
+    ("config.json", content(b"<html>Not found</html>"), r"config.json is not valid JSON: it is a web page"),
     ("tokenizer_config.json", truncate, r"tokenizer_config.json is not JSON"),
     ("unigram.safetensors", content(b""), r"unigram.safetensors cannot be read"),
 ])

@@ -627,6 +627,25 @@ def test_what_is_there_instead(files, message, tmp_path):
         minibert.BertModel.from_pretrained(tmp_path)
 
 
+@pytest.mark.parametrize("beside", [None, "training_args.bin", "pytorch_model.bin", "onnx"])
+def test_weights_without_a_configuration(beside, tmp_path):
+    make_model(minibert.BertModel).save_pretrained(tmp_path)
+    (tmp_path / "config.json").unlink()
+    if beside:
+        (tmp_path / beside).write_bytes(b"{}")
+    for find in (find_model, minibert.BertModel.from_pretrained):
+        with pytest.raises(CheckpointError, match="it holds model.safetensors but no config.json, which"):
+            find(tmp_path)
+
+
+def test_links_that_lead_nowhere(tmp_path):
+    """Such as a folder of Hugging Face's cache that was copied without the blobs."""
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).symlink_to(tmp_path / "blobs" / name)
+    with pytest.raises(CheckpointError, match="holds config.json, model.safetensors, which link to what"):
+        find_model(tmp_path)
+
+
 def test_the_folder_that_bert_was_published_in(tmp_path):
     for name in ("bert_config.json", "vocab.txt", "bert_model.ckpt.index"):
         (tmp_path / name).write_bytes(b"{}")
