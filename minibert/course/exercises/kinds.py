@@ -229,6 +229,7 @@ class Function(NamedTuple):
         tolerance: of numbers, relative to the largest.
         mistakes:  Mistakes: functions that return a wrong result.
         hint:      printed if the result is wrong in another way.
+        unchanged: places of the arguments that the function must not change, counted from 0.
     """
 
     name: str
@@ -237,6 +238,7 @@ class Function(NamedTuple):
     tolerance: float = 1e-9
     mistakes: tuple = ()
     hint: str = ""
+    unchanged: tuple = ()
 
     @property
     def of(self):
@@ -259,11 +261,15 @@ class Function(NamedTuple):
     def _check(self, function, arguments, expected, number):
         """Compare one case; those before it are right, and so the answer is right up to here."""
         share = number / len(self.cases)
+        handed = copy.deepcopy(arguments)
         try:
-            found = _run(function, *copy.deepcopy(arguments))
+            found = _run(function, *handed)
         except Wrong as wrong:
             given = ", ".join(_show(argument) for argument in arguments)
             raise Wrong(f"given    {given}\n{wrong}", share) from None
+        changed = [place for place in self.unchanged if _difference(handed[place], arguments[place], 0)]
+        if changed:
+            raise Wrong(f"Argument {changed[0]} (counted from 0) was changed; work on a copy of it.", share)
         difference = _difference(found, expected, self.tolerance)
         if difference:
             text = _text_of(self, arguments, {}, found)

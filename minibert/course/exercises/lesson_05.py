@@ -15,9 +15,9 @@ def row_softmax_inputs(rng):
 
 
 ROWS_APART = (
-    (np.array([[1000.0, 999, 1001], [-1000, -1001, -999]]),),
+    (np.array([[1000.0, 999, 1001, -3000], [-1000, -1001, -999, -5000]]),),
     {},
-    np.array([[0.244728, 0.0900306, 0.665241], [0.244728, 0.0900306, 0.665241]]),
+    np.array([[0.244728, 0.0900306, 0.665241, 0], [0.244728, 0.0900306, 0.665241, 0]]),
     "exp(1000) is infinite, and exp(-1000) is 0: subtract from each row its own largest score before exp.",
 )
 
@@ -53,6 +53,9 @@ MASKED_OUTPUT = np.array(
         [5.284782, -0.119203, -2.642391, 0.119203, 0.880797],
     ]
 )
+FAR_QUERY = np.array([[-4000.0, 0, 0, 0], [0, 3, 1, 1]])  # scores of -2000, -4000 and 2000
+FAR_MASK = np.array([[True, True, False], [False, False, False]])
+FAR_OUTPUT = np.stack([VALUE[0], VALUE.mean(axis=0)])
 
 
 def head_without_scale(query, key, value, mask):
@@ -286,7 +289,11 @@ EXERCISES = [
         name="one_head",
         points=2,
         tolerance=1e-5,
-        cases=[((QUERY, KEY, VALUE, None), OUTPUT), ((QUERY, KEY, VALUE, MASK), MASKED_OUTPUT)],
+        cases=[
+            ((QUERY, KEY, VALUE, None), OUTPUT),
+            ((QUERY, KEY, VALUE, MASK), MASKED_OUTPUT),
+            ((FAR_QUERY, KEY, VALUE, FAR_MASK), FAR_OUTPUT),
+        ],
         mistakes=[
             Mistake(
                 head_without_scale,
@@ -315,7 +322,11 @@ EXERCISES = [
                 "A masked score is set to 0, and exp(0) is 1. It needs the lowest number there is.",
             ),
         ],
-        hint="In order: scores (T_query, T_key), scale, mask, softmax over the keys, times value.",
+        hint=(
+            "In order: scores (T_query, T_key), scale, mask, softmax over the keys, times value. If only the "
+            "last case fails: what does the mask put in the place of a score, and is it the lowest of all "
+            "there? Is a row's own largest score subtracted after that? What is -inf minus -inf?"
+        ),
     ),
     # Task: the tokens of x come in the order [2, 0, 3, 1]. Where do rows of y and entries of probs go?
     # Is the result unchanged, permuted or another one if only keys and values are permuted, if positions move

@@ -12,6 +12,10 @@ from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
 PLAY = ["play", "p", "pl", "##l", "##ay", "##ing", "##in", "##s"]
 REPLAY = ["play", "##play", "re", "##s", "over"]
 DEAD_END = ["a", "ab", "##bc", "##d"]
+INSIDE = ["re", "do", "##d"]
+AT_THE_START = ["##redo", "##re", "##do"]
+LONG = ["re", "##writing", "##w", "##r"]
+BANANA = ["Ba", "B", "##na", "##n"]
 
 
 def _pieces_without_marks(word, vocab):
@@ -77,6 +81,19 @@ WORDS = {
 BANANAS = {("b", "a", "n", "a", "n", "a", "_"): 2, ("n", "a", "n", "_"): 1}
 TRIPLE = {("a", "a", "a", "_"): 3, ("b", "a", "_"): 1}
 TIE = {("h", "a", "t", "_"): 4, ("t", "o", "p", "_"): 4}
+TIE_OF_LENGTHS = {  # (a, c) and (ab, a): the first tuple is not the first text
+    ("a", "c", "e", "_"): 2,
+    ("ab", "a", "i", "_"): 2,
+    ("ab", "a", "o", "_"): 2,
+    ("a", "c", "u", "_"): 2,
+}
+SAME_TEXT = {  # (a, bc), and other symbols with the same letters
+    ("ab", "c", "o", "_"): 1,
+    ("a", "bc", "e", "_"): 3,
+    ("ca", "bc", "u", "_"): 1,
+    ("a", "bc", "i", "_"): 2,
+}
+AT_THE_END = {("t", "o", "_"): 3, ("no_",): 4, ("g", "o", "_"): 2}
 
 
 def _merge_step(words, weighted=True, last_of_ties=False):
@@ -339,6 +356,10 @@ EXERCISES = [
             (("over", REPLAY), ["over"]),
             (("abc", DEAD_END), ["[UNK]"]),
             (("playe", PLAY), ["[UNK]"]),
+            (("redo", INSIDE), ["[UNK]"]),
+            (("redo", AT_THE_START), ["[UNK]"]),
+            (("rewriting", LONG), ["re", "##writing"]),
+            (("Banana", BANANA), ["Ba", "##na", "##na"]),
         ],
         mistakes=[
             Mistake(
@@ -419,6 +440,31 @@ EXERCISES = [
             ((BANANAS,), (("a", "n"), {("b", "an", "an", "a", "_"): 2, ("n", "an", "_"): 1})),
             ((TRIPLE,), (("a", "a"), {("aa", "a", "_"): 3, ("b", "a", "_"): 1})),
             ((TIE,), (("a", "t"), {("h", "at", "_"): 4, ("t", "o", "p", "_"): 4})),
+            (
+                (TIE_OF_LENGTHS,),
+                (
+                    ("a", "c"),
+                    {
+                        ("ac", "e", "_"): 2,
+                        ("ab", "a", "i", "_"): 2,
+                        ("ab", "a", "o", "_"): 2,
+                        ("ac", "u", "_"): 2,
+                    },
+                ),
+            ),
+            (
+                (SAME_TEXT,),
+                (
+                    ("a", "bc"),
+                    {
+                        ("ab", "c", "o", "_"): 1,
+                        ("abc", "e", "_"): 3,
+                        ("ca", "bc", "u", "_"): 1,
+                        ("abc", "i", "_"): 2,
+                    },
+                ),
+            ),
+            ((AT_THE_END,), (("o", "_"), {("t", "o_"): 3, ("no_",): 4, ("g", "o_"): 2})),
         ],
         mistakes=[
             Mistake(
@@ -501,7 +547,23 @@ EXERCISES = [
                 _masked_and_labels({1: 4, 2: 4, 3: 4}, [1, 2, 3, 8]),
             ),
             (_span_arguments([(8, 4, 0.1), (4, 1, 0.8)], 5), _masked_and_labels({4: 54}, [4])),
+            # taken in the middle; a position of a span that was passed over
+            (
+                _span_arguments([(3, 1, 0.1), (2, 3, 0.1), (5, 3, 0.1), (4, 1, 0.1)], 6),
+                _masked_and_labels({3: 4, 4: 4}, [3, 4]),
+            ),
+            # what is kept counts, and is taken
+            (
+                _span_arguments([(7, 2, 0.95), (8, 1, 0.1), (1, 3, 0.1), (4, 2, 0.1), (2, 1, 0.1)], 4),
+                _masked_and_labels({4: 4, 5: 4}, [7, 8, 4, 5]),
+            ),
+            # a row that ends with a candidate
+            (
+                (IDS[:9], CANDIDATES[:9], [(8, 3, 0.1), (7, 2, 0.1)], 4, RANDOM_IDS[:9], MASK_ID),
+                tuple(part[:9] for part in _masked_and_labels({7: 4, 8: 4}, [7, 8])),
+            ),
         ],
+        unchanged=(0,),
         mistakes=[
             Mistake(
                 _special_tokens_hidden,
@@ -531,7 +593,13 @@ EXERCISES = [
     Function(
         name="draws_needed",
         points=2,
-        cases=[((0.1, 0.02, 2), 57), ((0.5, 0.47, 2), 1112), ((0.3, 0.36, 2.5), 365), ((0.9, 0.2, 1), 1)],
+        cases=[
+            ((0.1, 0.02, 2), 57),
+            ((0.5, 0.47, 2), 1112),
+            ((0.3, 0.36, 2.5), 365),
+            ((0.9, 0.2, 1), 1),
+            ((0.5, 0.25, 2), 16),
+        ],
         mistakes=[
             Mistake(
                 _of_the_wrong,

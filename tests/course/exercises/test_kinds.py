@@ -321,3 +321,14 @@ def test_names_are_unique_and_points_are_given():
     everything = [exercise for lesson in exercises.lessons().values() for exercise in lesson]
     assert len({exercise.name for exercise in everything}) == len(everything)
     assert all(exercise.of > 0 for exercise in everything)
+
+
+def test_a_function_that_changes_an_argument_which_it_must_not_is_told_so():
+    def doubled(x):
+        x *= 2
+        return x
+
+    cases = [((np.arange(3.0),), np.array([0.0, 2, 4]))]
+    assert Function("double", 2, cases).grade(doubled).points == 2
+    result = Function("double", 2, cases, unchanged=(0,)).grade(doubled)
+    assert result.points == 0 and "Argument 0 (counted from 0) was changed" in result.message

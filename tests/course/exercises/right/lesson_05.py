@@ -15,7 +15,10 @@ def head_in_loops(query, key, value, mask=None):
     y = np.zeros((len(query), value.shape[1]))
     for i in range(len(query)):
         seen = [j for j in range(len(key)) if mask is None or mask[i, j]]
-        weights = [math.exp(query[i] @ key[j] / math.sqrt(query.shape[1])) for j in seen]
+        if not seen:
+            y[i] = sum(value) / len(value)
+        scores = [query[i] @ key[j] / math.sqrt(query.shape[1]) for j in seen]
+        weights = [math.exp(score - max(scores)) for score in scores]
         for weight, j in zip(weights, seen):
             y[i] += weight / sum(weights) * value[j]
     return y
@@ -25,13 +28,17 @@ def head_with_infinity(query, key, value, mask=None):
     scores = query @ key.T * query.shape[1] ** -0.5
     if mask is not None:
         scores[~mask] = -np.inf
+        scores[~mask.any(axis=1)] = 0
     return softmax(scores) @ value
 
 
 def head_with_a_product(q, k, v, allowed=None):
     """Exponentials times the mask, then divided by their sum."""
-    exponentials = np.exp(np.einsum("id,jd->ij", q, k) / np.sqrt(k.shape[-1]))
-    exponentials *= 1 if allowed is None else allowed
+    scores = np.einsum("id,jd->ij", q, k) / np.sqrt(k.shape[-1])
+    allowed = np.ones(scores.shape, bool) if allowed is None else allowed
+    somewhere = allowed.any(axis=1, keepdims=True)
+    scores, allowed = np.where(allowed, scores, scores.min()) * somewhere, allowed | ~somewhere
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True)) * allowed
     return exponentials @ v / exponentials.sum(axis=1, keepdims=True)
 
 

@@ -10,11 +10,26 @@ def softmax(scores, axis=-1):
     return exponentials / exponentials.sum(axis=axis, keepdims=True)
 
 
+def softmax_less(scores, number):
+    return np.exp(scores - number) / np.exp(scores - number).sum(axis=-1, keepdims=True)
+
+
 def head(query, key, value, mask, low=-1e9, size=None, after=None):
     scores = query @ key.T / np.sqrt(size or query.shape[1])
     if mask is not None:
         scores = np.where(mask, scores, low)
     return softmax(scores) @ value
+
+
+def head_by_exponentials(query, key, value, mask, largest, rest=0.0):
+    """exp(scores - largest(scores)), times the mask, over its sum + rest."""
+    scores = query @ key.T / np.sqrt(query.shape[1])
+    exponentials = np.exp(scores - largest(scores)) * (1 if mask is None else mask)
+    return exponentials / (exponentials.sum(axis=-1, keepdims=True) + rest) @ value
+
+
+def row_maximum(scores):
+    return scores.max(axis=-1, keepdims=True)
 
 
 def split_by_columns(x, num_heads):
@@ -105,6 +120,8 @@ WRONG = {
         "the largest of all": forward(
             lambda s: np.exp(s - s.max()) / np.exp(s - s.max()).sum(axis=-1, keepdims=True)
         ),
+        "the mean subtracted": forward(lambda s: softmax_less(s, s.mean(axis=-1, keepdims=True))),
+        "the smallest subtracted": forward(lambda s: softmax_less(s, s.min(axis=-1, keepdims=True))),
     },
     "one_head": {
         "scaled by the keys": (lambda q, k, v, mask: head(q, k, v, mask, size=len(k)),),
@@ -112,6 +129,18 @@ WRONG = {
         "masked with 0": (lambda q, k, v, mask: head(q, k, v, mask, low=0.0),),
         "masked with -1": (lambda q, k, v, mask: head(q, k, v, mask, low=-1.0),),
         "mask never used": (lambda q, k, v, mask: head(q, k, v, None),),
+        "masked with -1000": (lambda q, k, v, mask: head(q, k, v, mask, low=-1000.0),),
+        "masked with -inf": (lambda q, k, v, mask: head(q, k, v, mask, low=-np.inf),),
+        "-inf, and 0 for what is not a number": (
+            lambda q, k, v, mask: np.nan_to_num(head(q, k, v, mask, low=-np.inf)),
+        ),
+        "exp without the maximum": (
+            lambda q, k, v, mask: head_by_exponentials(q, k, v, mask, lambda scores: 0.0),
+        ),
+        "the largest of all": (lambda q, k, v, mask: head_by_exponentials(q, k, v, mask, np.max),),
+        "the largest before masking": (
+            lambda q, k, v, mask: head_by_exponentials(q, k, v, mask, row_maximum, rest=1e-9),
+        ),
     },
     "permuted_tokens": {
         "the inverse": (PERMUTED | {"row_of_y": 1},),

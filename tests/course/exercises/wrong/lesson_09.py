@@ -46,6 +46,53 @@ def match_with_going_back(word, vocab):
     return split(word, "") or ["[UNK]"]
 
 
+def match_in_the_bare(word, vocab):
+    """Pieces are looked up without ##, which is put in front afterwards."""
+    bare = {piece.removeprefix("##") for piece in vocab}
+    return ["##" * (place > 0) + piece for place, piece in enumerate(match(word, bare, mark=""))]
+
+
+def match_or_plain(word, vocab):
+    """Inside a word a piece without ## will do."""
+    inside = {"##" + piece for piece in vocab if not piece.startswith("##")}
+    return match(word, [*vocab, *inside])
+
+
+def match_up_to(length):
+    """No piece is longer than that."""
+    return lambda word, vocab: match(word, [piece for piece in vocab if len(piece.strip("#")) <= length])
+
+
+def match_and_replace(word, vocab):
+    """rest.replace(piece, "") takes away the piece wherever it occurs."""
+    pieces, rest = [], word
+    while rest:
+        for end in range(len(rest), 0, -1):
+            piece = ("##" if pieces else "") + rest[:end]
+            if piece in vocab:
+                pieces.append(piece)
+                rest = rest.replace(rest[:end], "")
+                break
+        else:
+            return ["[UNK]"]
+    return pieces
+
+
+def match_and_strip(word, vocab):
+    """rest.lstrip(piece) takes away letters, not a piece."""
+    pieces, rest = [], word
+    while rest:
+        for end in range(len(rest), 0, -1):
+            piece = ("##" if pieces else "") + rest[:end]
+            if piece in vocab:
+                pieces.append(piece)
+                rest = rest.lstrip(rest[:end])
+                break
+        else:
+            return ["[UNK]"]
+    return pieces
+
+
 def match_from_the_right(word, vocab):
     pieces, end = [], len(word)
     while end:
@@ -76,6 +123,45 @@ def merged(words, key, count=True):
 def merge_by_length(words):
     """Of equally frequent pairs the longest."""
     return merged(words, lambda pair, number: (-number, -len("".join(pair)), pair[::-1]))
+
+
+def merge_first_text(words):
+    """Of equally frequent pairs the first text."""
+    return merged(words, lambda pair, number: (-number, "".join(pair)))
+
+
+def merge_by_saved_letters(words):
+    return merged(words, lambda pair, number: (-number * len("".join(pair)), pair))
+
+
+def merge_in_the_text(words):
+    """Symbols joined by spaces, and replaced there: "a b" also fits in "ca b"."""
+    return merged(words, lambda pair, number: (-number, pair))
+
+
+def merge_equal_letters(words):
+    """Neighbours are joined if their letters are those of the pair."""
+    pair, _ = merged(words, lambda pair, number: (-number, pair))
+    new = {}
+    for symbols, number in words.items():
+        done, place = [], 0
+        while place < len(symbols):
+            both = "".join(symbols[place : place + 2])
+            step = 1 + (both == "".join(pair) and place + 1 < len(symbols))
+            done.append("".join(symbols[place : place + step]))
+            place += step
+        new[tuple(done)] = number
+    return pair, new
+
+
+def merge_without_the_end(words):
+    """Pairs with the last symbol are not counted."""
+    pairs = {}
+    for symbols, number in words.items():
+        for pair in zip(symbols[:-1], symbols[1:-1]):
+            pairs[pair] = pairs.get(pair, 0) + number
+    pair = min(pairs or [("", "")], key=lambda pair: (-pairs.get(pair, 0), pair))
+    return pair, merged(words, lambda other, number: other != pair)[1]
 
 
 def merge_rarest(words):
@@ -138,13 +224,34 @@ def share_of_next(lengths, chunk, p_next):
     return 1 - solution("not_next_share")[0](lengths, chunk, p_next)
 
 
-def spans(ids, candidates, spans, budget, random_ids, mask_token_id, strict=False, limits=(0.8, 0.9)):
+def spans(
+    ids,
+    candidates,
+    spans,
+    budget,
+    random_ids,
+    mask_token_id,
+    strict=False,
+    limits=(0.8, 0.9),
+    end=0,
+    looks_at=slice(None),
+    taken_at=slice(None),
+    aside=0,
+    passed=False,
+    changed=False,
+):
     masked, labels, taken = ids.copy(), np.full(len(ids), -100), np.zeros(len(ids), bool)
     for start, length, draw in spans:
         place = slice(start, start + length)
-        if start + length > len(ids) or not candidates[place].all() or taken[place].any():
-            continue
-        if taken.sum() + length + strict > budget:
+        wide = slice(max(start - aside, 0), start + length + aside)
+        used = ids != masked if changed else taken
+        if (
+            start + length > len(ids) + end
+            or not candidates[place][looks_at].all()
+            or used[wide][taken_at].any()
+            or used.sum() + length + strict > budget
+        ):
+            taken[place] |= passed
             continue
         taken[place], labels[place] = True, ids[place]
         if draw < limits[0]:
@@ -168,9 +275,24 @@ def spans_with_labels_of_what_is_there(*arguments):
     return masked, np.where(labels != -100, masked, -100)
 
 
-def spans_in_place(ids, *others):
+def spans_of_the_predicted(ids, *others):
     masked, labels = spans(ids, *others)
     return masked[labels != -100], labels
+
+
+def spans_in_place(ids, *others):
+    masked, labels = spans(ids, *others)
+    ids[:] = masked
+    return ids, labels
+
+
+def spans_sorted(key):
+    """In another order than that of the list."""
+    return lambda ids, candidates, these, *others: spans(ids, candidates, sorted(these, key=key), *others)
+
+
+def spans_with(**options):
+    return lambda *arguments: spans(*arguments, **options)
 
 
 def spans_with_one_random_id(ids, candidates, these, budget, random_ids, mask_token_id):
@@ -208,6 +330,13 @@ WRONG = {
         "## from the start": (match_marked_from_the_start,),
         "goes back": (match_with_going_back,),
         "from the right": (match_from_the_right,),
+        "## put in front afterwards": (match_in_the_bare,),
+        "plain pieces inside": (match_or_plain,),
+        "pieces of at most 4": (match_up_to(4),),
+        "pieces no longer than the first": (match_up_to(6),),
+        "replaced everywhere": (match_and_replace,),
+        "letters stripped": (match_and_strip,),
+        "lower case": (lambda word, vocab: match(word.lower(), vocab),),
     },
     "count_the_labels": {
         "85 % are ignored": (COUNTS | {"predicted": 150, "ignored": 850},),
@@ -220,6 +349,11 @@ WRONG = {
         "the rarest": (merge_rarest,),
         "a pair once a word": (merge_without_overlap_counted,),
         "from the right": (merge_from_the_right,),
+        "the first text of equal pairs": (merge_first_text,),
+        "the pair that saves most letters": (merge_by_saved_letters,),
+        "replaced in the text": (merge_in_the_text,),
+        "other symbols of the same letters": (merge_equal_letters,),
+        "without the end": (merge_without_the_end,),
     },
     "not_next_share": {
         "first chunks": (share_of_first_chunks,),
@@ -232,13 +366,25 @@ WRONG = {
         "draw <= 0.8": (spans_up_to_the_limits,),
         "labels of the masked ids": (spans_with_labels_of_what_is_there,),
         "one random id for a span": (spans_with_one_random_id,),
-        "only the predicted": (spans_in_place,),
+        "only the predicted": (spans_of_the_predicted,),
+        "in place": (spans_in_place,),
+        "cut at the end of the row": (spans_with(end=9),),
+        "not up to the end of the row": (spans_with(end=-1),),
+        "candidates at both ends only": (spans_with(looks_at=[0, -1]),),
+        "taken at the start only": (spans_with(taken_at=slice(1)),),
+        "taken at both ends only": (spans_with(taken_at=[0, -1]),),
+        "a gap between spans": (spans_with(aside=1),),
+        "passed over is taken": (spans_with(passed=True),),
+        "taken is what changed": (spans_with(changed=True),),
+        "sorted": (spans_sorted(None),),
+        "the longest first": (spans_sorted(lambda span: -span[1]),),
     },
     "draws_needed": {
         "the variance of both": (lambda p, q, z: draws(p, q, z, p * (1 - p) + q * (1 - q)),),
         "between both": (lambda p, q, z: draws(p, q, z, (p + q) / 2 * (1 - (p + q) / 2)),),
         "counts, not shares": (lambda p, q, z: draws(p, q, z, p),),
         "z standard deviations": (lambda p, q, z: math.ceil(z * p * (1 - p) / abs(p - q)),),
+        "the next whole number": (lambda p, q, z: int(z**2 * p * (1 - p) / (p - q) ** 2) + 1,),
         "not a whole number": (lambda p, q, z: z**2 * p * (1 - p) / (p - q) ** 2,),
     },
     "weighted_mlm_loss": {
