@@ -167,12 +167,20 @@ def own_notebook(notebook, student, name):
             numbers = told(exercises.find(task), student)
             if numbers:
                 task_text = max(k for k in range(n) if cells[k]["cell_type"] == "markdown")
-                sources[task_text] += f"\n\n**Your own numbers**, in place of those of the text: {numbers}."
+                sources[task_text] = _told_below_the_task(sources[task_text], task, numbers)
         if cells[n]["cell_type"] == "code":
             cells[n] |= {"outputs": [], "execution_count": None}
     for cell, text in zip(cells, sources):
         cell["source"] = text.splitlines(keepends=True)
     return notebook | {"cells": cells}
+
+
+def _told_below_the_task(text, task, numbers):
+    """Return a text, which may hold several tasks, with the own numbers at the end of that task."""
+    begin = max(text.find(f"### {task}:"), 0)
+    end = text.find("\n\n### ", begin)
+    end = len(text) if end < 0 else end
+    return f"{text[:end]}\n\n**Your own numbers**, in place of those of the text: {numbers}.{text[end:]}"
 
 
 def _answers(tasks, students):

@@ -551,7 +551,7 @@ def _show(value):
         return f"{text}  shape {value.shape}" if value.ndim else text
     if isinstance(value, (float, np.floating)):
         return f"{value:.6g}"
-    return repr(value)
+    return getattr(value, "__name__", repr(value))
 
 
 def _kinds(values):

@@ -1,4 +1,4 @@
-"""Exercises of lesson 00, gradients: shapes, repeated ids, several uses of one variable, two derivations."""
+"""Exercises of lesson 00, gradients: shapes, repeated ids, two slopes, several uses, two derivations."""
 
 import numpy as np
 
@@ -51,6 +51,37 @@ LOOKUPS = [
     ),
     ((np.zeros((1, 0), int), np.zeros((1, 0, 2)), 3), np.zeros((3, 2))),
 ]
+
+
+# --- two_slopes ---
+
+
+def softplus(x):
+    return np.log(1 + np.exp(x))
+
+
+def shifted_cube(x):
+    return (x - 5) * (x - 5) * (x - 5) - 2 * x
+
+
+def slope_from_one_side(f, x, h):
+    return (f(x + h) - f(x)) / h, f(x + 1j * h).imag / h
+
+
+def slopes_not_divided(f, x, h):
+    return f(x + h) - f(x - h), f(x + 1j * h).imag
+
+
+def slopes_divided_by_h(f, x, h):
+    return (f(x + h) - f(x - h)) / h, f(x + 1j * h).imag / h
+
+
+def complex_slope_halved(f, x, h):
+    return (f(x + h) - f(x - h)) / (2 * h), f(x + 1j * h).imag / (2 * h)
+
+
+def complex_slope_is_real(f, x, h):
+    return (f(x + h) - f(x - h)) / (2 * h), (f(x + 1j * h).real - f(x)) / h
 
 
 # --- fan_out ---
@@ -215,6 +246,29 @@ EXERCISES = [
             "Begin with zeros of shape (num_rows, H). For each token, add its row of d_rows to the row of "
             "the gradient that its id names."
         ),
+    ),
+    # Task: the central difference and the complex step of f at x with the step h, a tuple of two numbers.
+    Function(
+        name="two_slopes",
+        points=1,
+        cases=[
+            ((softplus, 0.5, 0.25), (0.6218631725, 0.6230623102)),
+            ((shifted_cube, 2.0, 0.5), (25.25, 24.75)),
+            ((softplus, -1.5, 1e-30), (0.0, 0.1824255238)),
+            ((shifted_cube, 5.0, 1e-30), (0.0, -2.0)),
+        ],
+        mistakes=[
+            Mistake(slope_from_one_side, "The first is from one side: take f(x + h) less f(x - h), over 2h."),
+            Mistake(slopes_not_divided, "These are changes; a slope is a change over the length of a step."),
+            Mistake(slopes_divided_by_h, "From x - h to x + h the step is 2h long."),
+            Mistake(complex_slope_halved, "Nothing is subtracted in the complex step: it is divided by h."),
+            Mistake(
+                complex_slope_is_real,
+                "The real part moves with h squared only: the slope is in the imaginary part.",
+            ),
+        ],
+        tolerance=1e-8,
+        hint="Both formulas are in section 7: f(x + h), f(x - h), and the imaginary part of f(x + 1j * h).",
     ),
     # Task: y = x + tanh(x W) - mean of x over the tokens: one variable used three times.
     Gradients(

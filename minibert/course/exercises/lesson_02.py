@@ -1,4 +1,4 @@
-"""Exercises of lesson 02, GloVe: counts, AdaGrad, invariances, shifted PPMI, one table, Huber's loss."""
+"""Exercises of lesson 02, GloVe: counts, ratios, AdaGrad, invariances, PPMI, one table, Huber's loss."""
 
 import numpy as np
 
@@ -74,6 +74,32 @@ def counts_without_add_at(word_ids, vocab_size, window):
     for distance in range(1, window + 1):
         counts[word_ids[:-distance], word_ids[distance:]] += 1 / distance
     return counts + counts.T
+
+
+# --- log_ratios ---
+
+FITTED = (
+    np.array([[1.0, 0, 2], [0, 1, -1], [3, 1, 0], [2, -2, 1]]),  # word_vectors (4, 3)
+    np.array([[1.0, 1, 0], [0, 2, 1], [-1, 0, 1], [2, 1, 3]]),  # context_vectors (4, 3)
+    np.array([0.5, -1, 2, 0]),
+    np.array([1.0, 0, -2, 3]),
+)
+
+
+def ratio_not_its_logarithm(word_vectors, context_vectors, word_bias, context_bias, i, j):
+    return np.exp((word_vectors[i] - word_vectors[j]) @ context_vectors.T)
+
+
+def ratio_upside_down(word_vectors, context_vectors, word_bias, context_bias, i, j):
+    return (word_vectors[j] - word_vectors[i]) @ context_vectors.T
+
+
+def ratio_of_counts(word_vectors, context_vectors, word_bias, context_bias, i, j):
+    return (word_vectors[i] - word_vectors[j]) @ context_vectors.T + word_bias[i] - word_bias[j]
+
+
+def ratio_with_a_context_bias(word_vectors, context_vectors, word_bias, context_bias, i, j):
+    return (word_vectors[i] - word_vectors[j]) @ context_vectors.T + context_bias
 
 
 # --- adagrad_steps ---
@@ -391,6 +417,29 @@ EXERCISES = [
             "For each place and each distance d from 1 to window that stays in the text: add 1/d to X[word, "
             "other] and to X[other, word]."
         ),
+    ),
+    # Task: what a fitted GloVe says about log P(k|i) / P(k|j), for every k, if its bias b_i is log X_i.
+    Function(
+        name="log_ratios",
+        points=1,
+        cases=[
+            ((*FITTED, 0, 2), np.array([-3.0, 0, 4, 1])),
+            ((*FITTED, 3, 1), np.array([-1.0, -4, 0, 7])),
+            ((*FITTED, 1, 1), np.zeros(4)),
+        ],
+        mistakes=[
+            Mistake(ratio_not_its_logarithm, "That is the ratio; the task asks for its logarithm."),
+            Mistake(ratio_upside_down, "That is the ratio the other way round: i is above, j below."),
+            Mistake(
+                ratio_of_counts,
+                "That is the ratio of the counts X_ik and X_jk. P(k|i) is X_ik / X_i, and b_i is log X_i.",
+            ),
+            Mistake(
+                ratio_with_a_context_bias,
+                "The bias of k is in both logarithms, and drops out of their difference.",
+            ),
+        ],
+        hint="Write log P(k|i) with w, c and b', then take the difference: what of it depends on i or j?",
     ),
     # Task: several steps of AdaGrad on a vector: squares += g², value -= eta g / √squares, from squares = 1.
     Function(

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minibert.course.exercises.kinds import PARAMETER_SCALE, Choices, Gradients, Mistake
+from minibert.course.exercises.kinds import PARAMETER_SCALE, Choices, Gradients, Mistake, Value
 from minibert.layers import GELU, EncoderLayer
 
 B, T, H, A, F = 2, 3, 6, 2, 7
@@ -277,6 +277,30 @@ EXERCISES = [
             "Divide x by the root of (the mean of x * x over the last axis, with keepdims=True, plus eps); "
             "multiply by gamma. Use the eps that is given."
         ),
+    ),
+    # Task: one entry of x (B, T, H) changes; in how many places can y change, for four layers?
+    Value(
+        name="who_changes",
+        points=1,
+        expected={"layer_norm": 11, "batch_norm": 35, "batch_norm_in_use": 1, "encoder_block": 77},
+        mistakes=[
+            (
+                {"layer_norm": 1, "batch_norm": 1},
+                "The entry is part of a mean and a variance, and all numbers that share them change.",
+            ),
+            ({"layer_norm": 35}, "That is BatchNorm: LayerNorm's mean is taken within one token."),
+            (
+                {"batch_norm": 11},
+                "That is LayerNorm: BatchNorm's mean is taken over all tokens, for one feature.",
+            ),
+            (
+                {"batch_norm_in_use": 35},
+                "In use mean and variance are stored numbers, and nothing is shared.",
+            ),
+            ({"encoder_block": 11}, "Attention carries the change to the other tokens of the sentence."),
+            ({"encoder_block": 385}, "Nothing goes from one sentence to another."),
+        ],
+        hint="Which numbers share a mean with the entry? Attention mixes the tokens of one sentence.",
     ),
     # Task: which wrong backwards does a check notice whose upstream gradient is 1 everywhere?
     Choices(

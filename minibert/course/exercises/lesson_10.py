@@ -1,5 +1,7 @@
 """Exercises of lesson 10: BERT's forward pass."""
 
+import math
+
 import numpy as np
 
 from minibert.course.exercises.kinds import Function, Gradients, Mistake, Value
@@ -184,6 +186,54 @@ def _divided_by_batch_count(x, attention_mask):
     return (x * attention_mask[..., np.newaxis]).sum(axis=1) / attention_mask.sum()
 
 
+# --- mlm_loss ---
+
+
+def _head_arguments():
+    rng = np.random.default_rng(11)
+    labels = np.array([[-100, 0, 6, -100, 3], [5, -100, -100, -100, -100]])
+    shapes = (2, 5, 3), (3, 3), (3,), (7, 3), (7,)
+    states, *head = (rng.standard_normal(shape) for shape in shapes)
+    return states, labels, *head
+
+
+def _far_logits():
+    *others, output_bias = _head_arguments()
+    return *others, output_bias + np.array([1000.0, 0, 0, 990, 0, 1000, 998])
+
+
+MLM_LOSS, FAR_LOSS = 2.82954061, 3.99261752
+
+
+def _mlm_loss(states, labels, weight, bias, table, output_bias, act=True, norm=True, ignored=-100):
+    rows, words = states[labels > ignored], labels[labels > ignored]
+    rows = rows @ weight + bias
+    rows = rows * 0.5 * (1 + np.vectorize(math.erf)(rows / math.sqrt(2))) if act else rows
+    logits = (_normalised(rows) if norm else rows) @ table.T + output_bias
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    return (np.log(np.exp(logits).sum(axis=-1)) - logits[np.arange(len(words)), words]).mean()
+
+
+def _loss_over_all_positions(states, labels, *head):
+    return _mlm_loss(states, labels, *head) * (labels != -100).mean()
+
+
+def _loss_without_the_norm(*arguments):
+    return _mlm_loss(*arguments, norm=False)
+
+
+def _loss_without_gelu(*arguments):
+    return _mlm_loss(*arguments, act=False)
+
+
+def _loss_of_the_transpose(states, labels, weight, *others):
+    return _mlm_loss(states, labels, weight.T, *others)
+
+
+def _loss_without_word_0(*arguments):
+    return _mlm_loss(*arguments, ignored=0)
+
+
 EXERCISES = [
     # Task: LayerNorm(token + position + segment), with γ = 1 and β = 0.
     Function(
@@ -203,6 +253,32 @@ EXERCISES = [
             Mistake(_same_position, "A position is the place in the sequence, arange(T), and not the id."),
         ],
         hint="Look up three rows for each token, add them, then take mean and variance over the last axis.",
+    ),
+    # Task: the MLM head and its loss: gelu, LayerNorm, the tied table, -log softmax of the predicted words.
+    Function(
+        name="mlm_loss",
+        points=2,
+        cases=[(_head_arguments(), MLM_LOSS), (_far_logits(), FAR_LOSS)],
+        mistakes=[
+            Mistake(
+                _loss_over_all_positions,
+                "The sum is divided by all B·T positions; the mean is over the M predicted ones.",
+            ),
+            Mistake(_loss_without_the_norm, "The LayerNorm is missing between gelu and the decoder."),
+            Mistake(_loss_without_gelu, "The gelu is missing between the dense layer and the LayerNorm."),
+            Mistake(
+                _loss_of_the_transpose,
+                "minibert's weights are (in, out): states @ weight, without a transpose.",
+            ),
+            Mistake(
+                _loss_without_word_0, "Word 0 is a word, too: what is left out are the labels of -100."
+            ),
+        ],
+        tolerance=1e-6,
+        hint=(
+            "Keep the M rows whose label is not -100; dense, gelu, LayerNorm; logits (M, V) = rows @ table.T "
+            "+ output_bias; subtract each row's largest logit before exp."
+        ),
     ),
     # Task: predict the shape of every array in a forward pass of BERT.
     Value(
@@ -241,6 +317,26 @@ EXERCISES = [
             "layers), times the layers; the pooler; the MLM head (a dense layer, a norm, a bias); "
             "the NSP head."
         ),
+    ),
+    # Task: the first loss of an untrained model, right and with two mistakes.
+    Value(
+        name="first_loss",
+        points=1,
+        tolerance=1e-3,
+        expected={
+            "mlm": math.log(3000),
+            "nsp": math.log(2),
+            "divided_by_all": 0.15 * math.log(3000),
+            "few_words": math.log(30),
+        },
+        mistakes=[
+            ({"mlm": math.log(24)}, "Each question is about one of the V words, however many questions."),
+            ({"mlm": math.log2(3000)}, "Nats: the natural logarithm."),
+            ({"nsp": 0.5}, "0.5 is the probability of the right answer; the loss is minus its logarithm."),
+            ({"divided_by_all": math.log(3000)}, "M terms of ln V each, divided by all B·T positions."),
+            ({"few_words": math.log(3000)}, "All probability is on the few words that are left."),
+        ],
+        hint="A model that knows nothing gives 1/V to each word that it can choose; the loss is -ln of that.",
     ),
     # Task: position ids that count the real tokens of each row, wherever the padding is.
     Function(

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 
-from minibert.course.exercises.kinds import Choices, Function, Gradients, Mistake
+from minibert.course.exercises.kinds import Choices, Function, Gradients, Mistake, Value
 
 # --- tensor_from_bytes ---
 
@@ -442,6 +442,28 @@ EXERCISES = [
             "heads 10": "what is divided by the number of heads?",
             "positions 256": "which tensor's shape depends on it?",
         },
+    ),
+    # Task: how many parameters of a BertModel are in its embeddings, attention, feed-forward, norms, pooler?
+    Value(
+        name="parts_of_bert",
+        points=2,
+        expected={
+            "embeddings": 11917824,
+            "attention": 3548160,
+            "feed_forward": 7089408,
+            "norms": 9984,
+            "pooler": 147840,
+        },
+        mistakes=[
+            ({"embeddings": 11720448}, "The positions and the two segments have tables, too."),
+            ({"attention": 2661120}, "Query, key, value, and the output's projection: four."),
+            ({"attention": 3538944, "feed_forward": 7077888}, "Each projection has a bias, too."),
+            ({"attention": 591360, "feed_forward": 1181568}, "That is one layer."),
+            ({"norms": 9216}, "The embeddings have a LayerNorm, too."),
+            ({"norms": 4992}, "Each LayerNorm has a γ and a β."),
+            ({"pooler": 147456}, "The pooler has a bias, too."),
+        ],
+        hint="Count one layer: four projections H × H with bias, two for the feed-forward, two LayerNorms.",
     ),
     # Task: quantise a matrix to int8 with one scale for each row.
     Function(

@@ -79,7 +79,12 @@ def test_every_lesson_takes_an_id_and_tells_the_own_numbers_in_the_task(lesson):
     texts = ["".join(cell["source"]) for cell in cells]
     assert sum(text.endswith('\n\nexercises.student("kim")') for text in texts) == 1
     for exercise in exercises.lessons()[lesson.stem[:2]]:
-        (task,) = [text for text in texts if re.search(f"^### {exercise.name}:", text, re.MULTILINE)]
+        (task,) = [
+            task
+            for text in texts
+            for task in re.split("^### ", text, flags=re.MULTILINE)
+            if task.startswith(f"{exercise.name}:")
+        ]
         numbers = told(exercise, "kim")
         assert ("**Your own numbers**" in task) == bool(numbers) and numbers in task
 

@@ -17,6 +17,7 @@ from minibert.course.exercises.variants import own
 # "B T H": the axes of an array. "=L": an integer that is a size. "[K]": the length of a list. "": no size.
 AXES = {
     "scatter_add": ("B T", "B T H", "=V"),
+    "log_ratios": ("V D", "V D", "V", "V", "", ""),
     "fan_out": ("B T H", "H H"),
     "label_smoothing": ("N C", "N", ""),
     "soft_pooling": ("B T H", "H"),
@@ -47,6 +48,7 @@ AXES = {
     "span_mask": ("T", "T", "[S]", "=M", "T", ""),
     "weighted_mlm_loss": ("B T V", "B T", "V"),
     "embedding_sum": ("B T", "B T", "V H", "P H", "G H"),
+    "mlm_loss": ("B T H", "B T", "H H", "H", "V H", "V"),
     "bert_parameters": ("=V", "=H", "=F", "=L", "=P"),
     "left_padded_positions": ("B T",),
     "factorised_embedding": ("B T", "V E", "E H"),
@@ -66,7 +68,7 @@ AXES = {
     "sentence_vector": ("B T H", "B T"),
     "ranking_loss": ("B H", "B H", ""),
 }
-NO_SIZES = {"draws_needed", "our_name", "tensor_from_bytes"}  # numbers, strings, bytes
+NO_SIZES = {"draws_needed", "two_slopes", "our_name", "tensor_from_bytes"}  # numbers, strings, bytes
 
 # sizes that no axis has: {letter: length}
 COUNTED = {
@@ -75,6 +77,7 @@ COUNTED = {
     "split_heads": lambda x, num_heads: {"D": x.shape[2] // num_heads},
     "weighted_mlm_loss": lambda logits, labels, token_weights: {"M": (labels != -100).sum()},
     "z_loss": lambda logits, labels, z_weight: {"M": (labels != -100).sum()},
+    "mlm_loss": lambda states, labels, *head: {"M": (labels != -100).sum()},
     "masked_mean": lambda x, mask: {f"tokens of {b}": row.sum() for b, row in enumerate(mask[1:])},
     "sentence_vector": lambda x, mask: {f"tokens of {b}": row.sum() for b, row in enumerate(mask[1:])},
     "clip_global_norm": lambda gradients, max_norm: {

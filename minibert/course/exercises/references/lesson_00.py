@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minibert.course.exercises.lesson_00 import softplus
 from minibert.course.exercises.variants import Reference
 
 
@@ -32,6 +33,14 @@ def draw_lookups(rng):
     return [(rng.integers(0, 4, (2, 3)), rng.standard_normal((2, 3, 5)), 7)]  # six ids of four: one repeats
 
 
+def two_slopes(f, x, h):
+    return (f(x + h) - f(x - h)) / (2 * h), f(x + 1j * h).imag / h
+
+
+def draw_slopes(rng):
+    return [(softplus, round(rng.uniform(-2, 2), 2), h) for h in (0.5, 1e-30)]
+
+
 def fan_out(x, weight):
     return x + np.tanh(x @ weight) - x.mean(axis=1, keepdims=True)
 
@@ -51,6 +60,7 @@ REFERENCES = {
         gradient_shapes, draw_sizes, "B = {B} pairs, T = {T} tokens, H = {H}, C = {C} classes, V = {V} words"
     ),
     "scatter_add": Reference(scatter_add, draw_lookups),
+    "two_slopes": Reference(two_slopes, draw_slopes),
     "fan_out": Reference(fan_out),
     "label_smoothing": Reference(label_smoothing),
     "soft_pooling": Reference(soft_pooling),

@@ -57,8 +57,20 @@ def huber_glove(
     return (weight_of(counts, x_max) * huber).sum()
 
 
+def log_ratios(word_vectors, context_vectors, word_bias, context_bias, i, j):
+    log_probs = word_vectors @ context_vectors.T + context_bias  # log X_ik - b_i
+    return log_probs[i] - log_probs[j]
+
+
+def draw_fit(rng):
+    tables = rng.standard_normal((2, 7, 5))
+    i, j = rng.choice(7, 2, replace=False).tolist()
+    return [(*tables, *rng.standard_normal((2, 7)), i, j)]
+
+
 REFERENCES = {
     "distance_counts": Reference(distance_counts, draw_texts),
+    "log_ratios": Reference(log_ratios, draw_fit),
     "adagrad_steps": Reference(adagrad_steps, draw_steps),
     "shifted_ppmi": Reference(shifted_ppmi, draw_counts),
     "one_table": Reference(one_table),

@@ -31,10 +31,19 @@ def pre_norm_block(x):
     return attended + block.feed_forward.forward(block.output_norm.forward(attended)[0])[0]
 
 
+def who_changes(B, T, H):
+    return {"layer_norm": H, "batch_norm": B * T, "batch_norm_in_use": 1, "encoder_block": T * H}
+
+
+def draw_batch(rng):
+    return dict(zip("BTH", rng.permutation(np.arange(3, 14))[:3].tolist()))
+
+
 REFERENCES = {
     "scaled_residual": Reference(scaled_residual),
     "tanh_gelu": Reference(tanh_gelu),
     "rms_norm": Reference(rms_norm),
+    "who_changes": Reference(who_changes, draw_batch, "B = {B}, T = {T}, H = {H}"),
     "swiglu": Reference(swiglu),
     "pre_norm_block": Reference(pre_norm_block),
 }

@@ -1,8 +1,12 @@
 """References of lesson 10, BERT's forward pass."""
 
+import math
+
 import numpy as np
 
 from minibert.course.exercises.variants import Reference
+from minibert.layers import GELU, CrossEntropy, LayerNorm
+from minibert.layers.cross_entropy import IGNORE_INDEX
 
 
 def embedding_sum(ids, types, token_table, position_table, segment_table):
@@ -67,14 +71,52 @@ def masked_mean(x, attention_mask):
     return (x * weights).sum(axis=1) / weights.sum(axis=1)
 
 
+def mlm_loss(states, labels, weight, bias, table, output_bias):
+    predicted = labels != IGNORE_INDEX
+    activated, _ = GELU().forward(states[predicted] @ weight + bias)
+    normalized, _ = LayerNorm(table.shape[1], eps=1e-12, dtype=np.float64).forward(activated)
+    logits = normalized @ table.T + output_bias
+    return CrossEntropy().forward(logits, labels[predicted])[0]
+
+
+def draw_states(rng):
+    labels = rng.integers(0, 9, (2, 8))
+    labels[:, 3:] = IGNORE_INDEX  # M = 6
+    shapes = (2, 8, 5), (5, 5), (5,), (9, 5), (9,)
+    states, *head = (rng.standard_normal(shape) for shape in shapes)
+    return [(states, labels, *head)]
+
+
+def first_loss(V, B, T, M, few):
+    first = math.log(V)
+    return {
+        "mlm": first,
+        "nsp": math.log(2),
+        "divided_by_all": M / (B * T) * first,
+        "few_words": math.log(few),
+    }
+
+
+def draw_first(rng):
+    B, T = rng.permutation(np.arange(5, 20))[:2].tolist()
+    V, few = int(rng.integers(20, 80)) * 100, int(rng.integers(21, 90))
+    return {"V": V, "B": B, "T": T, "M": B * T // 7, "few": few}
+
+
 REFERENCES = {
     "embedding_sum": Reference(embedding_sum, draw_embeddings),
+    "mlm_loss": Reference(mlm_loss, draw_states),
     "bert_shapes": Reference(
         bert_shapes,
         draw_sizes,
         "B = {B}, T = {T}, H = {H}, A = {A}, F = {F}, V = {V}; `labels` has {M} entries that are not −100",
     ),
     "bert_parameters": Reference(bert_parameters, draw_models),
+    "first_loss": Reference(
+        first_loss,
+        draw_first,
+        "V = {V}, B = {B}, T = {T}, M = {M} predicted tokens; with a bias of −10⁹ for all but {few} words",
+    ),
     "left_padded_positions": Reference(left_padded_positions, draw_masks),
     "factorised_embedding": Reference(factorised_embedding),
     "masked_mean": Reference(masked_mean),

@@ -62,9 +62,28 @@ def ranking_loss(first, second, temperature):
     return (np.log(np.exp(scores).sum(axis=1)) - np.diag(scores)).mean()
 
 
+def parts_of_bert(V, H, F, layers, P):
+    return {
+        "embeddings": (V + P + 2) * H,
+        "attention": layers * 4 * (H * H + H),
+        "feed_forward": layers * (2 * H * F + F + H),
+        "norms": (2 * layers + 1) * 2 * H,
+        "pooler": H * H + H,
+    }
+
+
+def draw_configuration(rng):
+    V, P = int(rng.integers(200, 400)) * 100, int(rng.choice([128, 256, 1024]))
+    H, F, layers = 64 * rng.permutation(np.arange(3, 13))[:3]
+    return {"V": V, "H": int(H), "F": int(F), "layers": int(layers) // 64, "P": P}
+
+
 REFERENCES = {
     "tensor_from_bytes": Reference(tensor_from_bytes, draw_files),
     "our_name": Reference(our_name, draw_names),
+    "parts_of_bert": Reference(
+        parts_of_bert, draw_configuration, "H {H}, F {F}, {layers} layers, V {V}, P {P}"
+    ),
     "int8_rows": Reference(int8_rows, draw_weights),
     "sentence_vector": Reference(sentence_vector),
     "ranking_loss": Reference(ranking_loss),

@@ -22,6 +22,21 @@ def scatter_by_rows(ids, d_rows, num_rows):
     return np.stack([flat[ids.reshape(-1) == row].sum(axis=0) for row in range(num_rows)])
 
 
+def slopes_in_steps(f, x, h):
+    right, left, above = f(x + h), f(x - h), f(complex(x, h))
+    return np.array([(right - left) / (2 * h), np.imag(above) / h])
+
+
+def slopes_by_halves(function, place, step):
+    forwards, backwards = function(place + step) - function(place), function(place) - function(place - step)
+    return [(forwards + backwards) / step / 2, (function(place + step * 1j) / step).imag]
+
+
+def slopes_from_below(f, x, h):
+    """f(x - ih) is the mirror image of f(x + ih)."""
+    return (f(x - h) - f(x + h)) / (-2 * h), -f(x - 1j * h).imag / h
+
+
 SHAPES = solution("gradient_shapes")[0]
 
 RIGHT = {
@@ -30,5 +45,6 @@ RIGHT = {
         {name: list(shape) for name, shape in SHAPES.items()},
         {name: np.zeros(shape).shape for name, shape in SHAPES.items()},
     ],
+    "two_slopes": [slopes_in_steps, slopes_by_halves, slopes_from_below],
     "scatter_add": [scatter_in_loops, scatter_by_onehot, scatter_by_rows],
 }

@@ -76,7 +76,27 @@ def ppmi_in_place(table, shift):
 
 STAYS = solution("what_stays")[0]
 
+def ratios_in_loops(word_vectors, context_vectors, word_bias, context_bias, i, j):
+    ratios = np.zeros(len(context_vectors))
+    for k in range(len(context_vectors)):
+        for d in range(word_vectors.shape[1]):
+            ratios[k] += (word_vectors[i, d] - word_vectors[j, d]) * context_vectors[k, d]
+    return ratios
+
+
+def ratios_of_probabilities(w, c, b, b_context, i, j):
+    """P(k|i) = X_ik / X_i."""
+    counts = np.exp(w @ c.T + b[:, np.newaxis] + b_context)
+    probs = counts / np.exp(b)[:, np.newaxis]
+    return np.log(probs[i] / probs[j])
+
+
+def ratios_as_a_list(word_vectors, context_vectors, _, __, i, j):
+    return [float(row @ word_vectors[i] - row @ word_vectors[j]) for row in context_vectors]
+
+
 RIGHT = {
+    "log_ratios": [ratios_in_loops, ratios_of_probabilities, ratios_as_a_list],
     "distance_counts": [counts_from_both_sides, counts_by_add_at, counts_by_onehot],
     "adagrad_steps": [adagrad_in_loops, adagrad_by_cumsum, adagrad_in_place],
     "what_stays": [

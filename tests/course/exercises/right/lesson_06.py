@@ -4,8 +4,14 @@ import numpy as np
 from course.exercises.solutions import solution
 
 ONES = solution("seen_by_ones")[0]
+CHANGES = solution("who_changes")[0]
 
 RIGHT = {
+    "who_changes": [
+        dict(reversed(CHANGES.items())),
+        {name: float(count) for name, count in CHANGES.items()},
+        {name: np.int64(count) for name, count in CHANGES.items()},
+    ],
     "seen_by_ones": [
         dict(reversed(ONES.items())),
         {name: np.str_(answer) for name, answer in ONES.items()},

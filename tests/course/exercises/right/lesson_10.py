@@ -1,5 +1,7 @@
 """Right answers to the exercises of lesson 10 in other styles than the solution's."""
 
+import math
+
 import numpy as np
 from course.exercises.solutions import solution
 
@@ -74,7 +76,51 @@ def positions_in_place(mask):
 
 SHAPES = solution("bert_shapes")[0]
 
+def gelu(x):
+    return x / 2 * (1 + np.vectorize(math.erf)(x / np.sqrt(2)))
+
+
+def head_in_loops(states, labels, weight, bias, table, output_bias):
+    losses = []
+    for b, t in np.ndindex(labels.shape):
+        if labels[b, t] != -100:
+            row = gelu(states[b, t] @ weight + bias)
+            row = (row - row.mean()) / math.sqrt(row.var() + 1e-12)
+            scores = [float(row @ table[word] + output_bias[word]) for word in range(len(table))]
+            total = sum(math.exp(score - max(scores)) for score in scores)
+            losses.append(math.log(total) + max(scores) - scores[labels[b, t]])
+    return sum(losses) / len(losses)
+
+
+def head_of_all_positions(states, labels, weight, bias, table, output_bias):
+    """Logits for every position; only the predicted ones count."""
+    x = gelu(states @ weight + bias)
+    x -= x.mean(axis=-1, keepdims=True)
+    logits = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-12) @ table.T + output_bias
+    largest = logits.max(axis=-1)
+    log_sums = np.log(np.exp(logits - largest[..., np.newaxis]).sum(axis=-1)) + largest
+    chosen = np.take_along_axis(logits, np.maximum(labels, 0)[..., np.newaxis], axis=-1)[..., 0]
+    seen = labels >= 0
+    return ((log_sums - chosen) * seen).sum() / seen.sum()
+
+
+def head_with_logaddexp(states, labels, weight, bias, table, output_bias):
+    place = np.nonzero(labels != -100)
+    rows = gelu(states[place] @ weight + bias)
+    rows = (rows - rows.mean(-1, keepdims=True)) / rows.std(-1, keepdims=True)
+    logits = rows @ table.T + output_bias
+    return np.mean(np.logaddexp.reduce(logits, axis=1) - logits[range(len(rows)), labels[place]])
+
+
+FIRST = solution("first_loss")[0]
+
 RIGHT = {
+    "mlm_loss": [head_in_loops, head_of_all_positions, head_with_logaddexp],
+    "first_loss": [
+        dict(reversed(FIRST.items())),
+        {name: round(loss, 2) if loss > 2 else round(loss, 3) for name, loss in FIRST.items()},
+        {name: np.float32(loss) for name, loss in FIRST.items()},
+    ],
     "embedding_sum": [embedded_in_loops, embedded_in_place, embedded_by_onehot],
     "bert_shapes": [
         dict(reversed(SHAPES.items())),

@@ -130,8 +130,14 @@ def rows_as_a_list(matrix):
 
 
 LOADED = solution("silent_loading")[0]
+PARTS = solution("parts_of_bert")[0]
 
 RIGHT = {
+    "parts_of_bert": [
+        dict(reversed(PARTS.items())),
+        {name: float(count) for name, count in PARTS.items()},
+        {name: np.int64(count) for name, count in PARTS.items()},
+    ],
     "tensor_from_bytes": [tensor_by_struct, tensor_by_offset, tensor_by_padding],
     "our_name": [named_by_expressions, named_by_parts, named_by_a_chain],
     "silent_loading": [

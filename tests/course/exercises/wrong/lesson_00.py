@@ -45,6 +45,16 @@ def smoothed_half(logits, labels, epsilon):
     return -log_probs[np.arange(len(labels)), labels].mean() - epsilon * log_probs.mean()
 
 
+def slopes(central, by_complex):
+    """A wrong formula in the place of one of the two."""
+
+    def wrong(f, x, h):
+        right = (f(x + h) - f(x - h)) / (2 * h), f(x + 1j * h).imag / h
+        return central(f, x, h) if central else right[0], by_complex(f, x, h) if by_complex else right[1]
+
+    return (wrong,)
+
+
 SHAPES = solution("gradient_shapes")[0]
 
 WRONG = {
@@ -59,6 +69,19 @@ WRONG = {
         "= for +=": (scattered_by_assignment,),
         "np.unique": (scattered_with_unique,),
         "the mean row, by count": (scattered_by_count,),
+    },
+    "two_slopes": {
+        "from one side": slopes(lambda f, x, h: (f(x + h) - f(x)) / h, None),
+        "from the left": slopes(lambda f, x, h: (f(x) - f(x - h)) / h, None),
+        "divided by h": slopes(lambda f, x, h: (f(x + h) - f(x - h)) / h, None),
+        "steps of h / 2": slopes(lambda f, x, h: (f(x + h / 2) - f(x - h / 2)) / h, None),
+        "a step of its own": slopes(lambda f, x, h: (f(x + 1e-5) - f(x - 1e-5)) / 2e-5, None),
+        "the size of the complex change": slopes(None, lambda f, x, h: abs(f(x + 1j * h) - f(x)) / h),
+        "minus f(x), real part": slopes(None, lambda f, x, h: (f(x + 1j * h) - f(x)).real / h),
+        "divided by 2h": slopes(None, lambda f, x, h: f(x + 1j * h).imag / (2 * h)),
+        "1 + 1j for 1j": slopes(None, lambda f, x, h: f(x + (1 + 1j) * h).imag / h),
+        "a tiny step always": slopes(None, lambda f, x, h: f(x + 1e-30j).imag / 1e-30),
+        "the other order": (lambda f, x, h: slopes(None, None)[0](f, x, h)[::-1],),
     },
     "fan_out": {
         "the mean has no gradient": backward(

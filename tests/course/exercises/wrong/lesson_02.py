@@ -126,7 +126,23 @@ def plus_equals(array, index, values):
 
 STAYS = solution("what_stays")[0]
 
+def ratios(change):
+    """A wrong formula, of the rows of i and j and the tables."""
+    return (lambda w, c, b, b_context, i, j: change(w, c, b, b_context, i, j),)
+
+
 WRONG = {
+    "log_ratios": {
+        "the ratio": ratios(lambda w, c, b, b_context, i, j: np.exp((w[i] - w[j]) @ c.T)),
+        "j over i": ratios(lambda w, c, b, b_context, i, j: (w[j] - w[i]) @ c.T),
+        "of the counts": ratios(lambda w, c, b, b_context, i, j: (w[i] - w[j]) @ c.T + b[i] - b[j]),
+        "minus the biases": ratios(lambda w, c, b, b_context, i, j: (w[i] - w[j]) @ c.T - b[i] + b[j]),
+        "the bias of k": ratios(lambda w, c, b, b_context, i, j: (w[i] - w[j]) @ c.T + b_context),
+        "contexts of i and j": ratios(lambda w, c, b, b_context, i, j: (c[i] - c[j]) @ w.T),
+        "words only": ratios(lambda w, c, b, b_context, i, j: (w[i] - w[j]) @ w.T),
+        "a ratio of logarithms": ratios(lambda w, c, b, b_context, i, j: (w[i] @ c.T) / (w[j] @ c.T + 1e-9)),
+        "of i alone": ratios(lambda w, c, b, b_context, i, j: w[i] @ c.T),
+    },
     "distance_counts": {
         "all count 1": (counts_of_adjacent,),
         "each pair twice": (counts_twice,),

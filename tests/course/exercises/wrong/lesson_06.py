@@ -46,7 +46,18 @@ class Block(Layer):
 
 ONES = solution("seen_by_ones")[0]
 
+CHANGES = solution("who_changes")[0]
+
 WRONG = {
+    "who_changes": {
+        "the norms exchanged": (CHANGES | {"layer_norm": 35, "batch_norm": 11},),
+        "BatchNorm over the sentences only": (CHANGES | {"batch_norm": 5},),
+        "BatchNorm over one sentence": (CHANGES | {"batch_norm": 7},),
+        "LayerNorm over the sentence": (CHANGES | {"layer_norm": 77},),
+        "the same in use": (CHANGES | {"batch_norm_in_use": 35},),
+        "a block within the token": (CHANGES | {"encoder_block": 11},),
+        "a block over the batch": (CHANGES | {"encoder_block": 385},),
+    },
     "scaled_residual": {
         "no skip": backward("scaled_residual", lambda d_y, g, x, scale: [g[0] - d_y, g[1]]),
         "d_scale not summed over the batch": backward(

@@ -1,5 +1,7 @@
 """Wrong answers to the exercises of lesson 10, as students might give them who read the task only."""
 
+import math
+
 import numpy as np
 from course.exercises.solutions import solution
 from course.exercises.wrong.answers import backward, forward
@@ -62,7 +64,61 @@ def left_of_floats(attention_mask):
 
 SHAPES = solution("bert_shapes")[0]
 
+def head(states, labels, weight, bias, table, output_bias, act=None, eps=1e-12, last=True, axis=-1):
+    rows, words = states[labels != -100], labels[labels != -100]
+    rows = (act or right_gelu)(rows @ weight + bias)
+    logits = normalised(rows, eps, axis) @ table.T + output_bias * last
+    log_probs = logits - np.logaddexp.reduce(logits, axis=1)[:, np.newaxis]
+    return -log_probs[np.arange(len(words)), words].mean()
+
+
+def right_gelu(x):
+    return x / 2 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
+
+
+def head_of_sentences(states, labels, *others):
+    """The mean of the sentences' means."""
+    return np.mean([head(states[b : b + 1], labels[b : b + 1], *others) for b in range(len(labels))])
+
+
+def head_without_the_maximum(states, labels, weight, bias, table, output_bias):
+    rows, words = states[labels != -100], labels[labels != -100]
+    exponentials = np.exp(normalised(right_gelu(rows @ weight + bias)) @ table.T + output_bias)
+    return -np.log(exponentials[np.arange(len(words)), words] / exponentials.sum(axis=1)).mean()
+
+
+def head_with_ignored_words(states, labels, *others):
+    """-100 as a place counted from the end of the row of words: the loss of every position."""
+    return head(states, np.maximum(labels, 0), *others)
+
+
+FIRST = solution("first_loss")[0]
+
 WRONG = {
+    "mlm_loss": {
+        "tanh for gelu": (lambda *arguments: head(*arguments, act=np.tanh),),
+        "relu for gelu": (lambda *arguments: head(*arguments, act=lambda x: np.maximum(x, 0)),),
+        "no output bias": (lambda *arguments: head(*arguments, last=False),),
+        "gelu after the norm": (
+            lambda *arguments: head(*arguments, act=lambda x: right_gelu(normalised(x))),
+        ),
+        "eps is 1e-2": (lambda *arguments: head(*arguments, eps=1e-2),),
+        "normalised over the words": (lambda *arguments: head(*arguments, axis=0),),
+        "the mean of the sentences": (head_of_sentences,),
+        "exp without the maximum": (head_without_the_maximum,),
+        "-100 is word 0": (head_with_ignored_words,),
+        "the sum": (lambda *arguments: 4 * head(*arguments),),
+    },
+    "first_loss": {
+        "bits": ({name: loss / np.log(2) for name, loss in FIRST.items()},),
+        "probabilities": ({name: np.exp(-loss) for name, loss in FIRST.items()},),
+        "one half": (FIRST | {"nsp": 0.5},),
+        "M words": (FIRST | {"mlm": np.log(24)},),
+        "divided by T": (FIRST | {"divided_by_all": FIRST["mlm"] * 24 / 40},),
+        "divided by M and B·T": (FIRST | {"divided_by_all": FIRST["mlm"] / 160},),
+        "all but the few": (FIRST | {"few_words": np.log(2970)},),
+        "a share of the words": (FIRST | {"few_words": FIRST["mlm"] * 30 / 3000},),
+    },
     "embedding_sum": {
         "each table normalised": (sum_of_norms,),
         "one mean for all": (sum_over_all,),

@@ -94,7 +94,19 @@ def ranking(first, second, temperature, wrong=""):
     return -np.log(np.diag(probs)).mean()
 
 
+PARTS = solution("parts_of_bert")[0]
+
 WRONG = {
+    "parts_of_bert": {
+        "tokens only": (PARTS | {"embeddings": 30522 * 384},),
+        "norm with the embeddings": (PARTS | {"embeddings": PARTS["embeddings"] + 768},),
+        "no output projection": (PARTS | {"attention": 6 * 3 * (384 * 384 + 384)},),
+        "no biases": (PARTS | {"attention": 6 * 4 * 384 * 384, "feed_forward": 12 * 384 * 1536},),
+        "one layer": (PARTS | {"feed_forward": PARTS["feed_forward"] // 6},),
+        "one bias of H": (PARTS | {"feed_forward": 6 * (2 * 384 * 1536 + 2 * 384)},),
+        "one norm a layer": (PARTS | {"norms": 7 * 768},),
+        "a pooler of two": (PARTS | {"pooler": 384 * 2 + 2},),
+    },
     "tensor_from_bytes": {
         wrong: wrong_tensor(wrong)
         for wrong in ("all from the first tensor", "bfloat16 by value", "shifted by 8", "backwards")

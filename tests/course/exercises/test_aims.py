@@ -1,0 +1,93 @@
+"""Every "You will be able to" of a lesson has an exercise, and every exercise serves one of them."""
+
+import json
+import pathlib
+import re
+
+import pytest
+
+from minibert.course import exercises
+
+NOTEBOOKS = pathlib.Path(__file__).parents[3] / "notebooks"
+AIMS = {  # lesson: {how an aim begins: the exercises that ask for it}
+    "00": {
+        "write the shape of every gradient": "gradient_shapes",
+        "go backward through a copy": "scatter_add fan_out soft_pooling",
+        "derive $p - y$": "label_smoothing",
+        "measure a derivative in two ways": "two_slopes",
+        "check a backward of your own": "fan_out label_smoothing soft_pooling",
+    },
+    "01": {
+        "say what a **skip-gram** model": "window_pairs noise_words",
+        "derive its gradient": "cbow margin_ranking",
+        "predict which rows": "touched_rows",
+        "find a batch that forgets": "cbow margin_ranking",
+        "say what the vectors know": "most_similar",
+    },
+    "02": {
+        "build a co-occurrence table": "distance_counts",
+        "explain why GloVe looks at *ratios*": "log_ratios what_stays",
+        "say why a cell needs a weight": "one_table huber_glove",
+        "write the objective's backward": "adagrad_steps one_table huber_glove",
+        "read the scores of GloVe": "shifted_ppmi",
+    },
+    "05": {
+        "compute softmax(QKᵀ/√D)V by hand": "one_head split_heads",
+        "say what Q, K, V": "one_head two_facts",
+        "derive and check the backward pass": "row_softmax additive_attention relative_bias",
+        "say where rows and probabilities go": "permuted_tokens relative_bias",
+    },
+    "06": {
+        "send a gradient back": "scaled_residual tanh_gelu swiglu",
+        "derive LayerNorm's backward": "rms_norm seen_by_ones",
+        "tell LayerNorm from BatchNorm": "who_changes",
+        "explain why a gradient check": "seen_by_ones",
+        "tell post-norm from pre-norm": "pre_norm_block",
+    },
+    "09": {
+        "split text into word pieces": "longest_match merge_step",
+        "build `input_ids`": "span_mask weighted_mlm_loss",
+        "say which tokens are predicted": "count_the_labels span_mask",
+        "test a random procedure": "draws_needed",
+        "name the accuracy": "not_next_share",
+    },
+    "10": {
+        "name the shape of every array": "bert_shapes bert_parameters",
+        "compute BERT's embeddings": "embedding_sum mlm_loss factorised_embedding",
+        "show that padding changes nothing": "left_padded_positions masked_mean",
+        "predict the loss of an untrained": "first_loss",
+    },
+    "11": {
+        "go back by hand": "six_joints",
+        "name each place where gradients": "six_joints shared_stack",
+        "say which gradients are exactly zero": "zero_or_not",
+        "split the gradient of the tied": "albert_tied_decoder",
+        "explain why a falling loss": "planted_bug",
+    },
+    "12": {
+        "count the labels": "baseline_losses z_loss",
+        "compute a step of AdamW": "adamw_step clip_global_norm micro_batches",
+        "hold a run against exact limits": "exact_limits",
+        "measure a frozen encoder": "error_bars",
+        "show that an attention map": "head_removal",
+    },
+    "16": {
+        "read a tensor": "tensor_from_bytes",
+        "translate names and layouts": "our_name silent_loading",
+        "say where the parameters": "parts_of_bert",
+        "make and compare sentence vectors": "sentence_vector ranking_loss",
+        "say what 16 or 8 bits": "tensor_from_bytes int8_rows",
+    },
+}
+
+
+@pytest.mark.parametrize("number", exercises.lessons())
+def test_every_aim_has_an_exercise_and_every_exercise_an_aim(number):
+    (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
+    first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+    aims = re.findall(r"^- (.*)", first.partition("You will be able to")[2], re.MULTILINE)
+    assert len(aims) == len(AIMS[number])
+    assert [(aim, begins) for aim, begins in zip(aims, AIMS[number]) if not aim.startswith(begins)] == []
+    served = " ".join(AIMS[number].values()).split()
+    assert set(served) == {exercise.name for exercise in exercises.lessons()[number]}
+    assert all(AIMS[number].values())
