@@ -82,9 +82,8 @@ class Classification:
         return LabelledExamples(rows, TextBatch, tokenizer.pad_token_id, seed)
 
     @staticmethod
-    def score(model, batch):
-        """Return the Scores of a model on a batch with labels."""
-        output, _ = model.forward(**batch._asdict())
+    def scores(output, batch):
+        """Return the Scores of a model's output on a batch with labels."""
         return scores_of(output.logits, batch.labels)
 
     @staticmethod

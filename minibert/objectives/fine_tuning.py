@@ -17,7 +17,14 @@ import numpy as np
 from minibert.huggingface.checkpoint import read_config
 from minibert.objectives import TASKS
 from minibert.objectives.classification import Classification
-from minibert.objectives.frozen import AboveFrozen, state_batch, states_of, without_dropout
+from minibert.objectives.frozen import (
+    AboveFrozen,
+    kept_tokens,
+    state_batch,
+    states_of,
+    tokens_of,
+    without_dropout,
+)
 from minibert.objectives.span_extraction import SpanExtraction
 from minibert.objectives.tagging import Tagging
 from minibert.text.labelled import Columns, LabelledError
@@ -249,10 +256,10 @@ class FineTuning:
     def part(self, model):
         """Return the model, or what is above a frozen encoder, whose states are computed here, once."""
         is_frozen = self.num_frozen == self.config.num_hidden_layers + 1
-        if not is_frozen or self.recipe.task == "span":
+        if not is_frozen:
             return model
-        per_row = 1 if model.bert.pooler is not None else self.examples.lengths.mean()
-        num_states = per_row * (len(self.examples.rows) + len(self.held_out_rows.rows))
+        num_states = sum(
+            kept_tokens(model, examples).sum() for examples in (self.examples, self.held_out_rows))
         if 4 * num_states * self.config.hidden_size > MOST_STATES:
             return model
         if self.states is None:
@@ -278,16 +285,15 @@ class FineTuning:
         return True
 
     def num_tokens(self, batch):
-        """Return the number of tokens in a batch, padding left out; of states, the number of them."""
-        if self.states is not None:
-            return batch.states.shape[0] * batch.states.shape[1]
-        return int(batch.attention_mask.sum())
+        """Return the number of tokens in a batch, padding left out."""
+        return int(tokens_of(batch).attention_mask.sum())
 
     # --- how it is judged ---
 
     def score(self, model, batch, state=None):
         """Return the task's Scores of a model on a batch, and None: nothing is passed on."""
-        return self.task.score(model, batch), None
+        output, _ = model.forward(**batch._asdict())
+        return self.task.scores(output, tokens_of(batch)), None
 
     def evaluation(self, scores):
         """Return the task's Evaluation of the Scores on all held-out examples."""

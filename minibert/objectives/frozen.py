@@ -5,18 +5,17 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.layers.base import Layer, describe_cache
-from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.layers.dropout import Dropout
 from minibert.layers.walk import walk
 from minibert.models.bert import PoolerCache
-from minibert.text.examples.labelled import padded
+from minibert.text.examples.labelled import NUM_INPUTS, SpanBatch
 
 
 class StateBatch(NamedTuple):
-    """The arguments of AboveFrozen: the encoder's states, float (B, T, H), and the labels of the task."""
+    """The arguments of AboveFrozen: the encoder's states, float (B, T, H), and the batch that they are of."""
 
     states: np.ndarray
-    labels: np.ndarray
+    batch: NamedTuple  # TextBatch, TagBatch or SpanBatch
 
 
 class AboveFrozenCache(NamedTuple):
@@ -29,19 +28,20 @@ class AboveFrozen(Layer):
     """The pooler, if there is one, and the head of a model, on states that are given.
 
     Args:
-        model: a BertForSequenceClassification or BertForTokenClassification; its layers are shared.
+        model: a BERT with a head of models/heads.py; its layers are shared.
     """
 
     def __init__(self, model):
         self.pooler, self.head = model.bert.pooler, model.head
 
-    def forward(self, states, labels=None, rng=None):
+    def forward(self, states, batch, rng=None):
         """states (B, T, H), of which a pooler reads the first token's → the head's output, cache."""
+        answers = batch[NUM_INPUTS:]
         if self.pooler is None:
-            output, head_cache = self.head.forward(states, labels, rng)
+            output, head_cache = self.head.forward(states, *answers, rng)
             return output, AboveFrozenCache(None, head_cache)
         pooled, pooler_cache = self.pooler.forward(states)                          # (B, H)
-        output, head_cache = self.head.forward(pooled, labels, rng)
+        output, head_cache = self.head.forward(pooled, *answers, rng)
         return output, AboveFrozenCache(pooler_cache, head_cache)
 
     def backward(self, cache, d_loss=1.0):
@@ -59,30 +59,42 @@ def without_dropout(layers):
         layer.probability, layer.threshold = 0.0, 0
 
 
-def states_of(model, examples, batch_size=32):
-    """Return the encoder's states of each Row of LabelledExamples, computed once: {Row's number: (T, H)}.
+def kept_tokens(model, examples):
+    """Return of how many tokens the states of each Row of LabelledExamples are kept, (N,).
 
-    Where a model has a pooler, only the first token's: (1, H).
+    Where a model has a pooler, of the first alone. A span's softmax runs over a batch's padding, too, so
+    padding is kept there, up to the longest Row.
     """
-    order = np.argsort(examples.lengths, kind="stable")
+    if model.bert.pooler is not None:
+        return np.ones(len(examples.rows), int)
+    if examples.batch_class is SpanBatch:
+        return np.full(len(examples.rows), examples.lengths.max())
+    return examples.lengths
+
+
+def states_of(model, examples, batch_size=32):
+    """Return the encoder's states of each Row of LabelledExamples, computed once: {its number: (T, H)}."""
+    order, kept = np.argsort(examples.lengths, kind="stable"), kept_tokens(model, examples)
     found = {}
     for start in range(0, len(order), batch_size):
         numbers = order[start : start + batch_size]
-        batch = examples.of([examples.rows[number] for number in numbers])
+        batch = examples.of([examples.rows[number] for number in numbers], kept[numbers].max())
         output, _ = model.bert.forward(batch.input_ids, batch.token_type_ids, batch.attention_mask)
         for number, states in zip(numbers.tolist(), output.last_hidden_state):
-            kept = 1 if model.bert.pooler is not None else examples.lengths[number]
-            found[number] = states[:kept].copy()
+            found[number] = states[: kept[number]].copy()
     return found
 
 
 def state_batch(states, examples, numbers):
     """Return the StateBatch of some Rows of LabelledExamples, shorter ones filled up with zeros."""
-    length = max(len(states[number]) for number in numbers)
+    batch = examples.of([examples.rows[number] for number in numbers])
+    length = min(batch.input_ids.shape[1], max(len(states[number]) for number in numbers))
     stacked = np.zeros((len(numbers), length, states[numbers[0]].shape[1]), states[numbers[0]].dtype)
     for row, number in zip(stacked, numbers):
-        row[: len(states[number])] = states[number]
-    targets = [examples.rows[number].target for number in numbers]
-    is_tagged = isinstance(targets[0], list)
-    labels = padded(targets, length, IGNORE_INDEX) if is_tagged else np.array(targets, np.int64)
-    return StateBatch(stacked, labels)
+        row[: len(states[number])] = states[number][:length]
+    return StateBatch(stacked, batch)
+
+
+def tokens_of(batch):
+    """Return the batch that the states of a StateBatch are of; another batch as it is."""
+    return batch.batch if isinstance(batch, StateBatch) else batch

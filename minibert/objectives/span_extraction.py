@@ -78,9 +78,8 @@ class SpanExtraction:
         return LabelledExamples(rows, SpanBatch, tokenizer.pad_token_id, seed)
 
     @staticmethod
-    def score(model, batch):
-        """Return the Scores of a model on a batch."""
-        output, _ = model.forward(**batch._asdict())
+    def scores(output, batch):
+        """Return the Scores of a model's output on a batch."""
         return best_spans(output, batch)
 
     @staticmethod

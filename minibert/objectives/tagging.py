@@ -76,9 +76,8 @@ class Tagging:
         return LabelledExamples(rows, TagBatch, tokenizer.pad_token_id, seed)
 
     @staticmethod
-    def score(model, batch):
-        """Return the Scores of a model on a batch: an entry for each word, in order."""
-        output, _ = model.forward(**batch._asdict())
+    def scores(output, batch):
+        """Return the Scores of a model's output on a batch: an entry for each word, in order."""
         return scores_of(output.logits, batch.labels[batch.labels >= 0])
 
     def evaluation(self, scores, rows, examples, labels):

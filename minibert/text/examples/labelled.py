@@ -23,6 +23,7 @@ from minibert.text.tokenizer import longest_first
 
 ORDER = 4  # generators are made from [seed, PURPOSE, epoch]; 0 to 3 are those of sentence_pairs.py
 SORTED_TOGETHER = 8  # batches
+NUM_INPUTS = 3  # fields of a batch that a model reads; the others are its answers
 MAX_QUESTION = 64  # tokens, as in BERT's run_squad.py
 
 
@@ -133,9 +134,9 @@ class LabelledExamples:
         rows = self.by_length
         return [[self.of(rows[start : start + batch_size])] for start in range(0, len(rows), batch_size)]
 
-    def of(self, rows):
-        """Return the batch of some rows."""
-        length = max(len(row.input_ids) for row in rows)
+    def of(self, rows, length=0):
+        """Return the batch of some rows, padded to the longest of them, or to a length that is more."""
+        length = max(length, *(len(row.input_ids) for row in rows))
         input_ids = padded([row.input_ids for row in rows], length, self.pad_token_id)
         token_type_ids = padded([row.token_type_ids for row in rows], length, 0)
         attention_mask = padded([[1] * len(row.input_ids) for row in rows], length, 0)
@@ -148,7 +149,7 @@ class LabelledExamples:
 def _targets(batch_class, targets, length):
     """Return the fields of a batch that the model must predict, None where they are not known."""
     if targets[0] is None:
-        return [None] * (len(batch_class._fields) - 3)
+        return [None] * (len(batch_class._fields) - NUM_INPUTS)
     if batch_class is TagBatch:
         return [padded(targets, length, IGNORE_INDEX)]
     columns = np.array(targets, np.int64)  # (B,) labels, or (B, 2) positions
