@@ -67,14 +67,14 @@ def run(options):
     answers = task.answers(model, examples, rows, tokenizer)
     show = {"tag": _show_tags, "span": _show_spans}.get(name, _show_labels)
     show(examples, answers, options.json)
-    labels = [task.labels_of(example) if name != "span" else example.answers for example in examples]
-    if all(found and found != [None] for found in labels):
+    if all(map(_labels_of, examples)):
         evaluation = task.judged(answers, examples)
         values = [
             f"{unit} {getattr(evaluation, field):.3f}"
             for field, unit in task.units.items() if getattr(evaluation, field, None) is not None
         ]
-        complain(f"note: {', '.join(values)}, on {len(examples):,} labelled examples")
+        plural = "" if len(examples) == 1 else "s"
+        complain(f"note: {', '.join(values)}, on {len(examples):,} labelled example{plural}")
 
 
 # --- the model ---
@@ -118,7 +118,7 @@ def _examples(options, name, task):
         return [_of_texts(name, 1, [given, options.second], "the command line")]
     is_file = given != "-" and os.path.isfile(given)
     if is_file and given.lower().endswith(TABLES):
-        return task.read(given, is_labelled=_has_labels(task, given))
+        return _read(task, given)
     if given != "-" and not is_file:
         if given.lower().endswith(TABLES) and " " not in given:
             raise ValueError(f"{given} does not exist; give a file, or a text in quotes")
@@ -144,15 +144,24 @@ def _text_of(given, is_file):
     return decoded(sys.stdin.buffer.read(), "standard input", LabelledError)
 
 
-def _has_labels(task, file):
-    """Whether a file has labels that can be read."""
+def _read(task, file):
+    """Return the examples of a file; if some have labels and others none, say why they are not judged."""
     from minibert.text.labelled import LabelledError
 
     try:
-        task.read(file)
-    except LabelledError:
-        return False
-    return True
+        return task.read(file)
+    except LabelledError as error:
+        examples = task.read(file, is_labelled=False)
+        if any(map(_labels_of, examples)):
+            complain(f"note: the answers are not judged: {error}")
+        return examples
+
+
+def _labels_of(example):
+    """Return the right answers of an example; empty if they are not known."""
+    if hasattr(example, "answers"):
+        return example.answers
+    return example.tags if hasattr(example, "tags") else example.label
 
 
 def _of_texts(name, line, texts, source):

@@ -177,7 +177,7 @@ class FineTuning:
             held_out = self.task.read(recipe.dev)
         else:
             training, held_out = _split(training, self.task.key, recipe.train)
-            source = f"a tenth of {_near(recipe.train)} at most; --dev FILE gives others"
+            source = f"of {_near(recipe.train)}, equal ones together; --dev FILE gives others"
         self.say(f"examples    {len(training):,} to learn from, {len(held_out):,} held out: {source}")
         seen = {}
         for example in training:
@@ -391,7 +391,9 @@ def _split(examples, key, path):
     chosen = {place(examples[index]) for index in order[:number]}
     training = [example for example in examples if place(example) not in chosen]
     if not training:
-        raise LabelledError(f"{path} is too small to hold out examples: give more, or --dev FILE")
+        found = f"{len(examples):,} examples, all alike" if len(examples) > 1 else "one example"
+        raise LabelledError(
+            f"{path} holds {found}, so none can be held out: give others, too, or --dev FILE")
     return training, [example for example in examples if place(example) in chosen]
 
 

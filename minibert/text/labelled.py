@@ -2,7 +2,8 @@
 
     TSV, CSV        a header, then a row an example; a quoted field of a CSV file may hold line ends
     JSON lines      an object an example; a JSON file with a list of objects is read, too
-    CoNLL columns   a word a line, its tag in the last column; a blank line ends a sentence
+    CoNLL columns   a word a line, its tag in the last column; a blank line ends a sentence. Of CoNLL-U's ten
+                    columns the second is the word, and the fourth, the part of speech, the tag
     SQuAD's JSON    {"data": [{"paragraphs": [{"context": ..., "qas": [{"question": ..., "answers": ...}]}]}]}
 
     read_texts(path)      [LabelledText]      classification, of single texts and of pairs
@@ -33,6 +34,9 @@ PAIRS = (("sentence1", "sentence2"), ("sentence_a", "sentence_b"), ("text_a", "t
 QUESTION = (("question", "context"), ("question", "passage"), ("query", "context"))
 ANSWER, ANSWER_START = ("answer", "answers", "answer_text"), ("answer_start", "start")
 WORDS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
+WORD_HEADERS = {*WORDS, "word", "token", "form", "text"}  # of the first column of a table of tags
+TAG_HEADERS = {*TAGS, "tag", "ner_tag", "pos_tag", "label", "ner", "pos", "upos"}  # of its last
+CONLL_U = 10  # columns
 MOST_LISTED = 5  # lines of bad rows in an error
 SHOWN = 40  # characters of a text in an error
 
@@ -42,9 +46,12 @@ class LabelledError(ValueError):
 
 
 class LabelledText(NamedTuple):
-    """A text, or a pair of texts; pair and label are None where there are none."""
+    """A text, or a pair of texts; pair and label are None where there are none.
 
-    line: int
+    line is its place in the file, here and below: a number, or "entry 3" of a JSON list.
+    """
+
+    line: int | str
     text: str
     pair: str | None
     label: str | None
@@ -53,7 +60,7 @@ class LabelledText(NamedTuple):
 class TaggedWords(NamedTuple):
     """A sentence as a list of words, and a list of their tags; None where there are none."""
 
-    line: int
+    line: int | str
     words: list
     tags: list | None
 
@@ -61,7 +68,7 @@ class TaggedWords(NamedTuple):
 class Question(NamedTuple):
     """A question, the text with its answer, and the right answers: (text, first character) each."""
 
-    line: int
+    line: int | str
     question: str
     context: str
     answers: list
@@ -99,7 +106,9 @@ def read_texts(path, is_pair=False, columns=Columns(), is_labelled=True):
         try:
             text = _text_of(row, text_name, "text")
             pair = _text_of(row, pair_name, "second text") if is_pair else None
-            label = _label_of(row, label_name) if label_name in row or is_labelled else None
+            given = row.get(label_name)
+            is_empty = given is None or not str(given).strip()
+            label = None if is_empty and not is_labelled else _label_of(row, label_name)
         except _BadRow as error:
             bad.append((line, str(error)))
             continue
@@ -116,37 +125,66 @@ def read_tagged(path, is_labelled=True):
     text = _read(path)
     if text.lstrip().startswith(("{", "[{")):
         return _tagged_objects(path, text, is_labelled)
-    lines = [(line, row) for line, row in enumerate([*text.split("\n"), ""], start=1)]
-    rows = [row for _, row in lines if row.strip()]
-    separator = "\t" if 2 * sum("\t" in row for row in rows) > len(rows) else None
-    widths = collections.Counter(len(row.split(separator)) for row in rows)
-    width = widths.most_common(1)[0][0]
+    return _tagged_columns(path, text, is_labelled)
+
+
+def _tagged_columns(path, text, is_labelled):
+    """Return the TaggedWords of a file of CoNLL columns."""
+    lines = [*enumerate(text.split("\n"), start=1)]
+    layout = _layout_of([row for _, row in lines if row.strip()])
     sentences, bad, words, tags, first = [], [], [], [], 0
-    for line, row in lines:
+    for line, row in [*lines, (len(lines) + 1, "")]:
         if not row.strip() or row.startswith("-DOCSTART-"):
             if words:
                 sentences.append(TaggedWords(first, words, tags if is_labelled else None))
                 words, tags = [], []
             continue
-        fields = [field.strip() for field in row.split(separator)]
-        if row.startswith("# ") and (len(fields) != width or separator):  # a comment
+        fields = [field.strip() for field in row.split(layout.separator)]
+        if row.startswith("# ") and (len(fields) != layout.width or layout.separator):  # a comment
             continue
-        if reason := _ragged(fields, width, is_labelled):
+        if line == 1 and fields[0].casefold() in WORD_HEADERS and fields[-1].casefold() in TAG_HEADERS:
+            continue
+        if reason := _ragged(fields, layout, is_labelled):
             bad.append((line, reason))
-            continue
-        first = first if words else line
-        words.append(fields[0])
-        tags.append(fields[-1])
+        elif not layout.is_universal or fields[0].isdigit():  # 1-2 and 1.1 are no words of the sentence
+            first = first if words else line
+            words.append(fields[layout.word])
+            tags.append(fields[layout.tag])
     return _whole(path, sentences, bad)
 
 
-def _ragged(fields, width, is_labelled):
+class _Layout(NamedTuple):
+    """What separates the columns (None: spaces), how many there are, and which hold the word and its tag."""
+
+    separator: str | None
+    width: int
+    is_universal: bool
+    word: int
+    tag: int
+
+
+def _layout_of(rows):
+    """Return the _Layout that most rows have; of CoNLL-U's ten columns, the tag is the part of speech."""
+    separator = "\t" if 2 * sum("\t" in row for row in rows) > len(rows) else None
+    split = [row.split(separator) for row in rows]
+    [(width, _)] = collections.Counter(map(len, split)).most_common(1)
+    numbered = [fields[0].isdigit() for fields in split if len(fields) == width]
+    is_universal = width == CONLL_U and 2 * sum(numbered) > len(numbered)
+    return _Layout(separator, width, is_universal, *((1, 3) if is_universal else (0, width - 1)))
+
+
+def _ragged(fields, layout, is_labelled):
     """Return why a line of CoNLL columns is bad, or None."""
-    if len(fields) != width:
-        return f"it has {_count(len(fields), 'column')}, and most lines have {width}"
-    if width == 1 and is_labelled:
-        return "it has 1 column; expected a word and, in the last column, its tag"
-    return "its word or its tag is empty" if not (fields[0] and fields[-1]) else None
+    if len(fields) != layout.width:
+        return f"it has {_count(len(fields), 'column')}, and most lines have {layout.width}"
+    if layout.width == 1 and is_labelled:
+        return (
+            "it has 1 column; expected a word and, in the last column, its tag, with spaces or tabs between "
+            "the columns"
+        )
+    if not fields[layout.word] or is_labelled and not fields[layout.tag]:
+        return "its word or its tag is empty"
+    return None
 
 
 def _tagged_objects(path, text, is_labelled):
@@ -160,10 +198,8 @@ def _tagged_objects(path, text, is_labelled):
         for value, what in ((words, "words"), (tags, "tags")):
             if value is None and what == "tags" and not is_labelled:
                 continue
-            if not isinstance(value, list) or not value or not all(
-                isinstance(item, (str, int)) and str(item).strip() for item in value
-            ):
-                bad.append((line, f"it has no list of {what}"))
+            if reason := _not_a_list(value, what):
+                bad.append((line, reason))
                 break
         else:
             if tags is not None and len(tags) != len(words):
@@ -172,6 +208,17 @@ def _tagged_objects(path, text, is_labelled):
             tags = None if tags is None else list(map(str, tags))
             sentences.append(TaggedWords(line, list(map(str, words)), tags))
     return _whole(path, sentences, bad)
+
+
+def _not_a_list(value, what):
+    """Return why a value is not a list of words, or of tags; None if it is one."""
+    if not isinstance(value, list) or not value:
+        return f"it has no list of {what}"
+    wrong = [item for item in value if not isinstance(item, (str, int)) or not str(item).strip()]
+    if not wrong:
+        return None
+    kind = "empty" if isinstance(wrong[0], str) else _kind_of(wrong[0])
+    return f"one of its {what} is {kind}, expected a string"
 
 
 def read_questions(path, is_labelled=True):
@@ -205,7 +252,7 @@ def read_questions(path, is_labelled=True):
             answers = row.get(answer_name)
             if isinstance(answers, str) and answers:
                 answers = [{"text": answers, "answer_start": row.get(start_name)}]
-            found = _answers_of(answers, context) if answers or is_labelled else []
+            found = _answers_of(answers, context, is_labelled)
         except _BadRow as error:
             bad.append((line, str(error)))
             continue
@@ -232,8 +279,7 @@ def _squad(path, content, is_labelled):
                 try:
                     question = _text_of(row, "question", "question")
                     context = _text_of(paragraph, "context", "context")
-                    answers = row.get("answers")
-                    found = _answers_of(answers, context) if answers or is_labelled else []
+                    found = _answers_of(row.get("answers"), context, is_labelled)
                 except _BadRow as error:
                     shown = f"question {number} ({_short(str(row.get('question', '')))})"
                     bad.append((shown, str(error)))
@@ -242,14 +288,22 @@ def _squad(path, content, is_labelled):
     return _whole(path, questions, bad)
 
 
-def _answers_of(answers, context):
-    """Return [(text, first character)]; _BadRow if an answer is not in the context at its place."""
+def _answers_of(answers, context, is_labelled):
+    """Return [(text, first character)]; _BadRow if an answer is not in the context at its place.
+
+    Or if there is none and is_labelled: questions without an answer are not learned.
+    """
     if isinstance(answers, dict):  # {"text": [...], "answer_start": [...]}, as the datasets library has it
         texts, starts = answers.get("text"), answers.get("answer_start")
         is_table = isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts)
         answers = [{"text": a, "answer_start": b} for a, b in zip(texts, starts)] if is_table else None
+    if not answers and not is_labelled:
+        return []
     if not isinstance(answers, list) or not answers:
-        raise _BadRow("it has no answer, and each question needs one in its context")
+        raise _BadRow(
+            "it has no answer, and each question needs one in its context (those of SQuAD 2 that have none "
+            "cannot be learned here)"
+        )
     found = []
     for answer in answers:
         text = answer.get("text") if isinstance(answer, dict) else None
@@ -309,6 +363,7 @@ def _kind_of(value):
 def _whole(path, examples, bad):
     """Return the examples if no row is bad and there is one at least; LabelledError if not."""
     if bad:
+        bad = sorted(bad, key=lambda row: int(re.search(r"\d+", str(row[0]))[0]))
         where, reason = bad[0]
         places = [str(place) for place, _ in bad]
         listed = ", ".join(places[:MOST_LISTED]) + (" ..." if len(places) > MOST_LISTED else "")
@@ -351,6 +406,8 @@ def _column(path, names, chosen, usual, kind, option, is_needed):
     if found is None and is_needed:
         advice = f"say which one is {kind} with {option} NAME, or call it {usual[0]}" if option else (
             f"call {kind} {usual[0]}")
+        if len(names) == 1:
+            advice += " (tabs, commas or semicolons separate columns)"
         raise LabelledError(
             f"{path}, line 1: the columns are {_listed(names)}, and none has a usual name of {kind}; {advice}"
         )
@@ -454,12 +511,12 @@ def _csv(path, text, delimiter):
 def _objects(path, text):
     """Return the names in the first object, [(line, object)], and [(line, reason)] of bad rows.
 
-    For JSON lines, or one JSON list of objects, whose rows are counted.
+    For JSON lines, or one JSON list of objects, whose places are "entry 1" and so on.
     """
     items, bad = [], []
     if text.lstrip().startswith("["):
         try:
-            items = list(enumerate(json.loads(text), start=1))
+            items = [(f"entry {number}", item) for number, item in enumerate(json.loads(text), start=1)]
         except (ValueError, RecursionError) as error:
             raise LabelledError(f"{path} is not JSON: {error}") from None
     else:
@@ -475,4 +532,4 @@ def _objects(path, text):
     ]
     if not rows:
         _whole(path, [], bad)
-    return list(rows[0][1]), rows, sorted(bad)
+    return list(rows[0][1]), rows, bad

@@ -154,11 +154,25 @@ def test_labels_of_a_text_a_file_and_standard_input(tuned, files, output_of, cap
 
 
 def test_a_file_with_labels_is_judged(tuned, files, capfd):
-    assert cli.main(["predict", str(tuned("classify")), str(files / "classify-dev.tsv")]) == 0
+    model = str(tuned("classify"))
+    capfd.readouterr()
+    assert cli.main(["predict", model, str(files / "classify-dev.tsv")]) == 0
     out, err = capfd.readouterr()
     right = [row.split("\t")[1] for row in (files / "classify-dev.tsv").read_text().splitlines()[1:]]
     accuracy = np.mean([row[0] == label for row, label in zip(rows(out.splitlines()[1:]), right)])
     assert f"accuracy {accuracy:.3f}, " in err and "on 12 labelled examples" in err
+
+
+def test_a_file_with_some_labels_is_answered_and_not_judged(tuned, capfd, tmp_path):
+    path, model, advice = tmp_path / "some.tsv", str(tuned("classify")), "mend or remove the row"
+    not_judged = f"note: the answers are not judged: {path}, line 3: its label is empty; {advice}\n"
+    capfd.readouterr()
+    judged = "on 2 labelled examples\n"
+    for first, last, note in (("yes", "yes", judged), ("yes", "", not_judged), ("", "", "")):
+        path.write_text(f"text\tlabel\nshe loved it\t{first}\ntom hated it\t{last}\n", encoding="utf-8")
+        assert cli.main(["predict", model, str(path)]) == 0
+        out, err = capfd.readouterr()
+        assert len(out.splitlines()) == 3 and err.endswith(note) and bool(err) == bool(note)
 
 
 @pytest.mark.exhaustive

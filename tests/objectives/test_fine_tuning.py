@@ -253,6 +253,9 @@ def test_a_tenth_is_held_out_and_equal_texts_stay_together(recipe_of, tmp_path):
     training, held_out = ({example.text for example in examples}
                           for examples in (objective.training, objective.held_out_examples))
     assert not training & held_out and len(objective.held_out_examples) == 6
-    assert "54 to learn from, 6 held out: a tenth of" in said
-    with pytest.raises(LabelledError, match="is too small to hold out examples"):
+    path = tmp_path / "train.tsv"
+    assert f"54 to learn from, 6 held out: of {path}, equal ones together; --dev FILE gives others" in said
+    with pytest.raises(LabelledError, match="holds 5 examples, all alike, so none can be held out: give"):
         objective_of(recipe_of, tmp_path, 5 * GOOD)
+    with pytest.raises(LabelledError, match="holds one example, so none can be held out: give others, too"):
+        objective_of(recipe_of, tmp_path, GOOD)

@@ -86,11 +86,20 @@ def test_columns_that_are_named(tmp_path):
 def test_labels_may_be_missing_where_they_are_not_needed(tmp_path):
     path = written(tmp_path, "a.tsv", "text\na\n")
     assert read_texts(path, is_labelled=False) == [LabelledText(2, "a", None, None)]
+    path = written(tmp_path, "b.tsv", "text\tlabel\na\tyes\nb\t\n")
+    assert [row.label for row in read_texts(path, is_labelled=False)] == ["yes", None]
+    answers = [], None, {"text": [], "answer_start": []}, {"text": ["Ann"], "answer_start": [0]}
+    rows = [{"question": "Who?", "context": "Ann sings.", "answers": found} for found in answers]
+    path = written(tmp_path, "c.jsonl", "\n".join(map(json.dumps, rows)))
+    assert [row.answers for row in read_questions(path, is_labelled=False)] == [[], [], [], [("Ann", 0)]]
 
 
 @pytest.mark.parametrize("content", [
     "-DOCSTART- -X- O O\n\nAnn NNP B-NP B-PER\nsings VBZ B-VP O\n\n\nRome NNP B-NP B-LOC\n",
     "# text = Ann sings\nAnn\t_\tB-PER\nsings\t_\tO\n\nRome\t_\tB-LOC",
+    "Token\tNER\r\nAnn\tB-PER\r\nsings\tO\r\n\r\nRome\tB-LOC\r\n",
+    "# sent_id = 1\n1-2\tAnn sings" + 8 * "\t_" + "\n1\tAnn\tAnn\tB-PER" + 6 * "\t_" + "\n"
+    "2\tsings\tsing\tO" + 6 * "\t_" + "\n2.1\tthen" + 8 * "\t_" + "\n\n1\tRome\tRome\tB-LOC" + 6 * "\t_",
     '{"id": 0, "tokens": ["Ann", "sings"], "ner_tags": ["B-PER", "O"]}\n'
     '{"tokens": ["Rome"], "ner_tags": ["B-LOC"]}',
 ])
@@ -137,6 +146,9 @@ def test_questions(tmp_path, name, content):
     ("a.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": NaN}', "line 2: its label is not a"),
     ("a.jsonl", '{"text": "a", "label": 1}\n[1]', "line 2: it holds a list, expected an object"),
     ("a.json", '[{"text": "a", "label": 1}', "is not JSON"),
+    ("a.json", '[\n{"text": "a", "label": 1},\n{"text": "", "label": 1},\n7]',
+     "entry 2: its text is empty; mend or remove the row (2 rows are bad: entry 2, entry 3)"),
+    ("a.csv", "text|label\na|yes\n", "(tabs, commas or semicolons separate columns)"),
     ("a.tsv", "text\tlabel\n", "holds no examples; give a row for each"),
     ("a.tsv", "", "is empty; give a file with a row"),
     ("a.tsv", "text\tlabel\nGr\xfc\xdfe\tyes\n".encode("latin-1"), "is not UTF-8: byte 0xfc at offset 13"),
@@ -153,6 +165,8 @@ def test_bad_rows_of_texts(tmp_path, name, content, message):
     ("Ann B-PER\nnow and O\nhere O\n", "line 2: it has 3 columns, and most lines have 2"),
     ("Ann\nsings\n", "line 1: it has 1 column; expected a word and, in the last column, its tag"),
     ("Ann\tB-PER\n\tO\n", "line 2: its word or its tag is empty"),
+    ('{"tokens": [["a"]], "tags": ["O"]}', "line 1: one of its words is a list, expected a string"),
+    ('{"tokens": ["a"], "tags": [" "]}', "line 1: one of its tags is empty, expected a string"),
     ('{"tokens": ["a"], "tags": ["O"]}\n{"tokens": ["a", "b"], "tags": ["O"]}',
      "line 2: it has 2 words and 1 tags"),
     ('{"tokens": ["a"], "tags": ["O"]}\n{"tokens": "a b", "tags": ["O"]}', "line 2: it has no list of words"),
@@ -172,7 +186,8 @@ def squad_with(**changes):
     (squad_with(answers=[{"text": "Ann", "answer_start": 4}]),
      "question 2 ('Who?'): its answer 'Ann' is not in the context at character 4: 'liv' is; mend or remove"),
     (squad_with(answers=[{"text": "Tom"}]), "question 2 ('Who?'): its answer 'Tom' is not in the context;"),
-    (squad_with(answers=[]), "question 2 ('Who?'): it has no answer, and each question needs one"),
+    (squad_with(answers=[], is_impossible=True), "question 2 ('Who?'): it has no answer, and each question "
+     "needs one in its context (those of SQuAD 2 that have none cannot be learned here); mend or remove"),
     (squad_with(answers=[{"text": "Ann", "answer_start": "x"}]), "answer_start is 'x', expected the number"),
     (squad_with(question=""), "question 2 (''): its question is empty"),
     ('{"data": [{"title": "T"}]}', 'an entry of "data" has no list "paragraphs"'),
@@ -189,6 +204,9 @@ def test_all_bad_rows_are_counted_and_the_first_is_named(tmp_path):
     assert error_of(read_texts, path).endswith(
         "line 2: it has 1 field, and the header 2; mend or remove the row "
         "(7 rows are bad: 2, 3, 4, 5, 6 ...)")
+    path.write_text("text\tlabel\na\t\nb\n", encoding="utf-8")
+    assert error_of(read_texts, path).endswith(
+        "line 2: its label is empty; mend or remove the row (2 rows are bad: 2, 3)")
 
 
 def test_a_file_that_is_not_there(tmp_path):
