@@ -53,6 +53,7 @@ class Classification:
 
     def __init__(self, is_pair=False, columns=None):
         self.is_pair, self.columns = is_pair, columns
+        self.least_length = 5 if is_pair else 3  # a token of each text, [CLS] and [SEP]
 
     def read(self, path, is_labelled=True):
         """Return the LabelledTexts of a file."""

@@ -135,6 +135,11 @@ class FineTuning:
         rows, note = encode(self.training, is_training=True)
         if note:
             say(f"note        {note}")
+        if not rows:
+            raise LabelledError(
+                f"no answer in {recipe.train} fits into a window of {self.max_length} tokens: give a larger "
+                "--max-length, or a model that reads more"
+            )
         self.examples = task.batches(rows, self.tokenizer, recipe.seed)
         self.held_out_rows = task.batches(encode(self.held_out_examples)[0], self.tokenizer)
         self.held_out = self.held_out_rows.held_out(2 * recipe.batch_size)
@@ -152,6 +157,11 @@ class FineTuning:
         if recipe.max_length > longest:
             raise ValueError(
                 f"{recipe.start} reads {longest} tokens: --max-length {recipe.max_length} is more")
+        if 0 < recipe.max_length < self.task.least_length:
+            raise ValueError(
+                f"--max-length {recipe.max_length} leaves no room beside [CLS] and [SEP]: --task "
+                f"{recipe.task} needs {self.task.least_length} tokens or more"
+            )
         return recipe.max_length or min(self.task.max_length, longest)
 
     def _checked_layers(self, recipe):

@@ -44,6 +44,7 @@ class SpanExtraction:
 
     model_class = BertForQuestionAnswering
     max_length = 384  # tokens, as in BERT's run_squad.py
+    least_length = 6  # a token of the question, and two of the context
     units = {"exact_match": "exact match", "f1": "F1 of words"}
     drawn = "f1"
 
@@ -66,11 +67,13 @@ class SpanExtraction:
     def encode(examples, tokenizer, max_length, label_ids=None, is_training=False):
         """Return the Rows of the questions, and a note about long ones, "" if there are none."""
         rows, num_windowed, num_lost = encode_questions(examples, tokenizer, max_length, is_training)
-        note = (f"{num_windowed:,} of {len(examples):,} contexts have, with their question, more than "
-                f"{max_length} tokens: they are read in windows")
-        if num_lost:
-            note += f"; {num_lost:,} answers fit into no window and are left out"
-        return rows, note if num_windowed else ""
+        notes = [
+            f"{num_windowed:,} of {len(examples):,} contexts have, with their question, more than "
+            f"{max_length} tokens: they are read in windows",
+            f"{num_lost:,} of {len(examples):,} answers are in no window as a whole and are left out",
+        ]
+        return rows, "; ".join(
+            note for note, number in zip(notes, (num_windowed, num_lost)) if number)
 
     @staticmethod
     def batches(rows, tokenizer, seed=0):

@@ -41,7 +41,7 @@ class Tagging:
     """The task of a word in its sentence; the methods are those of Classification."""
 
     model_class = BertForTokenClassification
-    max_length = 128
+    max_length, least_length = 128, 3
     units = {"loss": "loss, nats", "accuracy": "accuracy of words", "f1": "entity F1"}
 
     def __init__(self):

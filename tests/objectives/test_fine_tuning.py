@@ -6,9 +6,9 @@ import pytest
 from helpers import assert_all_close, contents, made_once, quiet
 
 from minibert import huggingface, objectives
-from minibert.objectives.fine_tuning import FineTuning, FineTuningRecipe
+from minibert.objectives.fine_tuning import FineTuning, FineTuningRecipe, make_task
 from minibert.objectives.frozen import AboveFrozen, state_batch
-from minibert.text.labelled import LabelledError
+from minibert.text.labelled import LabelledError, Question
 from minibert.training import checkpoint, run
 from minibert.training.log import read_log
 from minibert.training.step import Training
@@ -189,11 +189,38 @@ def test_rates_by_layer_and_new_layers(recipe_of, files):
     ({"freeze": 3}, "has 2 layers: --freeze 3 or --reinit 0 is more"),
     ({"freeze": 1, "reinit": 2}, "--freeze 1 and --reinit 2 overlap in a model of 2 layers"),
     ({"max_length": 99}, "reads 24 tokens: --max-length 99 is more"),
+    ({"max_length": 4, "task": "pairs"}, "--max-length 4 leaves no room .*: --task pairs needs 5 tokens or"),
     ({"task": "classify", "dev": "nothing.tsv"}, "nothing.tsv does not exist"),
 ])
 def test_options_that_do_not_fit(recipe_of, changes, message):
     with pytest.raises(ValueError, match=message):
         FineTuning(recipe_of(**changes), say=quiet)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("task", ["classify", "pairs", "tag"])
+def test_the_least_length_has_room(recipe_of, task):
+    least = make_task(task).least_length
+    with pytest.raises(ValueError, match=f"--task {task} needs {least} tokens or more"):
+        FineTuning(recipe_of(task, max_length=least - 1), say=quiet)
+    objective = FineTuning(recipe_of(task, max_length=least), say=quiet)
+    assert objective.examples.lengths.max() == objective.held_out_rows.lengths.max() == least
+    training = Training(objective)
+    assert training.step(0)["loss"] > 0 and training.evaluate()
+
+
+def test_answers_that_fit_into_no_window(recipe_of):
+    with pytest.raises(LabelledError, match="no answer in .* fits into a window of 6 tokens: give a larger"):
+        FineTuning(recipe_of("span", max_length=6), say=quiet)  # answers of three words, and windows of two
+    with pytest.raises(ValueError, match="--task span needs 6 tokens or more"):
+        FineTuning(recipe_of("span", max_length=5), say=quiet)
+    context = "then she watered the tiny carrots"
+    questions = [Question(1, "what", context, [(answer, context.index(answer))])
+                 for answer in ("she", "the tiny carrots")]
+    objective = FineTuning(recipe_of("span"), say=quiet)
+    rows, note = objective.task.encode(questions, objective.tokenizer, 6, is_training=True)
+    assert {row.source for row in rows} == {0} and note.endswith(
+        "; 1 of 2 answers are in no window as a whole and are left out")
 
 
 def test_a_narrow_model_takes_larger_steps(files):
