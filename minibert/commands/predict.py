@@ -68,6 +68,8 @@ def run(options):
     show = {"tag": _show_tags, "span": _show_spans}.get(name, _show_labels)
     show(examples, answers, options.json)
     if all(map(_labels_of, examples)):
+        if name != "span":
+            _tell_unknown(model, {label for example in examples for label in task.labels_of(example)})
         evaluation = task.judged(answers, examples)
         values = [
             f"{unit} {getattr(evaluation, field):.3f}"
@@ -75,6 +77,13 @@ def run(options):
         ]
         plural = "" if len(examples) == 1 else "s"
         complain(f"note: {', '.join(values)}, on {len(examples):,} labelled example{plural}")
+
+
+def _tell_unknown(model, labels):
+    """Say which of the labels of a file the model does not have."""
+    known = list(model.config.id2label.values())
+    if unknown := sorted(labels - {*known}):
+        complain(f"note: the model has no label {', '.join(unknown[:8])}; it has {', '.join(known[:8])}")
 
 
 # --- the model ---
@@ -115,17 +124,20 @@ def _examples(options, name, task):
     """Return the examples of a file, of standard input, or of the command line."""
     given = options.input
     if options.second is not None:
-        return [_of_texts(name, 1, [given, options.second], "the command line")]
+        return [_of_texts(name, 1, [given, options.second])]
     is_file = given != "-" and os.path.isfile(given)
     if is_file and given.lower().endswith(TABLES):
         return _read(task, given)
+    if os.sep in given and os.path.isdir(given):
+        raise ValueError(f"{given} is a folder; give a file, or a text in quotes")
     if given != "-" and not is_file:
         if given.lower().endswith(TABLES) and " " not in given:
             raise ValueError(f"{given} does not exist; give a file, or a text in quotes")
-        return [_of_texts(name, 1, [given], "the command line")]
+        return [_of_texts(name, 1, [given])]
     source = given if is_file else "standard input"
+    is_split = name in ("pairs", "span")
     found = [
-        _of_texts(name, line, text.split("\t") if name in ("pairs", "span") else [text], source)
+        _of_texts(name, line, text.split("\t") if is_split else [text], f"{source}, line {line}")
         for line, text in enumerate(_text_of(given, is_file).split("\n"), start=1) if text.strip()
     ]
     if not found:
@@ -164,19 +176,18 @@ def _labels_of(example):
     return example.tags if hasattr(example, "tags") else example.label
 
 
-def _of_texts(name, line, texts, source):
+def _of_texts(name, line, texts, place="the command line"):
     """Return the example of one text, or of the two of a pair or a question."""
     from minibert.text.labelled import LabelledText, Question, TaggedWords
 
     needed = 2 if name in ("pairs", "span") else 1
     if len(texts) != needed:
-        kinds = "a question and the text with its answer" if name == "span" else "two texts"
-        raise ValueError(
-            f"{source}, line {line}: it has {len(texts)} text{'s' if len(texts) > 1 else ''}; expected "
-            f"{kinds if needed == 2 else 'one'}, with a tab between them in a file"
-        )
+        kinds = {"span": "a question and the text with its answer", "pairs": "two texts"}
+        expected = f"{kinds[name]}, with a tab between them in a file" if name in kinds else "one"
+        found = "1 text" if len(texts) == 1 else f"{len(texts)} texts"
+        raise ValueError(f"{place}: there {'is' if len(texts) == 1 else 'are'} {found}; expected {expected}")
     if not all(text.strip() for text in texts):
-        raise ValueError(f"{source}, line {line}: a text is empty")
+        raise ValueError(f"{place}: a text is empty")
     if name == "tag":
         return TaggedWords(line, WORD.findall(texts[0]), None)
     if name == "span":

@@ -15,6 +15,8 @@ import os
 import numpy as np
 
 from minibert.huggingface.checkpoint import read_config
+from minibert.layers.linear import Linear
+from minibert.models.heads import weights_of
 from minibert.objectives import TASKS
 from minibert.objectives.classification import Classification
 from minibert.objectives.frozen import (
@@ -43,9 +45,14 @@ RATE, RATE_WIDTH = 5e-5, 768  # the paper's largest rate, for BERT-base: narrowe
 
 
 def make_task(name, columns=None):
-    """Return the task of a name in TASKS; ValueError if there is none of that name."""
+    """Return the task of a name in TASKS, for files with these Columns; ValueError if it reads none."""
     if name not in TASKS:
         raise ValueError(f"there is no task {name!r}: choose one of {', '.join(TASKS)}")
+    if columns is not None:
+        useless = columns._fields if name in ("tag", "span") else ("pair",) if name == "classify" else ()
+        for part in useless:
+            if getattr(columns, part) is not None:
+                raise ValueError(f"--{part}-column has no meaning for --task {name}: leave it out")
     if name == "tag":
         return Tagging()
     return SpanExtraction() if name == "span" else Classification(name == "pairs", columns)
@@ -245,14 +252,20 @@ class FineTuning:
         names = {"id2label": dict(enumerate(self.labels))} if self.labels else {}
         model, info = self.task.model_class.from_pretrained(
             self.start, np.float32, output_loading_info=True, seed=self.recipe.seed, **names)
+        new, theirs = info.missing_keys, list((self.config.id2label or {}).values())
+        if self.labels and theirs != self.labels and not any("classifier" in key for key in new):
+            new = [*new, f"the head, because its labels were {', '.join(theirs[:8]) or 'without names'}"]
+            model.head.classifier = Linear(
+                self.config.hidden_size, len(self.labels),
+                **weights_of(model.config, self.recipe.seed, np.float32))
         reinitialize(model, self.recipe.reinit, self.recipe.seed)
         if self.num_frozen:
             without_dropout([model.bert.embeddings, *model.bert.encoder[: self.num_frozen - 1]])
         if not self.is_said:
             self.is_said = True
             again = f"; the top {_layers(self.recipe.reinit)} start anew" if self.recipe.reinit else ""
-            new = f"; new: {', '.join(info.missing_keys)}" if info.missing_keys else ""
-            self.say(f"start       {_near(self.start)}{new}{again}")
+            made = f"; new: {', '.join(new)}" if new else ""
+            self.say(f"start       {_near(self.start)}{made}{again}")
         return model
 
     def make_optimizer(self, model):

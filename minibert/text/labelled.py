@@ -229,10 +229,7 @@ def read_questions(path, is_labelled=True):
     path = pathlib.Path(path)
     text = _read(path)
     if text.lstrip().startswith("{"):
-        try:
-            content = json.loads(text)
-        except (ValueError, RecursionError):
-            content = None  # JSON lines, or broken; _objects says which
+        content = _json_of(text)  # None: JSON lines, or broken; _objects says which
         if isinstance(content, dict) and "data" in content:
             return _squad(path, content, is_labelled)
     names, rows, bad = _table(path, text)
@@ -420,8 +417,8 @@ def _text_columns(path, names, is_pair, columns):
         usual = _named(names, PAIRS[:6])
         if columns.text is None and usual and _named(names, [(name,) for name in TEXT]) is None:
             raise LabelledError(
-                f"{path} has pairs of texts, in the columns {' and '.join(usual)}: give --task pairs, or one "
-                "of them as --text-column"
+                f"{path} has pairs of texts, in the columns {' and '.join(usual)}: read one of them with "
+                "--text-column NAME, or both with --task pairs (minibert predict: --pair-column NAME)"
             )
         return _column(path, names, columns.text, TEXT, "the text", "--text-column", True), None
     usual = _named(names, PAIRS) or (None, None)
@@ -436,7 +433,7 @@ def _text_columns(path, names, is_pair, columns):
 
 
 def _listed(names):
-    return ", ".join(map(_short, names[:6])) + (" ..." if len(names) > 6 else "")
+    return ", ".join(map(_short, [*names][:6])) + (" ..." if len(names) > 6 else "")
 
 
 # --- tables ---
@@ -508,6 +505,14 @@ def _csv(path, text, delimiter):
     return rows
 
 
+def _json_of(text):
+    """Return what a text is as JSON, None if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _objects(path, text):
     """Return the names in the first object, [(line, object)], and [(line, reason)] of bad rows.
 
@@ -531,5 +536,10 @@ def _objects(path, text):
         for line, item in items if not isinstance(item, dict)
     ]
     if not rows:
+        if isinstance(whole := _json_of(text), dict):
+            raise LabelledError(
+                f"{path} is one JSON object, with {_listed(whole)}; give an object a line, or a list of "
+                "objects"
+            )
         _whole(path, [], bad)
     return list(rows[0][1]), rows, bad

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 
 import labelled_files
@@ -168,11 +169,13 @@ def test_a_file_with_some_labels_is_answered_and_not_judged(tuned, capfd, tmp_pa
     not_judged = f"note: the answers are not judged: {path}, line 3: its label is empty; {advice}\n"
     capfd.readouterr()
     judged = "on 2 labelled examples\n"
+    unknown = "note: the model has no label yes; it has negative, positive\n"
     for first, last, note in (("yes", "yes", judged), ("yes", "", not_judged), ("", "", "")):
         path.write_text(f"text\tlabel\nshe loved it\t{first}\ntom hated it\t{last}\n", encoding="utf-8")
         assert cli.main(["predict", model, str(path)]) == 0
         out, err = capfd.readouterr()
         assert len(out.splitlines()) == 3 and err.endswith(note) and bool(err) == bool(note)
+        assert err.startswith(unknown) == (note == judged)
 
 
 @pytest.mark.exhaustive
@@ -211,3 +214,6 @@ def test_what_predict_refuses(tuned, files, failing, monkeypatch):
     assert "holds BertForPreTraining, which is not fine-tuned" in failing("predict", files / "bert", "text")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     assert "standard input holds no text" in failing("predict", tuned("classify"))
+    assert f"{files}{os.sep} is a folder; give" in failing("predict", tuned("classify"), f"{files}{os.sep}")
+    assert "error: the command line: a text is empty" in failing("predict", tuned("classify"), " ")
+    assert failing("predict", tuned("tag"), "a", "b").endswith("there are 2 texts; expected one")

@@ -190,6 +190,8 @@ def test_rates_by_layer_and_new_layers(recipe_of, files):
     ({"freeze": 1, "reinit": 2}, "--freeze 1 and --reinit 2 overlap in a model of 2 layers"),
     ({"max_length": 99}, "reads 24 tokens: --max-length 99 is more"),
     ({"max_length": 4, "task": "pairs"}, "--max-length 4 leaves no room .*: --task pairs needs 5 tokens or"),
+    ({"pair_column": "b"}, "--pair-column has no meaning for --task classify: leave it out"),
+    ({"task": "tag", "label_column": "b"}, "--label-column has no meaning for --task tag: leave it out"),
     ({"task": "classify", "dev": "nothing.tsv"}, "nothing.tsv does not exist"),
 ])
 def test_options_that_do_not_fit(recipe_of, changes, message):
@@ -207,6 +209,26 @@ def test_the_least_length_has_room(recipe_of, task):
     assert objective.examples.lengths.max() == objective.held_out_rows.lengths.max() == least
     training = Training(objective)
     assert training.step(0)["loss"] > 0 and training.evaluate()
+
+
+def test_a_head_of_other_labels_is_new(recipe_of, tmp_path):
+    start, said = tmp_path / "tuned", []
+    first = FineTuning(recipe_of(), say=quiet)
+    first.make_model().save_pretrained(start)
+    first.save(start)
+    same, other = tmp_path / "same.tsv", tmp_path / "other.tsv"
+    same.write_text("text\tlabel\nshe\tpositive\ntom\tnegative\n", encoding="utf-8")
+    other.write_text("text\tlabel\nshe\tgood\ntom\tbad\n", encoding="utf-8")
+    kept, new, drawn = (
+        FineTuning(recipe_of(start=str(start), train=str(path), dev=str(path), seed=seed), say=said.append)
+        .make_model().head.classifier.weight.value for path, seed in ((same, 5), (other, 0), (other, 5)))
+    before = type(first).make_model(first).head.classifier.weight.value
+    np.testing.assert_array_equal(kept, before)
+    np.testing.assert_array_equal(new, before)  # the same seed
+    assert not np.isclose(drawn, before).any()
+    starts = [line for line in said if line.startswith("start")]
+    assert "new" not in starts[0]
+    assert starts[1].endswith("; new: the head, because its labels were negative, positive")
 
 
 def test_answers_that_fit_into_no_window(recipe_of):

@@ -148,6 +148,8 @@ def test_questions(tmp_path, name, content):
     ("a.json", '[{"text": "a", "label": 1}', "is not JSON"),
     ("a.json", '[\n{"text": "a", "label": 1},\n{"text": "", "label": 1},\n7]',
      "entry 2: its text is empty; mend or remove the row (2 rows are bad: entry 2, entry 3)"),
+    ("a.json", json.dumps(SQUAD | {"version": "1"}, indent=1),
+     "is one JSON object, with 'data', 'version'; give an object a line, or a list of objects"),
     ("a.csv", "text|label\na|yes\n", "(tabs, commas or semicolons separate columns)"),
     ("a.tsv", "text\tlabel\n", "holds no examples; give a row for each"),
     ("a.tsv", "", "is empty; give a file with a row"),
