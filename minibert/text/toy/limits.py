@@ -291,31 +291,69 @@ class Limits:
             token to predict, they are 0 and False.
         """
         losses, right = np.zeros(pairs.clean_ids.shape), np.zeros(pairs.clean_ids.shape, bool)
-        joint = self.follows + self.apart  # (K, K)
-        of_a = joint @ self.share  # (K,), P(k₁ | a template that fits)
-        given_a = joint / of_a[:, np.newaxis]
-        is_key = self.key[:, np.newaxis] == np.arange(len(self.share))  # (P, K)
         for rows, batch in _slices(pairs.batch, rows_at_once):
-            of_plans = np.tile(self.language.weight * of_a[self.key], (len(batch.input_ids), 1))  # (n, P)
-            for side in _sides(batch, pairs.clean_ids[rows]):
-                self.read(of_plans, side, losses[rows], right[rows])
-                of_plans = (of_plans @ is_key @ given_a)[:, self.key] * self.language.weight  # of B, given A
+            sides = _sides(batch, pairs.clean_ids[rows])
+            self._read_both(sides, self.follows + self.apart, self.language.rows, losses[rows], right[rows])
         return losses, right
 
-    def read(self, of_plans, side, losses, right):
+    def previous_token(self, pairs, rows_at_once=256):
+        """Return the losses and hits of the best right-to-left model: -log P(x_t | x_{t+1}, ..., x_T).
+
+        It predicts every token before the last [SEP], [CLS] included; it is the best left-to-right model of
+        the mirrored language. Returns as next_token. The losses of a row add up to the same number in both
+        directions, -log P(row); how a single token fares differs.
+        """
+        lengths = pairs.batch.attention_mask.sum(axis=1, keepdims=True)         # (N, 1)
+        place = np.arange(pairs.clean_ids.shape[1])
+        mirror = np.where(place < lengths, lengths - 1 - place, place)          # (N, T)
+        tokens = np.take_along_axis(pairs.clean_ids, mirror, axis=1)
+        tokens[np.arange(len(tokens)), lengths[:, 0] - 1] = self.sep            # [CLS] ends a mirrored row
+        losses, right = np.zeros(tokens.shape), np.zeros(tokens.shape, bool)
+        for rows, batch in _slices(pairs.batch, rows_at_once):
+            (_, length_a, _), (_, length_b, _) = _sides(batch, tokens[rows])
+            sides = (np.ones_like(length_b), length_b, tokens[rows]), (length_b + 2, length_a, tokens[rows])
+            joint = (self.follows + self.apart).T
+            self._read_both(sides, joint, self._mirrored_rows(), losses[rows], right[rows])
+        return np.take_along_axis(losses, mirror, axis=1), np.take_along_axis(right, mirror, axis=1)
+
+    def _mirrored_rows(self):
+        """Return the plans' rows of `emission`, (P, L), from the last word to the first."""
+        rows, lengths = self.language.rows, self.language.lengths[:, np.newaxis]
+        place = np.arange(rows.shape[1])
+        return np.where(place < lengths, np.take_along_axis(rows, np.maximum(lengths - 1 - place, 0), 1), -1)
+
+    def _read_both(self, sides, joint, slots, losses, right):
+        """Predict both sentences of rows, one after the other: fill in losses and right, (n, T) each.
+
+        Args:
+            sides: of the sentence that is read first, and of the other.
+            joint: (K, K), P(key of the first, key of the other).  slots: as in `read`.
+        """
+        of_first = joint @ self.share  # (K,), P(key of the first | a template that fits)
+        given_first = joint / of_first[:, np.newaxis]
+        is_key = self.key[:, np.newaxis] == np.arange(len(self.share))  # (P, K)
+        of_plans = np.tile(self.language.weight * of_first[self.key], (len(losses), 1))  # (n, P)
+        for side in sides:
+            self.read(of_plans, side, losses, right, slots)
+            of_plans = (of_plans @ is_key @ given_first)[:, self.key] * self.language.weight  # of the other
+
+    def read(self, of_plans, side, losses, right, slots=None):
         """Predict a sentence word by word: fill in losses and right (n, T), and update of_plans (n, P).
 
         Args:
             of_plans: the probability of a plan and of the words that were read.
             side: (first column, number of words, (n,) each; tokens, (n, T)); [SEP] follows the words.
+            slots: (P, L), the rows of `emission` in the order of reading, -1 after the end; None: left to
+                right.
         """
         starts, lengths, tokens = side
-        longest = self.language.rows.shape[1]
+        slots = self.language.rows if slots is None else slots
+        longest = slots.shape[1]
         for place in range(lengths.max() + 1):
             here = np.flatnonzero(place <= lengths)
             truth = tokens[here, starts[here] + place]
-            slots = self.language.rows[:, place] if place < longest else np.full(len(self.key), -1)
-            distinct, inverse = np.unique(slots, return_inverse=True)
+            here_slots = slots[:, place] if place < longest else np.full(len(self.key), -1)
+            distinct, inverse = np.unique(here_slots, return_inverse=True)
             is_row = inverse[:, np.newaxis] == np.arange(len(distinct))
             probs = of_plans[here] @ is_row @ self.emission[distinct]  # (n, V)
             probs /= probs.sum(axis=1, keepdims=True)

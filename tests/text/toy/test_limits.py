@@ -79,6 +79,30 @@ def test_next_token_equals_enumeration(tiny):
             fits &= here == ids[place]
 
 
+def test_previous_token_equals_enumeration(tiny):
+    language, tokenizer, probs = tiny
+    sep, vocab_size = tokenizer.sep_token_id, tokenizer.vocab_size
+    pairs = ToyExamples(language, tokenizer).pairs(40, np.random.default_rng(1))
+    limits = Limits(language, tokenizer)
+    losses, right = limits.previous_token(pairs)
+    texts = np.full((len(probs), pairs.clean_ids.shape[1] + 1), -1)  # from the last word back, an end after A
+    for row, (a, b, _) in zip(texts, probs):
+        row[:len(a) + len(b) + 2] = [*b[::-1], sep, *a[::-1], sep]
+    of_texts = np.array(list(probs.values()))
+    for ids, length, row, hits in zip(pairs.clean_ids, pairs.batch.attention_mask.sum(axis=1), losses, right):
+        assert (row[length - 1:] == 0).all() and not hits[length - 1:].any()
+        fits = np.ones(len(texts), bool)  # the texts that end like this one
+        for distance, place in enumerate(reversed(range(length - 1))):
+            token = sep if place == 0 else ids[place]
+            before = np.bincount(texts[fits, distance], of_texts[fits], vocab_size)     # (V,)
+            assert row[place] == pytest.approx(-np.log(before[token] / before.sum()), abs=1e-12)
+            if hits[place]:
+                assert before[token] >= before.max() - 1e-12
+            fits &= texts[:, distance] == token
+    ahead, _ = limits.next_token(pairs)
+    np.testing.assert_allclose(losses.sum(axis=1), ahead.sum(axis=1), atol=1e-12)  # -log P(row), both ways
+
+
 def test_baselines_equal_enumeration(tiny):
     language, tokenizer, probs = tiny
     pairs = ToyExamples(language, tokenizer).pairs(300, np.random.default_rng(2))
