@@ -102,7 +102,8 @@ def load(directory):
     folder = find_model(directory)
     name = (read_json(folder / "config.json").get("architectures") or ["model without a name"])[0]
     model_class = getattr(minibert, name, None) if name in minibert.__all__ else None
-    if model_class is None or "state" not in inspect.signature(model_class.forward).parameters:
+    arguments = () if model_class is None else inspect.signature(model_class.forward).parameters
+    if not {"input_ids", "state"} <= {*arguments}:
         raise ValueError(
             f"{folder} holds a {name}, which this command cannot use: it needs a model that predicts the "
             "next token, such as GPT2LMHeadModel"

@@ -22,6 +22,7 @@ from minibert.layers.sigmoid import sigmoid
 from minibert.layers.softmax import softmax, softmax_backward
 from minibert.layers.tied_decoder import TiedDecoder, TiedDecoderCache
 from minibert.models.recurrent import check_sizes
+from minibert.text.characters import BORDER, character_ids
 
 NUM_CHARACTERS = 262  # bytes, and what minibert/text/characters.py adds to them
 
@@ -40,6 +41,7 @@ class ELMoConfig:
         num_hidden_layers: LSTMs in each direction.
         cell_clip, projection_clip: bounds within the LSTMs.
         hidden_dropout_prob: of what enters an LSTM and the decoder.
+        max_characters: C, with which a text's words are spelt (paper: 50); the model reads any number.
         initializer_range: standard deviation of the initial weights outside the LSTMs.
 
     Raises:
@@ -56,6 +58,7 @@ class ELMoConfig:
     cell_clip: float = 3.0
     projection_clip: float = 3.0
     hidden_dropout_prob: float = 0.1
+    max_characters: int = 50
     initializer_range: float = 0.1
 
     def __post_init__(self):
@@ -64,6 +67,12 @@ class ELMoConfig:
         if not self.filters or min(map(min, self.filters)) < 1:
             raise ValueError(
                 f"filters must be pairs (width, number) of positive integers, got {self.filters}"
+            )
+        widest = max(width for width, _ in self.filters)
+        if self.max_characters < max(widest, 3):
+            raise ValueError(
+                f"max_characters {self.max_characters} must be {max(widest, 3)} or more: two are marks, and "
+                f"the widest filter spans {widest}"
             )
 
     @property
@@ -454,6 +463,16 @@ class ELMo(Layer):
         add_rows(d_vectors, cache.words, d_x.reshape(-1, size))
         self.characters.backward(d_vectors, cache.characters)
         return d_x
+
+    def of_sentences(self, sentences):
+        """Return the layers of sentences, lists of words: an array (L + 1, words, 2P) for each.
+
+        The words are between two borders, as `minibert pretrain --model elmo` trains them; 0 is the words'
+        own vectors, the same in every sentence.
+        """
+        framed = [[BORDER, *words, BORDER] for words in sentences]
+        output, _ = self.forward(character_ids(framed, self.config.max_characters))
+        return [output.layers[:, row, 1:len(words) + 1] for row, words in enumerate(sentences)]
 
     config_class = ELMoConfig
     save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)

@@ -7,12 +7,14 @@ that 0 is padding.
 import numpy as np
 
 SENTENCE_START, SENTENCE_END, WORD_START, WORD_END, PAD = range(257, 262)  # a byte b has the id b + 1
+BORDER = "[SEP]"  # the word between two texts; its only character is SENTENCE_END
 
 
 def character_ids(sentences, max_characters=50):
     """Return the ids of sentences, lists of words: int64 (B, T, max_characters), 0 after a sentence's end.
 
-    A word is WORD_START, its bytes, WORD_END, then PAD. Of a long word the first bytes are kept.
+    A word is WORD_START, its bytes, WORD_END, then PAD. Of a long word the first bytes are kept. The word
+    BORDER, which `minibert pretrain --model elmo` puts before and after each text, has one character.
 
     Raises:
         ValueError: max_characters is under 3, or there is no word.
@@ -30,6 +32,7 @@ def character_ids(sentences, max_characters=50):
 
 
 def _of_word(word, max_characters):
-    letters = [byte + 1 for byte in word.encode("utf-8")[:max_characters - 2]]
+    bytes_of_word = [byte + 1 for byte in word.encode("utf-8")[:max_characters - 2]]
+    letters = [SENTENCE_END] if word == BORDER else bytes_of_word
     ids = [WORD_START, *letters, WORD_END]
     return ids + [PAD] * (max_characters - len(ids))

@@ -124,6 +124,10 @@ class WordPieceTokenizer:
         """Return the word pieces of a text, without [CLS] and [SEP]: a list of strings."""
         return [self.id_to_token[index] for index in self.ids(text)]
 
+    def words(self, text):
+        """Return the words and punctuation marks of a text, normalised, before they are cut into pieces."""
+        return self._basic.words(text)
+
     def ids(self, text):
         """Return the ids of the word pieces of a text, without [CLS] and [SEP]: a list of int.
 

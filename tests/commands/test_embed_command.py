@@ -7,6 +7,7 @@ import minibert
 from minibert import cli
 from minibert.huggingface import CheckpointWarning
 from minibert.models.sentence_bert import load_encoder, sentence_vectors
+from minibert.text.characters import character_ids
 
 SENTENCES = ["The old dog sees the river.", "the OLD dog sees the River .", "A bird"]
 
@@ -73,3 +74,41 @@ def test_a_checkpoint_of_the_encoder_alone(model_copy, capsys):
     model.save_pretrained(model_copy)
     run(model_copy, "A bird")
     assert capsys.readouterr().out == before
+
+
+# --- ELMo ---
+
+
+@pytest.fixture
+def elmo(tmp_path):
+    """The directory of an ELMo that no text has changed."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the"]
+    config = minibert.ELMoConfig(
+        vocab_size=6, filters=((1, 3), (2, 4)), hidden_size=5, projection_size=7, max_characters=9,
+        initializer_range=1.0)
+    minibert.ELMo(config).save_pretrained(tmp_path)
+    minibert.WordPieceTokenizer(words).save_pretrained(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("layer", [None, 0, 2])
+def test_vectors_of_an_elmo(elmo, layer, capsys):
+    """The mean over the words of a layer, or of the mean over layers; the words are between borders."""
+    file = elmo / "vectors.npy"
+    which = [] if layer is None else ["--layer", layer]
+    run(elmo, "The dog sees a mint .", "a", "--output", file, *which)
+    out = capsys.readouterr().out
+    says = "the mean over the layers 0 to 2" if layer is None else f"layer {layer} of 0 to 2"
+    assert out.startswith(f"ELMo: {says}\n") and "the first 5 of 14 numbers" in out
+    model, words = minibert.ELMo.from_pretrained(elmo), "the dog sees a mint .".split()
+    layers = model.forward(character_ids([["[SEP]", *words, "[SEP]"]], 9))[0].layers[:, 0, 1:-1]
+    states = layers.mean(axis=0) if layer is None else layers[layer]
+    expected = states.mean(axis=0) / np.linalg.norm(states.mean(axis=0))
+    np.testing.assert_allclose(np.load(file)[0], expected, atol=1e-6)
+
+
+def test_what_an_elmo_cannot_embed(elmo, finished_run, failing):
+    assert "--layer 3: this ELMo has the layers 0 to 2" in failing("embed", elmo, "a", "--layer", "3")
+    assert "sentence 2 has no word: ELMo reads words" in failing("embed", elmo, "a", " ")
+    assert "is not an ELMo, and its last layer is taken" in failing("embed", finished_run, "a", "--layer", "1")
+    assert "holds a ELMo, which this command cannot use" in failing("generate", elmo, "a")

@@ -81,6 +81,14 @@ def test_the_same_sentence_twice_is_the_same():
     assert np.array_equal(elmo.forward(SENTENCE)[0].layers, elmo.forward(SENTENCE)[0].layers)
 
 
+def test_sentences_are_read_between_borders():
+    """Each alone, so that padding and the others do not matter."""
+    elmo, sentences = model(), [["ab", "c"], ["d"]]
+    for words, layers in zip(sentences, elmo.of_sentences(sentences)):
+        alone, _ = elmo.forward(character_ids([["[SEP]", *words, "[SEP]"]]))
+        np.testing.assert_allclose(layers, alone.layers[:, 0, 1:-1], atol=1e-14)
+
+
 def test_a_residual_adds_the_layer_below():
     """With the second layer's projection at zero its output is its input."""
     elmo = model()
@@ -117,6 +125,8 @@ def test_characters_are_bytes_between_marks():
         [[259, 98, 99, 260, 261, 261], [259, 196, 170, 260, 261, 261]],
         [[259, 98, 99, 100, 101, 260], [0] * 6],
     ]
+    border = character_ids([["[SEP]", "a"]], max_characters=4)
+    assert border.tolist() == [[[259, 258, 260, 261], [259, 98, 260, 261]]]
     for given, message in (([["a"]], "max_characters 2 must be 3 or more"), ([[]], "there is no word")):
         with pytest.raises(ValueError, match=message):
             character_ids(given, 2 if "2" in message else 6)
@@ -157,6 +167,8 @@ def test_wrong_input(given, message):
 def test_wrong_sizes():
     with pytest.raises(ValueError, match="filters must be pairs"):
         mb.ELMoConfig(vocab_size=11, filters=((0, 3),))
+    with pytest.raises(ValueError, match="max_characters 4 must be 5 or more: two are marks, and the widest"):
+        mb.ELMoConfig(vocab_size=11, filters=((1, 3), (5, 2)), max_characters=4)
     elmo = model()
     with pytest.raises(ValueError, match="no loss to go back from"):
         elmo.backward(elmo.forward(SENTENCE)[1])
