@@ -18,7 +18,7 @@ def add(commands):
     """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "pretrain",
-        help="train a language model on text: BERT, or from left to right",
+        help="train a language model on text: BERT, ELMo, or from left to right",
         description="Train a BERT, or another model, on the documentation of this Python installation, or on "
         "your own text, without a network. Leaves the model, its log and its loss curves in the output "
         "directory. Ctrl-C, kill and a closed terminal write a checkpoint first.",
@@ -65,7 +65,7 @@ def add(commands):
     command.add_argument("--batch-size", type=positive(int), metavar="B", help="sequences in a batch")
     command.add_argument("--seq-length", type=positive(int), metavar="T", help="tokens in a sequence")
     command.add_argument(
-        "--vocab-size", type=positive(int), metavar="V", help="word pieces in the vocabulary"
+        "--vocab-size", type=positive(int), metavar="V", help="word pieces (ELMo: words) in the vocabulary"
     )
     command.add_argument(
         "--alphabet", type=positive(int), metavar="N",

@@ -40,6 +40,7 @@ OBJECTIVES = {  # name: module and class, imported when it is asked for
     "rnn": "minibert.objectives.causal_lm.RNNObjective",
     "lstm": "minibert.objectives.causal_lm.LSTMObjective",
     "awd-lstm": "minibert.objectives.causal_lm.AWDLSTMObjective",
+    "elmo": "minibert.objectives.elmo.ELMoObjective",
     "gpt": "minibert.objectives.gpt.GPTObjective",
 }
 

@@ -153,7 +153,9 @@ class CausalLM:
 
     Its evaluation is read beside n-gram models and, on the toy language, the best possible model. A class for
     a model has a name, a Recipe and make_model; `carries_state` says whether text runs on from batch to
-    batch, and `arguments` turns a NextBatch into what the model's forward takes.
+    batch, and `arguments` turns a batch of the tokens into what the model's forward takes. `kinds` are the
+    tokens of a text and of the toy language, `unit` is that of a text's loss, and `loss_name` the
+    field of the model's output.
 
     Args:
         recipe: a CausalLMRecipe.
@@ -167,12 +169,14 @@ class CausalLM:
         The others are those of every objective (see minibert/objectives/__init__.py).
     """
 
-    carries_state = True
+    carries_state, kinds = True, (TextTokens, ToyTokens)
+    unit, loss_name = "piece", "next_loss"
 
     def __init__(self, recipe, checkpoint=None, say=print):
         self.recipe = recipe
         self.is_toy = recipe.corpus == (TOY,)
-        kind = ToyTokens if self.is_toy else TextTokens
+        of_text, of_toy = self.kinds
+        kind = of_toy if self.is_toy else of_text
         self.tokens = kind(recipe, checkpoint, say, self.carries_state)
         self.tokenizer, self.fingerprint = self.tokens.tokenizer, self.tokens.fingerprint
         self.held_out = [[self.arguments(batch) for batch in stream] for stream in self.tokens.held_out]
@@ -182,7 +186,7 @@ class CausalLM:
         self.pictures = ["loss.png", "phenomena.png"] if self.is_toy else ["loss.png"]
         self.picture_seconds = 0.6 if self.is_toy else 0.0  # plots.phenomena, at each evaluation
         if self.is_toy:
-            self.limits = self.evaluation(NextScores(self.tokens.best_losses, self.tokens.best_right))
+            self.limits = self.best_evaluation()
             say(
                 f"corpus      toy: {self.tokens.num_words} words, new pairs in every step; "
                 f"{self.tokens.num_rows:,} pairs held out, where no model can do better than "
@@ -228,12 +232,20 @@ class CausalLM:
         given = {"state": state} if self.carries_state else {}
         output, cache = model.forward(**batch._asdict(), **given)
         check_loss(model, output, cache)
-        answers = batch.labels[batch.labels >= 0]                                       # (M,)
+        answers = self.answers(batch)                                                   # (M,)
         shifted = output.logits - output.logits.max(axis=-1, keepdims=True)             # (M, V)
         log_totals = np.log(np.exp(shifted).sum(axis=-1, dtype=np.float64))
         losses = log_totals - shifted[np.arange(len(answers)), answers]
         passed_on = output.state if self.carries_state and not self.is_toy else None
         return NextScores(losses, shifted.argmax(axis=-1) == answers), passed_on
+
+    def answers(self, batch):
+        """Return the right answers (M,) in the order of the model's logits."""
+        return batch.labels[batch.labels >= 0]
+
+    def best_evaluation(self):
+        """Return the NextEvaluation of the best possible model of the toy language."""
+        return self.evaluation(NextScores(self.tokens.best_losses, self.tokens.best_right))
 
     def evaluation(self, scores):
         """Return the NextEvaluation of the NextScores on all held-out tokens."""
@@ -268,7 +280,7 @@ class CausalLM:
         """Return an evaluation beside Kneser–Ney, or beside the limits where they are known, in a line."""
         if self.limits is None:
             return (
-                f"held-out loss {evaluation.next_loss:.3f} nats per piece "
+                f"held-out loss {evaluation.next_loss:.3f} nats per {self.unit} "
                 f"(Kneser–Ney {self.baselines.kneser_ney_loss:.3f}), perplexity "
                 f"{np.exp(evaluation.next_loss):.1f}"
             )
@@ -285,7 +297,7 @@ class CausalLM:
     def table(self, evaluation):
         """Return the lines that end a run: the model beside n-grams, and beside the best possible model."""
         if self.limits is None:
-            return _beside_baselines(evaluation, self.baselines)
+            return _beside_baselines(evaluation, self.baselines, self.unit)
         return _beside_limits(evaluation, self.limits, self.baselines)
 
     # --- files ---
@@ -302,23 +314,24 @@ class CausalLM:
         if self.limits and not is_finished:
             plots.save(plots.phenomena, directory / "phenomena.png", log, size=(12, 6.5))
         if is_finished:
-            plots.save(plots.next_token_loss, directory / "loss.png", log)
+            plots.save(plots.next_token_loss, directory / "loss.png", log, self.loss_name)
 
     def suggestions(self, directory):
         """Return commands to try on the finished model."""
         return [["generate", directory, "the old" if self.is_toy else "The function returns"]]
 
 
-def _beside_baselines(evaluation, baselines):
+def _beside_baselines(evaluation, baselines, unit):
     loss, per_word = evaluation.next_loss, baselines.pieces_per_word
     gain = baselines.kneser_ney_loss - loss
     losses = loss, baselines.kneser_ney_loss, baselines.unigram_loss
+    per_words = f"{'loss, nats per word':<28}" + "".join(
+        f"{per_word * value:>{width}.3f}" for value, width in zip(losses, (9, 12, 9)))
     return [
         f"{'held-out text':<28}{'model':>9}{'Kneser–Ney':>12}{'unigram':>9}",
-        f"{'loss, nats per piece':<28}{losses[0]:>9.3f}{losses[1]:>12.3f}{losses[2]:>9.3f}   "
+        f"{f'loss, nats per {unit}':<28}{losses[0]:>9.3f}{losses[1]:>12.3f}{losses[2]:>9.3f}   "
         f"{abs(gain):.3f} nats {'below' if gain >= 0 else 'above'} Kneser–Ney of order {ORDER}",
-        f"{'loss, nats per word':<28}" + "".join(
-            f"{per_word * value:>{width}.3f}" for value, width in zip(losses, (9, 12, 9))),
+        *([per_words] if unit != "word" else []),
         f"{'perplexity':<28}" + "".join(
             f"{np.exp(value):>{width}.1f}" for value, width in zip(losses, (9, 12, 9))),
         f"{'accuracy':<28}{evaluation.next_accuracy:>9.3f}",

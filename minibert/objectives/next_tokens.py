@@ -28,13 +28,16 @@ class TextTokens:
         carries_state: the text runs on from batch to batch (Streams), or not (Windows).
 
     Attributes:
-        tokenizer, fingerprint.  examples: of training.  held_out: streams.
+        texts: the Corpus of training and the one that is held out.
+        tokenizer, fingerprint.  examples: of training.  held_out_examples, held_out: the others, and their
+            streams.
         unigram: (V,), log probabilities of the training text's tokens.
         kneser_ney: (M,), nats of the Kneser–Ney model for each held-out token.
         pieces_per_word: of the held-out text.
     """
 
     tags, phenomena, best_losses, best_right = None, (), None, None
+    unit = "word pieces"
 
     def __init__(self, recipe, checkpoint, say, carries_state):
         corpus = load_corpus(recipe.corpus, recipe.lines)
@@ -43,41 +46,51 @@ class TextTokens:
             training, held_out = split_held_out(corpus)
         except CorpusError:
             training, held_out = split_held_out_texts(corpus)
+        self.texts = training, held_out
         say(
             f"corpus      {corpus.name}: {corpus.num_words:,} words, {len(corpus.documents):,} documents, "
             f"fingerprint {corpus.fingerprint}{corpus.note and '; '}{corpus.note}"
         )
         self.tokenizer = (
-            learned_tokenizer(training.sentences, recipe) if checkpoint is None
+            self.learned(training.sentences, recipe) if checkpoint is None
             else WordPieceTokenizer.from_pretrained(checkpoint)
         )
         training_tokens = TokenizedCorpus(training, self.tokenizer)
         held_out_tokens = TokenizedCorpus(held_out, self.tokenizer)
         say(
-            f"training    {len(training_tokens.ids):,} word pieces of {self.tokenizer.vocab_size:,}; "
+            f"training    {len(training_tokens.ids):,} {self.unit} of {self.tokenizer.vocab_size:,}; "
             f"held out {len(held_out_tokens.ids):,}, with no sentence in common"
         )
-        warn_of_unknown(training_tokens, self.tokenizer, checkpoint, say)
+        self.say_unknown(training_tokens, checkpoint, say)
         kind = Streams if carries_state else Windows
         self.examples = kind(training_tokens, self.tokenizer, recipe.seq_length, recipe.seed)
-        held_out_examples = kind(held_out_tokens, self.tokenizer, recipe.seq_length)
-        self.held_out = held_out_examples.held_out(HELD_OUT_ROWS)
+        self.held_out_examples = kind(held_out_tokens, self.tokenizer, recipe.seq_length)
+        self.held_out = self.held_out_examples.held_out(HELD_OUT_ROWS)
         self.unigram = unigram_log_probs(training_tokens, self.tokenizer.vocab_size)
         model = KneserNey([self.examples.row()], self.tokenizer.vocab_size, ORDER)
-        self.kneser_ney = -model.log_probs([held_out_examples.row()])
+        self.kneser_ney = -model.log_probs([self.held_out_examples.row()])
         self.pieces_per_word = len(held_out_tokens.ids) / held_out_tokens.num_words
+
+    def learned(self, sentences, recipe):
+        """Return the tokenizer that is learned from sentences."""
+        return learned_tokenizer(sentences, recipe)
+
+    def say_unknown(self, tokens, checkpoint, say):
+        """Say so where [UNK] is common in the training tokens."""
+        warn_of_unknown(tokens, self.tokenizer, checkpoint, say)
 
 
 class ToyTokens:
     """Rows of the toy language, new ones in every step; arguments and attributes as of TextTokens.
 
     Attributes:
+        pairs: the Pairs that are held out.  limits: the language's Limits.
         tags: the phenomenon that decides each held-out token, an index of `phenomena`, their names; −1 for
             the [SEP] that ends a sentence.
         best_losses, best_right: of the best possible model, (M,) each, in the order of the labels.
     """
 
-    pieces_per_word = 1.0
+    pieces_per_word, num_held_out = 1.0, None
 
     def __init__(self, recipe, checkpoint, say, carries_state):
         from minibert.text import toy
@@ -91,17 +104,17 @@ class ToyTokens:
             )
         language = toy.TOY
         self.fingerprint, self.tokenizer = toy.fingerprint(), language.tokenizer()
-        self.examples = ToyNextTokens(language, self.tokenizer, recipe.seed)
+        self.examples = ToyNextTokens(language, self.tokenizer, recipe.seed, self.num_held_out)
         self.held_out = self.examples.held_out(batch_size=128)
-        pairs = self.examples.held_out_pairs()
+        pairs = self.pairs = self.examples.held_out_pairs()
         lengths = pairs.batch.attention_mask.sum(axis=1)
         if lengths.max() - 1 > recipe.seq_length:
             raise ValueError(
                 f"a pair of toy sentences has up to {lengths.max()} tokens: --seq-length {recipe.seq_length} "
                 "is too short for them"
             )
-        limits = Limits(language, self.tokenizer)
-        losses, right = limits.next_token(pairs)                                # (N, T)
+        self.limits = Limits(language, self.tokenizer)
+        losses, right = self.limits.next_token(pairs)                           # (N, T)
         asked = pairs.batch.attention_mask.astype(bool) & (np.arange(losses.shape[1]) > 0)
         self.best_losses, self.best_right = losses[asked], right[asked]
         self.tags, self.phenomena = pairs.tags[asked], language.phenomena

@@ -61,11 +61,12 @@ def loss_curves(log, limits=None, figure=None):
     return left, right
 
 
-def next_token_loss(log, figure=None):
+def next_token_loss(log, part="next_loss", figure=None):
     """Draw a run of a left-to-right language model: its loss beside n-gram models and the best possible one.
 
     Args:
         log: list of dictionaries, the lines of a run's log.jsonl.
+        part: the name of the loss in the lines of training steps.
         figure: where to draw; None makes one.
 
     Returns:
@@ -74,7 +75,7 @@ def next_token_loss(log, figure=None):
     Raises:
         ValueError: the log holds no training step, or lacks its first line.
     """
-    trained = [line for line in log if "next_loss" in line]
+    trained = [line for line in log if part in line]
     first = next((line for line in log if "baselines" in line), None)
     if not trained or first is None:
         raise ValueError(
@@ -82,7 +83,7 @@ def next_token_loss(log, figure=None):
             "it needs a first line with the baselines, and a training step"
         )
     axes = (figure or new_figure(7, 3.6)).subplots()
-    steps, losses = (np.array([line[name] for line in trained]) for name in ("step", "next_loss"))
+    steps, losses = (np.array([line[name] for line in trained]) for name in ("step", part))
     evaluated = [line for line in log if "held_out" in line]
     window = max(1, len(losses) // 50)
     smooth = np.convolve(losses, np.ones(window) / window, mode="valid")

@@ -23,3 +23,4 @@ from minibert.text.examples.sentence_pairs import PairBatch, SentencePairs
 from minibert.text.examples.single_texts import SingleTexts
 from minibert.text.examples.streams import NextBatch, Streams, Windows, shifted_inside
 from minibert.text.examples.tokenized import TokenizedCorpus, unigram_log_probs
+from minibert.text.examples.words import SpelledWords, WordBatch, word_table

@@ -11,15 +11,17 @@ from minibert.text.examples import (
     LabelledExamples,
     SentencePairs,
     SingleTexts,
+    SpelledWords,
     Streams,
     TagBatch,
     TextBatch,
     Windows,
     encode_tagged,
     encode_texts,
+    word_table,
 )
 from minibert.text.labelled import LabelledText, TaggedWords
-from minibert.text.toy.next_tokens import ToyNextTokens
+from minibert.text.toy.next_tokens import ToyNextTokens, ToyWords
 from minibert.text.toy.pairs import ToyExamples
 
 
@@ -36,8 +38,14 @@ def labelled(text, batch_class, seed):
     return LabelledExamples(rows, batch_class, tokenizer.pad_token_id, seed)
 
 
+def spelled_words(text, tokenized, seed):
+    """SpelledWords whose words are the pieces of a tokenizer."""
+    streams = Streams(tokenized, text[0], seq_length=5, seed=seed)
+    return SpelledWords(streams, streams, word_table(text[0].id_to_token, 10))
+
+
 @pytest.fixture(params=["SentencePairs", "SingleTexts", "ToyExamples", "Streams", "Windows", "ToyNextTokens",
-                        "labelled texts", "labelled words"])
+                        "SpelledWords", "ToyWords", "labelled texts", "labelled words"])
 def kind(request, text, tokenized):
     """(a function that makes the examples, the model that learns from them)."""
     make = {
@@ -47,10 +55,14 @@ def kind(request, text, tokenized):
         "Streams": lambda seed: Streams(tokenized, text[0], seq_length=5, seed=seed),
         "Windows": lambda seed: Windows(tokenized, text[0], seq_length=5, seed=seed),
         "ToyNextTokens": lambda seed: ToyNextTokens(toy.TOY, toy.TOY.tokenizer(), seed=seed),
+        "SpelledWords": lambda seed: spelled_words(text, tokenized, seed),
+        "ToyWords": lambda seed: ToyWords(toy.TOY, toy.TOY.tokenizer(), seed=seed),
         "labelled texts": lambda seed: labelled(text, TextBatch, seed),
         "labelled words": lambda seed: labelled(text, TagBatch, seed),
     }
     models = dict.fromkeys(("Streams", "Windows", "ToyNextTokens"), mb.LSTMLanguageModel) | {
+        "SpelledWords": mb.ELMo,
+        "ToyWords": mb.ELMo,
         "labelled texts": mb.BertForSequenceClassification,
         "labelled words": mb.BertForTokenClassification,
     }
