@@ -5,7 +5,8 @@ import pytest
 from helpers import gradients_of, random, scrambled
 
 import minibert as mb
-from minibert.gradcheck.cases.elmo import CHARACTER_IDS, LABELS, config
+from minibert.gradcheck import cases
+from minibert.gradcheck.cases.elmo import CHARACTER_IDS, LABELS, SIZE, config
 from minibert.models.elmo import MaxConvolution, ScalarMix
 from minibert.text.characters import character_ids
 
@@ -13,16 +14,16 @@ SENTENCE = CHARACTER_IDS[:1]  # of five words, no padding
 
 
 def model(dtype=np.float64):
-    return scrambled(mb.ELMo(config(), dtype=dtype))
+    return cases.scrambled(mb.ELMo(config()), SIZE).astype(dtype)
 
 
 def test_shapes():
     output, _ = model().forward(CHARACTER_IDS, labels=LABELS)
     num_predicted = (LABELS >= 0).sum()
-    assert output.layers.shape == (3, 4, 5, 4) and output.logits.shape == (num_predicted, 11)
+    assert output.layers.shape == (3, 4, 5, 14) and output.logits.shape == (num_predicted, 13)
     assert output.counts == {"word": num_predicted} and output.loss == output.word_loss
-    assert [part.shape for part in output.state[1]] == [(4, 2), (4, 3)]
-    assert np.array_equal(output.layers[0, ..., :2], output.layers[0, ..., 2:])
+    assert [part.shape for part in output.state[1]] == [(4, 7), (4, 2)]
+    assert np.array_equal(output.layers[0, ..., :7], output.layers[0, ..., 7:])
     without, _ = model().forward(CHARACTER_IDS)
     assert without.loss is without.logits is None and np.array_equal(without.layers, output.layers)
 
@@ -32,7 +33,7 @@ def test_a_direction_does_not_see_the_words_on_its_other_side(direction, changed
     """The last word is changed for `ahead`, the first for `back`: the other places are the same, exactly."""
     other = SENTENCE.copy()
     other[0, changed] = CHARACTER_IDS[0, 3] if changed == 0 else CHARACTER_IDS[0, 0]
-    columns = slice(2 * direction, 2 * direction + 2)
+    columns = slice(7 * direction, 7 * direction + 7)
     one, two = (model().forward(ids)[0].layers[1:, 0, :, columns] for ids in (SENTENCE, other))
     assert np.array_equal(one[:, kept], two[:, kept]) and not np.array_equal(one[:, changed], two[:, changed])
 
@@ -73,7 +74,7 @@ def test_two_halves_with_carried_state_are_one_pass_ahead():
     first, _ = elmo.forward(SENTENCE[:, :2])
     second, _ = elmo.forward(SENTENCE[:, 2:], state=first.state)
     both = np.concatenate([first.layers, second.layers], axis=2)
-    np.testing.assert_allclose(both[..., :2], whole.layers[..., :2], atol=1e-14)
+    np.testing.assert_allclose(both[..., :7], whole.layers[..., :7], atol=1e-14)
 
 
 def test_the_same_sentence_twice_is_the_same():
@@ -93,7 +94,7 @@ def test_a_residual_adds_the_layer_below():
     """With the second layer's projection at zero its output is its input."""
     elmo = model()
     elmo.ahead.layers[1].weight_hr.value[:] = 0
-    layers = elmo.forward(SENTENCE)[0].layers[..., :2]
+    layers = elmo.forward(SENTENCE)[0].layers[..., :7]
     assert np.array_equal(layers[2], layers[1]) and not np.array_equal(layers[1], layers[0])
 
 
@@ -147,13 +148,13 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
     saved = model(np.float32)
     saved.save_pretrained(tmp_path)
     loaded = mb.ELMo.from_pretrained(tmp_path)
-    assert loaded.config == saved.config and loaded.config.filters == ((1, 2), (2, 1), (3, 2))
+    assert loaded.config == saved.config and loaded.config.filters == ((1, 3), (2, 1), (3, 2))
     for path, parameter in loaded.parameters().items():
         assert np.array_equal(parameter.value, saved.parameters()[path].value), path
 
 
 @pytest.mark.parametrize("given, message", [
-    ({"character_ids": CHARACTER_IDS[0]}, r"shape \(batch, tokens, characters\), got int64 of \(5, 6\)"),
+    ({"character_ids": CHARACTER_IDS[0]}, r"shape \(batch, tokens, characters\), got int64 of \(5, 8\)"),
     ({"character_ids": CHARACTER_IDS / 1}, "character_ids must be integers"),
     ({"character_ids": CHARACTER_IDS[..., :2]}, "2 characters a word, and the widest filter spans 3: pad"),
     ({"character_ids": CHARACTER_IDS[:, ::-1]}, "padding, rows of zeros, before a word: put it at the end"),
