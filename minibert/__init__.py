@@ -28,6 +28,7 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
         "AWDLSTMConfig", "AWDLSTMLanguageModel", "LSTMConfig", "LSTMLanguageModel", "RNNLanguageModel",
     ),
     "models.transformer": ("Transformer", "TransformerConfig"),
+    "models.ulmfit": ("AWDLSTMForSequenceClassification", "ULMFiTConfig"),
     "text.byte_level_bpe": ("ByteLevelBPETokenizer",),
     "text.tokenizer": ("WordPieceTokenizer",),
     "training.optimizers": ("AdamW", "Muon"),

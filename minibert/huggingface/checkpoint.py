@@ -68,7 +68,7 @@ def _rows(table, model_class, config):
 
     Where they keep several of our arrays as one, these lie side by side in it, along our last axis; the shape
     is that of one. A table whose layers differ in their sizes has NAMES as a function of the configuration,
-    and shapes in numbers.
+    and shapes in numbers; the rows of its classifier, if it has one, are its HEAD as well.
     """
     parts = table.MODELS[model_class.__name__]
     untied = () if _shares_decoder(config) else table.UNTIED
@@ -307,7 +307,7 @@ def _match(table, model_class, path, tensors, config, asks_for_labels=False):
         {our name: (StoredTensor, transposed, which of those that lie side by side in it)}, LoadingInfo.
         CheckpointError where they do not fit.
     """
-    sizes = {letter: getattr(config, size) for letter, size in table.SIZES.items()}
+    sizes = {letter: getattr(config, size, None) for letter, size in table.SIZES.items()}
     rows = _rows(table, model_class, config)
     is_body = table.MODELS[model_class.__name__] == (table.BODY,)
     unused = {
@@ -363,7 +363,8 @@ def _match(table, model_class, path, tensors, config, asks_for_labels=False):
 
 def _heads_of_other_sizes(table, tensors, sizes):
     """Return the optional parts whose tensors are there, but for another number of labels, K."""
-    labelled = [theirs for _, theirs, _, letters in table.NAMES if "K" in letters and theirs in tensors]
+    rows = table.HEAD if callable(table.NAMES) else table.NAMES
+    labelled = [theirs for _, theirs, _, letters in rows if "K" in letters and theirs in tensors]
     return {_part(table, theirs) for theirs in labelled if tensors[theirs].shape[:1] != (sizes["K"],)}
 
 

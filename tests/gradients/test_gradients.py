@@ -16,6 +16,7 @@ VARIANTS = (
     "one head", "one token", "batch of one", "no padding", "padding on the left", "a mask for each query",
     "nothing to predict", "only MLM", "only NSP", "tied", "tanh", "relu", "silu", "Transformer state",
     "ELMo", "Transformer",  # a second each and more; their parts are in the plain run
+    "AWDLSTMForSequenceClassification",  # with dropout it is in the plain run
 )
 
 

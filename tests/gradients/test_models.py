@@ -28,12 +28,17 @@ def has_loss(layer):
     return next(iter(inspect.signature(layer.backward).parameters)) == "cache"
 
 
+def is_tied(layer):
+    """Its decoder adds to the gradient of the embeddings."""
+    return hasattr(layer, "decoder") and layer.decoder.weight is layer.embedding.weight
+
+
 EMBEDDING_CASES = [case for case in CASES if has_positions(CASES[case].layer)]
 LOSS_CASES = [case for case in CASES if has_loss(CASES[case].layer)]
 LOOKUP_CASES = [  # with an embedding of their own, without what else would change its gradient
     case for case in LOSS_CASES
     if hasattr(CASES[case].layer, "embedding") and "rng" not in CASES[case].forward_kwargs
-    and CASES[case].layer.decoder.weight is not CASES[case].layer.embedding.weight
+    and not is_tied(CASES[case].layer)
 ]
 CHARACTER_CASES = [case for case in LOSS_CASES if hasattr(CASES[case].layer, "characters")]
 LABELS = {"mlm": "labels", "nsp": "next_sentence_label"}

@@ -15,6 +15,7 @@ Made with torch 2.13.0 and transformers 5.23.0; test_pytorch.py makes them again
     gpt/, gpt2/             the same for GPT and GPT-2: see gpt_reference.py
     recurrent.safetensors   RNN and LSTM layers and language models, a convolution with a maximum: weights,
                             outputs, gradients, training
+    ulmfit.safetensors      the same for ULMFiT's classifier: see ulmfit_reference.py
     transformer/            the same for the Transformer of 2017: see transformer_reference.py
 
 All random numbers are NumPy's, so that nothing depends on the version of PyTorch.
@@ -159,6 +160,7 @@ def main(directory=HERE):
     import heads_reference
     import torch
     import transformer_reference
+    import ulmfit_reference
     from recurrent_reference import results
 
     torch.set_num_threads(1)
@@ -173,6 +175,7 @@ def main(directory=HERE):
     gpt_reference.make(directory)
     write(directory / "recurrent.safetensors", results())
     transformer_reference.make(directory)
+    ulmfit_reference.make(directory)
 
 
 if __name__ == "__main__":
