@@ -8,24 +8,26 @@ import numpy as np
 from minibert.arguments import add_seed, not_negative, path, positive
 from minibert.commands.common import available_cores, interrupted, quoted, say
 from minibert.files import read_json
-from minibert.objectives import TASKS
+from minibert.objectives import LANGUAGE_MODEL, TASKS, UNFREEZE
 
 SETTINGS = (  # the options that are fields of the recipe, under the same name
     "task", "train", "dev", "text_column", "pair_column", "label_column", "epochs", "batch_size",
     "learning_rate", "max_length", "freeze", "layer_decay", "reinit", "seed", "threads",
+    "language_model_epochs", "unlabelled", "unfreeze", "dropout",
 )
-PATHS = ("train", "dev", "start")
+PATHS = ("train", "dev", "start", "unlabelled")
 
 
 def add(commands):
     """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "finetune",
-        help="train a pretrained BERT on labelled examples: classes, pairs, tags, answers",
+        help="train a pretrained BERT on labelled examples: classes, pairs, tags, answers; an AWD-LSTM, too",
         description="Fine-tune a BERT, of minibert or Hugging Face, on a file of labelled examples: TSV and "
-        "CSV with a header, JSON lines, CoNLL columns, SQuAD's JSON. Leaves the model of the best "
-        "evaluation, its log and its learning curves in the output directory. Ctrl-C writes a checkpoint "
-        "first.",
+        "CSV with a header, JSON lines, CoNLL columns, SQuAD's JSON. An AWD-LSTM of `minibert pretrain` goes "
+        "through ULMFiT's stages 2 and 3: as a language model on the texts, then as a classifier. Leaves the "
+        "model of the best evaluation, its log and its learning curves in the output directory. Ctrl-C "
+        "writes a checkpoint first.",
         epilog="example: minibert finetune bert-run --task classify --train reviews.tsv --output classifier",
     )
     command.set_defaults(run=run)
@@ -69,6 +71,22 @@ def add(commands):
     )
     command.add_argument(
         "--reinit", type=positive(int), metavar="N", help="let the N top layers start from random weights")
+    ulmfit = command.add_argument_group("only for an AWD-LSTM (ULMFiT)")
+    ulmfit.add_argument(
+        "--language-model-epochs", type=not_negative(int), metavar="N",
+        help="passes over the texts as a language model, before the labels; 0 is none (default: 5)",
+    )
+    ulmfit.add_argument(
+        "--unlabelled", type=path, metavar="FILE", help="more texts for the language model, without labels")
+    ulmfit.add_argument(
+        "--unfreeze", choices=UNFREEZE,
+        help="train the head alone at first and one group of layers more in each epoch (gradual, the "
+        "default), or all from the start",
+    )
+    ulmfit.add_argument(
+        "--dropout", type=not_negative(float), metavar="F",
+        help="factor of the paper's rates of dropout (default: 1)",
+    )
     command.add_argument("--text-column", metavar="NAME", help="column of the text (default: a usual name)")
     command.add_argument("--pair-column", metavar="NAME", help="column of the second text")
     command.add_argument("--label-column", metavar="NAME", help="column of the label")
@@ -103,7 +121,9 @@ def run(options):
     for seed in range(options.seeds):
         say(f"\nseed {seed}")
         output = os.path.join(options.output, f"seed-{seed}")
-        is_there = options.resume and os.path.isfile(os.path.join(output, "run.json"))
+        is_there = options.resume and any(
+            os.path.isfile(os.path.join(output, *folder, "run.json")) for folder in ((), (LANGUAGE_MODEL,))
+        )
         if options.resume and not is_there:
             given = _recipe_of(os.path.join(options.output, "seed-0")) | given
         tell = say if seed == 0 else _short
@@ -129,24 +149,29 @@ def _check_needed(options):
 
 def _short(line):
     """Print what a further seed does, not once more what the examples are."""
-    if line.startswith(("step", "best", "resuming")):
+    if line.startswith(("step", "stage", "best", "resuming")):
         say(line)
 
 
 def _one(output, given, is_resumed, tell, options):
     """Begin or resume a run; return the evaluation that is kept, and its Training."""
     from minibert import objectives
+    from minibert.objectives import ulmfit
     from minibert.training import run as runs
 
-    objective = objectives.find("fine-tuning")
     try:
         if is_resumed:
-            return runs.resume(output, objectives.find, tell, _changes(output, given))
+            return ulmfit.resume(output, objectives.find, tell, _changes(output, given))
+        is_ulmfit = ulmfit.starts_from(given["start"])
+        objective = objectives.find("ulmfit" if is_ulmfit else "fine-tuning")
         recipe = objective.Recipe.of(**{"threads": min(4, available_cores()), **given})
+        if is_ulmfit:
+            return ulmfit.begin(output, recipe, say=tell)
         return runs.begin(output, objective, recipe, say=tell)
     except KeyboardInterrupt as interrupt:
         command = f"finetune --seeds {options.seeds}" if options.seeds else "finetune"
-        raise interrupted(command, options.output, interrupt, run=output) from None
+        directory = ulmfit.directory_under_way(output)
+        raise interrupted(command, options.output, interrupt, run=directory) from None
 
 
 def _changes(output, given):

@@ -15,6 +15,7 @@ TASK_OF = {  # by the class that config.json names
     "BertForSequenceClassification": "classify",
     "BertForTokenClassification": "tag",
     "BertForQuestionAnswering": "span",
+    "AWDLSTMForSequenceClassification": "classify",
 }
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".conll", ".conllu", ".bio", ".iob", ".gz")
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -50,12 +51,13 @@ def add(commands):
 
 def run(options):
     """Run `minibert predict`."""
-    from minibert.objectives.fine_tuning import make_task
+    from minibert.objectives import fine_tuning, ulmfit
     from minibert.text.labelled import Columns
     from minibert.training.checkpoint import find_model
 
     folder = find_model(options.model)
     name = _task_name(folder, options)
+    make_task = ulmfit.make_task if ulmfit.starts_from(folder) else fine_tuning.make_task
     task = make_task(name, Columns(options.text_column, options.pair_column, options.label_column))
     model, tokenizer = _loaded(task, folder)
     examples = _examples(options, name, task)

@@ -46,8 +46,12 @@ OBJECTIVES = {  # name: module and class, imported when it is asked for
 
 
 TASKS = ("classify", "pairs", "tag", "span")  # of fine-tuning
+UNFREEZE = ("gradual", "all")  # how ULMFiT unfreezes the layers
+LANGUAGE_MODEL = "language-model"  # folder of ULMFiT's stage 2
 FINE_TUNING = {  # the same, of those that start from a pretrained model and labelled examples
     "fine-tuning": "minibert.objectives.fine_tuning.FineTuning",
+    "ulmfit-language-model": "minibert.objectives.ulmfit.TargetLanguageModel",
+    "ulmfit": "minibert.objectives.ulmfit.ULMFiT",
 }
 
 

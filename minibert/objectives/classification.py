@@ -117,11 +117,10 @@ class Classification:
         """Return {label: how many examples have it}."""
         return collections.Counter(example.label for example in examples)
 
-    @staticmethod
-    def answers(model, examples, rows, tokenizer):
+    def answers(self, model, examples, rows, tokenizer):
         """Return the Answer to each example."""
         labels, found = list(model.config.id2label.values()), {}
-        batches = LabelledExamples(rows, TextBatch, tokenizer.pad_token_id)
+        batches = self.batches(rows, tokenizer)
         for [batch], part in zip(batches.held_out(32), parts(batches.by_length, 32)):
             output, _ = model.forward(**batch._asdict())
             for row, probs in zip(part, softmax(output.logits)):

@@ -122,12 +122,13 @@ class FineTuning:
 
     name, Recipe = "fine-tuning", FineTuningRecipe
     files, pictures, picture_seconds = [*TOKENIZER_FILES], [PICTURE], 0.0
+    make_task = staticmethod(make_task)
 
     def __init__(self, recipe, checkpoint=None, say=print):
         self.say, self.is_said, self.states = say, checkpoint is not None, None
         columns = Columns(*(name or None for name in (
             recipe.text_column, recipe.pair_column, recipe.label_column)))
-        task = self.task = make_task(recipe.task, columns)
+        task = self.task = self.make_task(recipe.task, columns)
         self.start = checkpoint or find_model(recipe.start)
         self.config = read_config(task.model_class, self.start)
         self.max_length = self._checked_length(recipe)

@@ -132,7 +132,7 @@ def restore(checkpoint, training):
                 f"and {expected!r} by the recipe"
             )
     restored_parameters = restored.parameters()
-    for name, parameter in training.optimizer.parameters.items():
+    for name, parameter in training.model.parameters().items():
         parameter.value[...] = restored_parameters[name].value  # in place: the replicas share these arrays
     load_optimizer(checkpoint, training.optimizer, renamed_parameters(type(training.model)))
     path = checkpoint / "state.safetensors"

@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+
 from minibert.training.optimizers import AdamW, Together
 
 
@@ -69,6 +71,61 @@ def layerwise_adamw(groups, lr, layer_decay=1.0, **options):
         if factor > 0:
             optimizers.append(AdamW(group, lr * factor, **options))
     return Together(*optimizers)
+
+
+class Unfreezing:
+    """The optimizers of a layerwise_adamw, which begin one after another from the top down.
+
+    Gradual unfreezing (Howard & Ruder 2018, section 3.3): a group that has not begun keeps its bits, and its
+    gradient is no part of the norm that is clipped. Its moments begin with it.
+
+    Args:
+        together: of layerwise_adamw.
+        first_steps: the step in which each of its groups begins, from the top down; 0 for the first.
+
+    Attributes:
+        lr: of the top group; may be set anew before every step, and the others follow.
+        num_steps: done so far.
+    """
+
+    def __init__(self, together, first_steps):
+        self.optimizers, self.ratios, self.lr = together.optimizers, together.ratios, together.lr
+        self.first_steps, self.num_steps = first_steps, 0
+
+    @property
+    def parameters(self):
+        """{name: Parameter} of the groups that the coming step trains."""
+        begun = sum(first <= self.num_steps for first in self.first_steps)
+        return {
+            name: parameter
+            for optimizer in self.optimizers[:begun] for name, parameter in optimizer.parameters.items()
+        }
+
+    def step(self, map=map):
+        """Update the parameters of the groups that have begun; `map` as in AdamW.step."""
+        for optimizer, ratio, first_step in zip(self.optimizers, self.ratios, self.first_steps):
+            if first_step <= self.num_steps:
+                optimizer.lr = ratio * self.lr
+                optimizer.step(map)
+        self.num_steps += 1
+
+    def state_dict(self):
+        """Return {name: array} of everything that step() remembers."""
+        of_groups = {
+            f"{number}.{name}": array
+            for number, optimizer in enumerate(self.optimizers)
+            for name, array in optimizer.state_dict().items()
+        }
+        return {"num_steps": np.array(self.num_steps), **of_groups}
+
+    def load_state_dict(self, state):
+        """Take over what state_dict() of optimizers of the same parameters returned."""
+        self.num_steps = int(state["num_steps"])
+        for number, optimizer in enumerate(self.optimizers):
+            start = f"{number}."
+            optimizer.load_state_dict(
+                {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
+            )
 
 
 def reinitialize(model, num_layers, seed=0, layers=None):

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from helpers import made_once
 
+import minibert
 from minibert import cli
 from minibert.commands import predict
 from minibert.objectives.fine_tuning import FineTuningRecipe
+from minibert.text.toy import TOY
+from minibert.training.step import Training
 
 
 @pytest.fixture(scope="session")
@@ -217,3 +220,73 @@ def test_what_predict_refuses(tuned, files, failing, monkeypatch):
     assert f"{files}{os.sep} is a folder; give" in failing("predict", tuned("classify"), f"{files}{os.sep}")
     assert "error: the command line: a text is empty" in failing("predict", tuned("classify"), " ")
     assert failing("predict", tuned("tag"), "a", "b").endswith("there are 2 texts; expected one")
+
+
+# --- ULMFiT ---
+
+
+@pytest.fixture(scope="session")
+def lstm(tmp_path_factory):
+    """The folder of a tiny AWD-LSTM."""
+    def make(directory):
+        tokenizer = TOY.tokenizer()
+        config = minibert.AWDLSTMConfig(
+            tokenizer.vocab_size, embedding_size=6, hidden_size=8, num_hidden_layers=2)
+        minibert.AWDLSTMLanguageModel(config).save_pretrained(directory)
+        tokenizer.save_pretrained(directory)
+
+    return made_once(tmp_path_factory, "lstm", make)
+
+
+def test_an_awd_lstm_goes_through_two_stages(lstm, files, output_of, failing, tmp_path):
+    train, dev = (files / f"classify-{name}.tsv" for name in ("train", "dev"))
+    lines = output_of(
+        "finetune", lstm, "--task", "classify", "--train", train, "--dev", dev, "--unlabelled", dev,
+        "--language-model-epochs", 1, "--epochs", 1, "--batch-size", 24, "--threads", 1,
+        "--output", tmp_path)
+    stages = [line for line in lines if line.startswith("stage")]
+    assert stages == [
+        f"stage 2     the language model goes on with the texts of the task: {tmp_path / 'language-model'}",
+        "stage 3     the classifier, from the language model of stage 2",
+    ]
+    second, third = (next(line for line in lines if line.startswith("step ") and word in line)
+                     for word in ("perplexity", "bag of words"))
+    assert lines.index(second) < lines.index(stages[1]) < lines.index(third)
+    header, row = rows(output_of("predict", tmp_path, "the old wizard bravely loved the map"))
+    assert header == ["label", "probability", "text"] and row[0] in ("negative", "positive")
+    assert "this objective does not use it" in failing(
+        "finetune", files / "bert", "--task", "classify", "--train", train, "--unfreeze", "all",
+        "--output", tmp_path / "other")
+    assert "an AWD-LSTM learns --task classify or pairs, not tag" in failing(
+        "finetune", lstm, "--task", "tag", "--train", train, "--output", tmp_path / "other")
+
+
+@pytest.mark.exhaustive
+def test_seeds_of_an_awd_lstm_go_on_in_either_stage(lstm, files, output_of, tmp_path, monkeypatch, capfd):
+    """Ctrl-C in stage 2 of the first seed, then in stage 3 of the second."""
+    given = ["finetune", lstm, "--task", "classify", "--train", files / "classify-train.tsv", "--seeds", 2,
+             "--language-model-epochs", 2, "--epochs", 2, "--batch-size", 24, "--threads", 1]
+
+    def stop_at(name, seed):
+        def step(training, number, original=Training.step):
+            if training.objective.name == name and training.recipe.seed == seed and number == 1:
+                raise KeyboardInterrupt
+            return original(training, number)
+
+        return step
+
+    output_of(*given, "--output", tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "step", stop_at("ulmfit-language-model", 0))
+        assert cli.main([str(argument) for argument in [*given, "--output", tmp_path / "run"]]) == 130
+        error = capfd.readouterr().err
+        assert "the last checkpoint is" in error and "language-model" in error
+        assert f"minibert finetune --seeds 2 --output {tmp_path / 'run'} --resume" in error
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "step", stop_at("ulmfit", 1))
+        resumed = ["finetune", "--resume", "--seeds", 2, "--output", tmp_path / "run"]
+        assert cli.main([str(argument) for argument in resumed]) == 130
+    output_of(*resumed)
+    for seed in ("seed-0", "seed-1"):
+        weights = [(tmp_path / run / seed / "model.safetensors").read_bytes() for run in ("whole", "run")]
+        assert weights[0] == weights[1]

@@ -5,7 +5,7 @@ import pytest
 from helpers import assert_same, values
 
 import minibert
-from minibert.training.layerwise import layer_groups, layerwise_adamw, reinitialize
+from minibert.training.layerwise import Unfreezing, layer_groups, layerwise_adamw, reinitialize
 from minibert.training.optimizers import AdamW
 
 IDS = np.array([[2, 7, 5, 4], [2, 3, 8, 1], [2, 6, 6, 9]])
@@ -121,3 +121,38 @@ def test_new_top_layers():
 def test_layers_that_are_not_there(num_layers):
     with pytest.raises(ValueError, match=f"the model has 3 layers, so {num_layers} cannot be new"):
         reinitialize(classifier(), num_layers)
+
+
+def unfreezing(model):
+    """The head from the first step on, the layer below from the third, and the others after that."""
+    return Unfreezing(layerwise_adamw(layer_groups(model), 0.01, 0.5), [0, 2, 4, 5, 5])
+
+
+def test_groups_begin_one_after_another_and_keep_their_bits_until_then():
+    model = classifier()
+    optimizer, groups = unfreezing(model), layer_groups(model)
+    for first_moved in (4, 4, 3, 3, 2, 0):
+        before = values(model)
+        trained = {name for group in groups[first_moved:] for name in group}
+        assert optimizer.parameters.keys() == trained
+        train(model, optimizer, 1)
+        for name, parameter in model.parameters().items():
+            is_same = (parameter.value == before[name]).all()
+            assert is_same == (name not in trained), name
+
+
+def test_unfreezing_at_once_is_plain_layerwise_adamw():
+    plain, gradual = classifier(), classifier()
+    train(plain, layerwise_adamw(layer_groups(plain), 0.01, 0.5))
+    train(gradual, Unfreezing(layerwise_adamw(layer_groups(gradual), 0.01, 0.5), [0] * 5))
+    assert_same(values(plain), values(gradual))
+
+
+def test_unfreezing_goes_on_from_what_it_remembers():
+    whole, stopped = classifier(), classifier()
+    train(whole, unfreezing(whole), 6)
+    first, second = unfreezing(stopped), unfreezing(stopped)
+    train(stopped, first, 3)
+    second.load_state_dict({name: array.copy() for name, array in first.state_dict().items()})
+    train(stopped, second, 3)
+    assert_same(values(stopped), values(whole))

@@ -191,6 +191,21 @@ def encode_texts(examples, tokenizer, max_length, label_ids=None):
     return rows, num_cut
 
 
+def next_token_rows(rows, max_length):
+    """Return the Rows of a language model that reads the same texts: targets are the tokens that follow.
+
+    A text of more than max_length tokens is read in windows, each from an empty state. Every token but the
+    first of a text is predicted once.
+    """
+    found = []
+    for row in rows:
+        ids, number = row.input_ids, len(row.input_ids) - 1
+        for start in range(0, number, max_length):
+            end = min(start + max_length, number)
+            found.append(Row(ids[start:end], [0] * (end - start), ids[start + 1 : end + 1], row.source))
+    return found
+
+
 def encode_tagged(sentences, tokenizer, max_length, label_ids=None):
     """Return the Rows of TaggedWords, and how many sentences need several windows.
 
