@@ -96,6 +96,7 @@ DIAGNOSES = {
     "residual-plus-one": "the number 1 is used where the gradient of d_output_sum belongs",
     "dropped-state": "no known pattern. 8 of 8 entries are wrong, the worst at (2, 0)",
     "forgotten-slope": "A factor is missing (the derivative of the function between the two)",
+    "borrowed-bias": "no known pattern. 4 of 8 entries are wrong, the worst at (6,)",
     "dead-weight": "backward leaves it exactly zero, but the objective depends on it",
     "wrong-operand": "backward leaves it exactly zero, but the objective depends on it",
     "divided-twice": "0.05 times what it should be = 1/20 (20 is the size of labels)",

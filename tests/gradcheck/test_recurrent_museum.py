@@ -86,9 +86,32 @@ def test_a_missing_slope_keeps_the_sign_and_is_four_times_too_large():
     assert (ratios[2:4] >= 4).all() and (np.delete(ratios, [2, 3]) == 1).all()
 
 
+def test_a_borrowed_bias_cannot_be_seen_while_biases_are_zero():
+    cell = scrambled(LSTMCell(3, 2, dtype=np.float64))
+    x, state = random(B, 3), (random(B, 2, seed=2), random(B, 2, seed=3))
+    planted = museum.plant(cell, "borrowed-bias")
+    assert not np.allclose(planted.forward(x, state)[0], cell.forward(x, state)[0])
+    for layer in (cell, planted):
+        layer.bias_ih.value[:], layer.bias_hh.value[:] = 0, 0
+    np.testing.assert_allclose(planted.forward(x, state)[0], cell.forward(x, state)[0], rtol=1e-14)
+
+
 @pytest.mark.parametrize("name", ["dead-weight", "kept-state", "both-ways"])
 def test_planting_leaves_the_model_untouched(name):
     model = language_model()
     planted = museum.plant(model, name)
     assert type(model.layers[0]) is LSTM and type(planted.layers[0]) is museum.exhibits[name].theirs
     assert planted.decoder.weight is planted.embedding.weight
+
+
+def test_pooled_padding_changes_an_answer_with_its_batch():
+    """Alone, a text has the right answer; beside a longer one it has another. Ours has the same."""
+    config = mb.ULMFiTConfig(V, embedding_size=6, hidden_size=8, num_hidden_layers=1, num_labels=3)
+    model = scrambled(mb.AWDLSTMForSequenceClassification(config, dtype=np.float64))
+    short, mask = np.hstack([IDS[:2, :5], np.zeros((2, 7), int)]), np.ones((2, 12), int)
+    short[1], mask[0, 5:] = IDS[1], 0
+    for layer, is_same in ((model, True), (museum.plant(model, "pooled-padding"), False)):
+        alone, _ = layer.forward(short[:1, :5])
+        beside, _ = layer.forward(short, mask)
+        assert np.allclose(alone.logits[0], beside.logits[0], rtol=1e-12) == is_same
+        assert np.allclose(alone.logits, model.forward(short[:1, :5])[0].logits)

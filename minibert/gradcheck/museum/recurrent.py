@@ -42,6 +42,25 @@ class ForgottenSlope(LSTMCell):
     """
 
 
+@changed(
+    "forward",
+    ours="sums = x @ self.weight_ih.value + hidden @ self.weight_hh.value + bias",
+    theirs="input_bias, forget_bias, candidate_bias, _ = np.split(bias, 4)\n"
+    "used_bias = np.hstack([input_bias, forget_bias, candidate_bias, forget_bias])\n"
+    "sums = x @ self.weight_ih.value + hidden @ self.weight_hh.value + used_bias",
+)
+class BorrowedBias(LSTMCell):
+    """The output gate adds the forget gate's bias; its own is never read.
+
+    How it looked. Four gates with a name and a line each, copied from each other: in one of them the name of
+    the bias was not changed. Backward was right, as if each gate had its own.
+    How it hides. All biases begin at zero, so that at first nothing is wrong. Later every gate still has a
+    bias that it can learn with, and the loss falls.
+    The cost. Two gates share a bias, which is pulled by one of them. A forget gate that begins at +1, to
+    remember, opens the output gate as well.
+    """
+
+
 @changed("_add_weight_gradients", ours="self.weight_hh.grad += d_weight_hh", theirs="")
 class DeadWeight(LSTM):
     """Weights are dropped from W_hh, and the weight itself never receives a gradient.
@@ -108,6 +127,7 @@ DROPPED = "cell.d_new_hidden (call 5)"  # of the last step, the first that backw
 EXHIBITS = [
     Exhibit("dropped-state", PlainLSTM, DroppedState, "PlainLSTM", DROPPED, "not recognised"),
     Exhibit("forgotten-slope", LSTMCell, ForgottenSlope, "LSTMCell", "d_forget_sum", "passed on"),
+    Exhibit("borrowed-bias", LSTMCell, BorrowedBias, "LSTMCell", "d_bias", "not recognised"),
     Exhibit("dead-weight", LSTM, DeadWeight, "LSTM weight dropout", "weight_hh", "exactly zero"),
     Exhibit("kept-state", LSTM, KeptState, "LSTM no state", None, "two calls with the same input"),
     Exhibit("both-ways", LSTM, BothWays, "LSTM", None, "", influence_of_a_later_input),
