@@ -69,7 +69,8 @@ class MultiHeadAttention(Layer):
 
         Args:
             query_input: (B, T_query, H).
-            key_value_input: (B, T_new, H); None for self-attention, where it is query_input.
+            key_value_input: (B, T_new, H); None for self-attention, where it is query_input. With a state it
+                may hold no tokens, T_new = 0: a source that was read before brings nothing new.
             mask: booleans that broadcast to (B, A, T_query, T_key), False where a query must not look; a
                 query that may look nowhere looks everywhere alike. ValueError if not boolean.
             state: (keys, values) of an earlier call, (B, A, T_past, D) each, constants: they come before the

@@ -142,13 +142,21 @@ class DecoderLayer(Layer):
         self.output_dropout = Dropout(dropout_prob)
         self.output_norm = LayerNorm(size, **norm)
 
-    def forward(self, x, encoded, mask=None, source_mask=None, rng=None, state=None):
-        """x (B, T, H), encoded (B, S, H), masks and state as in MultiHeadAttention → y (B, T, H), cache."""
-        attention, attention_cache = self.attention.forward(x, mask=mask, state=state, rng=rng)  # (B, T, H)
+    def forward(self, x, encoded, mask=None, source_mask=None, rng=None, state=(None, None)):
+        """x (B, T, H), encoded (B, S, H) → y (B, T, H), cache.
+
+        Args:
+            mask, source_mask: of the two attentions, as in MultiHeadAttention.
+            state: (keys, values) of the target tokens before these, and (keys, values) of the source. These
+                do not change from token to token: with a state, `encoded` brings nothing new, (B, 0, H).
+        """
+        state_of_target, state_of_source = state
+        attention, attention_cache = self.attention.forward(x, None, mask, state_of_target, rng)
         dropped_attention, attention_dropout_cache = self.attention_dropout.forward(attention, rng)
         attention_sum = x + dropped_attention                                               # (B, T, H)
         attended, attention_norm_cache = self.attention_norm.forward(attention_sum)         # (B, T, H)
-        cross, cross_attention_cache = self.cross_attention.forward(attended, encoded, source_mask, rng=rng)
+        cross, cross_attention_cache = self.cross_attention.forward(
+            attended, encoded, source_mask, state_of_source, rng)                           # (B, T, H)
         dropped_cross, cross_dropout_cache = self.cross_dropout.forward(cross, rng)         # (B, T, H)
         cross_sum = attended + dropped_cross                                                # (B, T, H)
         informed, cross_norm_cache = self.cross_norm.forward(cross_sum)                     # (B, T, H)
@@ -164,7 +172,7 @@ class DecoderLayer(Layer):
         return y, cache
 
     def backward(self, d_y, cache):
-        """d_y (B, T, H) → d_x (B, T, H), d_encoded (B, S, H)."""
+        """d_y (B, T, H) → d_x (B, T, H), d_encoded, of the shape of encoded."""
         d_output_sum = self.output_norm.backward(d_y, cache.output_norm)                    # (B, T, H)
         d_feed_forward = self.output_dropout.backward(d_output_sum, cache.output_dropout)   # (B, T, H)
         share_of_feed_forward = self.feed_forward.backward(d_feed_forward, cache.feed_forward)  # (B, T, H)
@@ -231,24 +239,24 @@ class Decoder(Layer):
         self.config = config
         self.layers = [DecoderLayer(config, rng, dtype) for _ in range(config.num_hidden_layers)]
 
-    def forward(self, embedded, encoded, mask=None, source_mask=None, rng=None, states=None):
+    def forward(self, embedded, encoded, mask=None, source_mask=None, rng=None, state=None):
         """embedded (B, T, H), encoded (B, S, H) → hidden (B, T, H), cache.
 
         Args:
             mask, source_mask: as in MultiHeadAttention.
-            states: (keys, values) of the tokens before these, for each layer.
+            state: for each layer its state, see DecoderLayer; None: nothing was read before.
         """
+        states = [(None, None)] * len(self.layers) if state is None else state
         hidden_states, layer_caches = [embedded], []
-        for k, layer in enumerate(self.layers):
-            state = None if states is None else states[k]
+        for layer, layer_state in zip(self.layers, states):
             hidden, layer_cache = layer.forward(
-                hidden_states[-1], encoded, mask, source_mask, rng, state)                  # (B, T, H)
+                hidden_states[-1], encoded, mask, source_mask, rng, layer_state)            # (B, T, H)
             hidden_states.append(hidden)
             layer_caches.append(layer_cache)
         return hidden_states[-1], DecoderCache(layer_caches)
 
     def backward(self, d_hidden, cache):
-        """d_hidden (B, T, H) → d_embedded (B, T, H), d_encoded (B, S, H): the sum of all layers' shares."""
+        """d_hidden (B, T, H) → d_embedded (B, T, H), d_encoded: the sum of all layers' shares."""
         d_hidden_states = [None] * len(self.layers) + [d_hidden]                            # as hidden_states
         shares_of_encoded = [None] * len(self.layers)
         for k in reversed(range(len(self.layers))):
@@ -263,13 +271,13 @@ class TransformerOutput(NamedTuple):
     next_loss: np.floating | None  # its one part, smoothed
     logits: np.ndarray  # (M, V) for the predicted positions, (B, T, V) without labels
     counts: dict  # {"next": M}: how many tokens are predicted
-    state: tuple  # the encoded source (B, S, H), then for each layer of the decoder its (keys, values)
+    state: tuple  # for each layer of the decoder (keys, values) of the target and of the source
     __repr__ = describe_cache
 
 
 class TransformerCache(NamedTuple):
     embeddings: list | TransformerEmbeddingsCache  # of source and target; of the target alone with a state
-    encoder: EncoderCache | None  # None with a state, which holds the encoded source
+    encoder: EncoderCache | None  # None with a state, which holds what is needed of the source
     decoder: DecoderCache
     hidden_shape: tuple  # (B, T, H)
     predicted: np.ndarray | None  # (M,) flat positions whose label is not -100
@@ -310,7 +318,6 @@ class Transformer(Layer):
         """
         source_ids, target_ids, places, source_mask, mask, labels = check_inputs(
             self.config, source_ids, target_ids, source_mask, labels, state)
-        encoded, states = (None, None) if state is None else (state[0], state[1:])
         encoder_cache, embeddings_caches = None, []
         if state is None:
             source_places = np.arange(source_ids.shape[1])                                  # (S,)
@@ -319,7 +326,8 @@ class Transformer(Layer):
             encoded, encoder_cache = self.encoder.forward(read, source_mask, rng)           # (B, S, H)
         written, target_cache = self.embeddings.forward(target_ids, places, rng)            # (B, T, H)
         embeddings_caches.append(target_cache)
-        hidden, decoder_cache = self.decoder.forward(written, encoded, mask, source_mask, rng, states)
+        new_encoded = encoded if state is None else written[:, :0]                  # (B, S, H) or (B, 0, H)
+        hidden, decoder_cache = self.decoder.forward(written, new_encoded, mask, source_mask, rng, state)
         predicted = None if labels is None else np.flatnonzero(labels != IGNORE_INDEX)      # (M,)
         asked = hidden if labels is None else hidden.reshape(-1, hidden.shape[-1])[predicted]   # (M, H)
         logits, output_cache = self.output.forward(asked)                                   # (M, V)
@@ -331,7 +339,7 @@ class Transformer(Layer):
         cache = TransformerCache(
             embeddings=embeddings_cache, encoder=encoder_cache, decoder=decoder_cache,
             hidden_shape=hidden.shape, predicted=predicted, output=output_cache, next_loss=next_loss_cache)
-        passed_on = (encoded, *state_of(decoder_cache.layers))
+        passed_on = state_of(decoder_cache.layers)
         return TransformerOutput(next_loss, next_loss, logits, counts, passed_on), cache
 
     def backward(self, cache, d_loss=1.0):
@@ -359,9 +367,11 @@ class Transformer(Layer):
 
 
 def state_of(layer_caches):
-    """Return (keys, values) of the self-attention of each layer of the decoder."""
-    records = [cache.attention for cache in layer_caches]
-    return [(record.key_heads, record.value_heads) for record in records]
+    """Return (keys, values) of both attentions of each layer of the decoder."""
+    return tuple(
+        tuple((record.key_heads, record.value_heads) for record in (cache.attention, cache.cross_attention))
+        for cache in layer_caches
+    )
 
 
 # --- the arguments of forward, checked in one call before the first line of arithmetic ---
@@ -382,12 +392,12 @@ def check_inputs(config, source_ids, target_ids, source_mask, labels, state):
         raise ValueError("give either source_ids, or the state of an earlier call, which holds the source")
     if state is None:
         source_ids = integers("source_ids", source_ids)
-    elif len(state) != config.num_hidden_layers + 1:
+    elif len(state) != config.num_hidden_layers:
         raise ValueError(
-            f"state must hold the encoded source and (keys, values) of {config.num_hidden_layers} layers, as "
-            f"output.state of an earlier call; got {len(state)} entries"
+            f"state must hold an entry for each of {config.num_hidden_layers} layers, as output.state of an "
+            f"earlier call; got {len(state)}"
         )
-    source_shape = source_ids.shape if state is None else state[0].shape[:2]
+    source_shape = source_ids.shape if state is None else state[0][1][0].shape[::2]
     if source_shape[0] != len(target_ids):
         raise ValueError(f"got {source_shape[0]} sources and {len(target_ids)} targets: give as many of each")
     if source_mask is not None:
@@ -398,7 +408,7 @@ def check_inputs(config, source_ids, target_ids, source_mask, labels, state):
             raise ValueError("source_mask must hold 1 for tokens and 0 for padding and nothing else")
         may_look = source_mask.astype(bool)[:, np.newaxis, np.newaxis]      # (B, 1, 1, S): columns are keys
         source_mask = None if may_look.all() else may_look
-    num_past, num_new = 0 if state is None else state[1][0].shape[2], target_ids.shape[1]
+    num_past, num_new = 0 if state is None else state[0][0][0].shape[2], target_ids.shape[1]
     mask = np.tri(num_new, num_past + num_new, num_past, dtype=bool)        # (T, T_key): itself and before
     if labels is not None:
         labels = integers("labels", labels, target_ids.shape)

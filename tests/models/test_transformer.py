@@ -48,7 +48,17 @@ def test_a_step_with_state_is_the_full_pass(model):
             state, start = output.state, end
             found.append(output.logits)
         assert np.abs(np.concatenate(found, axis=1) - whole.logits).max() <= 1e-12
-    assert whole.state[0].shape == (B, S, H) and whole.state[2][1].shape == (B, A, T, D)
+    assert [[keys.shape for keys, _ in layer] for layer in whole.state] == [[(B, A, T, D), (B, A, S, D)]] * 2
+
+
+def test_a_source_is_projected_once(model):
+    first, cache = model.forward(SOURCE_IDS, INPUT_IDS[:, :2], SOURCE_MASK)
+    _, later = model.forward(None, INPUT_IDS[:, 2:], SOURCE_MASK, state=first.state)
+    for k in range(2):
+        attention, again = cache.decoder.layers[k].cross_attention, later.decoder.layers[k].cross_attention
+        assert attention.key.x.shape == (B, S, H) and again.key.x.shape == (B, 0, H)
+        assert np.array_equal(attention.key_heads, again.key_heads)
+    assert later.encoder is None
 
 
 def test_one_table_for_three_uses(model):
@@ -79,7 +89,7 @@ def test_a_checkpoint_comes_back(model, tmp_path):
     ({"source_mask": np.ones((B, 3))}, r"source_mask has shape \(4, 3\), expected \(4, 8\)"),
     ({"source_mask": np.full((B, S), 3)}, "must hold 1 for tokens and 0 for padding"),
     ({"labels": np.zeros((B, 3), int)}, "labels has shape"),
-    ({"source_ids": None, "state": (1,)}, "of 2 layers, as output.state of an earlier call; got 1 entries"),
+    ({"source_ids": None, "state": (1,)}, "each of 2 layers, as output.state of an earlier call; got 1"),
 ])
 def test_wrong_input(model, changes, message):
     with pytest.raises(ValueError, match=message):

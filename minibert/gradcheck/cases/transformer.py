@@ -31,8 +31,8 @@ X, ENCODED = random(B, T, H), random(B, S, H)
 SOURCE_MASK = np.arange(S) < np.array([[8], [5], [3], [7]])  # (B, S)
 SOURCE_IDS = np.where(SOURCE_MASK, np.random.default_rng(5).integers(1, V, (B, S)), 0)
 KEY_MASK = SOURCE_MASK[:, np.newaxis, np.newaxis]
-# The encoded source, and keys and values of 7 tokens before, for one layer.
-STATE = ENCODED, tuple(random(B, A, 7, H // A, seed=seed) for seed in (2, 3))
+# Keys and values of 7 tokens before and of the source, for one layer.
+STATE = (tuple(tuple(random(B, A, length, H // A, seed=seed) for seed in (2, 3)) for length in (7, S)),)
 
 
 def config(num_hidden_layers=2):
