@@ -2,7 +2,8 @@
 
 A model fits that is called as forward(input_ids, state=None) and returns output.logits (B, T, V) and
 output.state: the LSTM language model, GPT, GPT-2. The prompt is read once; then each step reads one token and
-the state of those before it.
+the state of those before it. A Transformer fits, too: its prompt is the source, which is encoded once, and it
+writes a text of its own.
 """
 
 import inspect
@@ -19,10 +20,14 @@ def generate(
 ):
     """Go on with each sequence of a batch; return (B, T + n) ids, the prompts included.
 
+    Of a Transformer, translate each sequence; return (B, 1 + n) ids: model.config.bos_token_id, which begins
+    a text, and the translation. (So it is in transformers.)
+
     Args:
         model: any that predicts the next token and hands on its state.
         input_ids: (B, T) integers.
-        attention_mask: (B, T), 1 for tokens and 0 for padding, which is on the left; None: no padding.
+        attention_mask: (B, T), 1 for tokens and 0 for padding, which is on the left (of a Transformer's
+            source on the right); None: no padding.
         max_new_tokens: n is at most that, and less if every sequence has ended before.
         temperature, top_k, top_p: of random tokens; see next_probs.
         num_beams: see below; 1 for none.
@@ -51,14 +56,15 @@ def generate(
             model, input_ids, attention_mask, max_new_tokens, temperature, top_k, top_p, do_sample,
             eos_token_id, seed,
         )
-        return np.concatenate([input_ids, *(tokens[:, np.newaxis] for tokens in chosen)], axis=1)
+        prompt = _reader(model, input_ids).prompt
+        return np.concatenate([prompt, *(tokens[:, np.newaxis] for tokens in chosen)], axis=1)
     if do_sample or (temperature, top_k, top_p) != (1.0, None, None):
         raise ValueError(
             "num_beams looks for the likeliest text, and do_sample, temperature, top_k and top_p are for "
             "random text: give one or the other"
         )
-    reader, input_ids, attention_mask = _checked(model, input_ids, attention_mask, max_new_tokens)
-    return _beams(reader, input_ids, attention_mask, max_new_tokens, num_beams, eos_token_id, length_penalty)
+    reader, attention_mask = _checked(model, input_ids, attention_mask, max_new_tokens)
+    return _beams(reader, attention_mask, max_new_tokens, num_beams, eos_token_id, length_penalty)
 
 
 def stream(
@@ -71,11 +77,11 @@ def stream(
             "temperature, top_k and top_p are for random tokens: give do_sample=True, or leave them out"
         )
     check_choice(temperature, top_k, top_p)
-    reader, new, mask = _checked(model, input_ids, attention_mask, max_new_tokens)
+    reader, mask = _checked(model, input_ids, attention_mask, max_new_tokens)
     rng = np.random.default_rng(seed)
     pad = _pad_of(model, eos_token_id)
+    new, state = reader.prompt, None
     has_ended = np.zeros(len(new), bool)
-    state = None
     for _ in range(max_new_tokens):
         logits, state = reader(new, mask, state)                                    # (B, V)
         if do_sample:
@@ -88,7 +94,7 @@ def stream(
         if has_ended.all():
             return
         new = tokens[:, np.newaxis]                                                 # (B, 1)
-        mask = None if mask is None else np.pad(mask, [(0, 0), (0, 1)], constant_values=1)
+        mask = reader.longer(mask)
 
 
 # --- the distribution that a token is drawn from ---
@@ -144,10 +150,10 @@ def check_choice(temperature, top_k, top_p):
 # --- beams ---
 
 
-def _beams(reader, input_ids, mask, max_new_tokens, num_beams, eos_token_id, length_penalty):
+def _beams(reader, mask, max_new_tokens, num_beams, eos_token_id, length_penalty):
     """Return (B, T + n) ids. Beams are rows: those of sequence b are b·K to (b + 1)·K."""
-    batch_size, pad = len(input_ids), _pad_of(reader.model, eos_token_id)
-    tokens, state, new = input_ids, None, input_ids
+    batch_size, pad = len(reader.prompt), _pad_of(reader.model, eos_token_id)
+    tokens, state, new = reader.prompt, None, reader.prompt
     scores = np.zeros((batch_size, 1))                                      # (B, K): log p of the new tokens
     lengths, has_ended = np.zeros((batch_size, 1), int), np.zeros((batch_size, 1), bool)
     for _ in range(max_new_tokens):
@@ -168,8 +174,7 @@ def _beams(reader, input_ids, mask, max_new_tokens, num_beams, eos_token_id, len
         new = chosen.reshape(-1, 1)                                         # (B·K, 1)
         tokens = np.concatenate([tokens[rows], new], axis=1)                # (B·K, T + n)
         state = _rows_of(state, rows)
-        if mask is not None:
-            mask = np.pad(mask[rows], [(0, 0), (0, 1)], constant_values=1)
+        mask = reader.longer(None if mask is None else mask[rows])
         if has_ended.all() or (length_penalty == 0 and has_ended[:, 0].all()):
             break  # log p only falls: no other sequence overtakes a best one that has ended
     return tokens[:: scores.shape[1]]
@@ -192,26 +197,66 @@ def _rows_of(state, rows):
 
 
 class _Reader:
-    """The model as a function: new tokens, mask and state → logits of the token after the last, state."""
+    """A language model as a function: new tokens, mask and state → logits of the token after the last, state.
 
-    def __init__(self, model):
-        self.model = model
-        self.arguments = inspect.signature(model.forward).parameters
-        if not {"input_ids", "state"} <= set(self.arguments):
-            raise ValueError(
-                f"{type(model).__name__} does not predict the next token: generate needs a language model "
-                "whose forward takes input_ids and state, such as GPT2LMHeadModel"
-            )
+    Attributes:
+        prompt: (B, T), the tokens that are read first.  arguments: the names of what forward takes.
+    """
+
+    pads_left = True
+
+    def __init__(self, model, input_ids):
+        self.model, self.prompt = model, input_ids
+        self.arguments = set(inspect.signature(model.forward).parameters)
 
     def __call__(self, new, mask, state):
         masked = {} if mask is None else {"attention_mask": mask}
         output, _ = self.model.forward(input_ids=new, state=state, **masked)
         return output.logits[:, -1], output.state
 
+    def longer(self, mask):
+        """Return the mask with a column for the next token."""
+        return mask if mask is None else np.pad(mask, [(0, 0), (0, 1)], constant_values=1)
+
+
+class _Translator(_Reader):
+    """An encoder and decoder as a function; the mask is the source's, and stays as it is."""
+
+    pads_left = False
+
+    def __init__(self, model, source_ids):
+        start = model.config.bos_token_id
+        if start is None:
+            raise ValueError("config.bos_token_id is None: say there which token begins a translation")
+        super().__init__(model, np.full((*source_ids.shape[:1], 1), start))                 # (B, 1)
+        self.source_ids = source_ids
+
+    def __call__(self, new, mask, state):
+        source_ids = self.source_ids if state is None else None  # once: the state holds it from then on
+        output, _ = self.model.forward(source_ids, new, mask, state=state)
+        return output.logits[:, -1], output.state
+
+    def longer(self, mask):
+        """Return the mask: a source grows no longer."""
+        return mask
+
+
+def _reader(model, input_ids):
+    """Return a _Reader or _Translator; ValueError if the model is neither."""
+    arguments = set(inspect.signature(model.forward).parameters)
+    if {"source_ids", "target_ids", "state"} <= arguments:
+        return _Translator(model, np.asarray(input_ids))
+    if {"input_ids", "state"} <= arguments:
+        return _Reader(model, np.asarray(input_ids))
+    raise ValueError(
+        f"{type(model).__name__} does not predict the next token: generate needs a language model "
+        "whose forward takes input_ids and state, such as GPT2LMHeadModel"
+    )
+
 
 def _checked(model, input_ids, attention_mask, max_new_tokens):
-    """Return a _Reader, input_ids (B, T) and the mask (None where nothing is padding); or raise."""
-    reader, input_ids = _Reader(model), np.asarray(input_ids)
+    """Return a _Reader and the mask (None where nothing is padding); or raise."""
+    reader, input_ids = _reader(model, input_ids), np.asarray(input_ids)
     if max_new_tokens != int(max_new_tokens) or max_new_tokens < 1:
         raise ValueError(f"max_new_tokens must be a whole number of 1 or more, got {max_new_tokens}")
     if input_ids.ndim != 2 or input_ids.size == 0 or input_ids.dtype.kind not in "iu":
@@ -227,13 +272,13 @@ def _checked(model, input_ids, attention_mask, max_new_tokens):
                 f"attention_mask has shape {attention_mask.shape}, expected that of input_ids, "
                 f"{input_ids.shape}"
             )
-        if not attention_mask[:, -1].all():
+        if reader.pads_left and not attention_mask[:, -1].all():
             raise ValueError(
                 "a sequence ends with padding, and new tokens would follow it: put the padding on the left"
             )
         num_tokens = int((attention_mask != 0).sum(axis=1).max())
         attention_mask = None if attention_mask.all() else attention_mask
-    if attention_mask is not None and "attention_mask" not in reader.arguments:
+    if attention_mask is not None and not {"attention_mask", "source_mask"} & reader.arguments:
         raise ValueError(
             f"{type(model).__name__} knows no padding: give it prompts of one length, or one at a time"
         )
@@ -246,7 +291,7 @@ def _checked(model, input_ids, attention_mask, max_new_tokens):
             f"a prompt of {num_tokens} tokens is more than the model reads, max_position_embeddings {most}: "
             "give a shorter one"
         )
-    return reader, input_ids, attention_mask
+    return reader, attention_mask
 
 
 def _pad_of(model, eos_token_id):

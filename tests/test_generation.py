@@ -34,12 +34,12 @@ class Counter:
         return types.SimpleNamespace(logits=logits, state=(sums[:, -1:],)), None
 
 
-def log_probs_of_all_texts(model, prompt):
+def log_probs_of_all_texts(logits_of, prompt):
     """{text of L tokens: its log probability}, each text by a pass of its own over all tokens."""
     found = {}
     for text in itertools.product(range(V), repeat=L):
         ids = np.concatenate([prompt, text])[np.newaxis]
-        logits = model.forward(ids)[0].logits[0, len(prompt) - 1 : -1]
+        logits = logits_of(ids)[0, len(prompt) - 1 : -1]
         log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         found[text] = log_probs[np.arange(L), list(text)].sum()
     return found
@@ -71,14 +71,46 @@ def test_padding_on_the_left_changes_nothing(gpt2):
             assert np.array_equal(together[row, -4:], alone[0, -4:])
 
 
+@pytest.fixture(scope="module")
+def transformer():
+    """A random one that writes another text for each source of the test below."""
+    config = mb.TransformerConfig(V, 6, 1, 2, 7, initializer_range=1.0, bos_token_id=1)
+    model = mb.Transformer(config, seed=5, dtype=np.float64)
+    model.embeddings.token.weight.value[...] = np.random.default_rng(5).standard_normal((V, 6)) * 0.4
+    return model
+
+
+def test_a_translation_is_that_of_full_passes(transformer):
+    source = np.array([[1, 3, 2], [3, 2, 0], [2, 2, 1]])
+    mask = np.array([[1, 1, 1], [1, 1, 0], [1, 1, 1]])
+    ids = mb.generate(transformer, source, mask, max_new_tokens=5)
+    expected = np.ones((3, 1), int)
+    for _ in range(5):
+        best = transformer.forward(source, expected, mask)[0].logits[:, -1].argmax(axis=1)
+        expected = np.concatenate([expected, best[:, np.newaxis]], axis=1)
+    assert np.array_equal(ids, expected) and len(np.unique(ids, axis=0)) == 3
+    beams = mb.generate(transformer, source, mask, max_new_tokens=L, num_beams=V**L)
+    for row in range(3):
+        given = {"source_ids": source[row : row + 1], "source_mask": mask[row : row + 1]}
+        log_probs = log_probs_of_all_texts(
+            lambda ids: transformer.forward(target_ids=ids, **given)[0].logits, np.array([1]))
+        assert tuple(beams[row, 1:]) == max(log_probs, key=log_probs.get)
+
+
+def test_a_translation_needs_a_first_token():
+    model = mb.Transformer(mb.TransformerConfig(V, 6, 1, 2, 7))
+    with pytest.raises(ValueError, match="bos_token_id is None: say there which token begins"):
+        mb.generate(model, PROMPT)
+
+
 def test_beams_as_many_as_all_texts_find_the_likeliest(gpt2):
     for prompt, found in zip(PROMPT, mb.generate(gpt2, PROMPT, max_new_tokens=L, num_beams=V**L)):
-        by_hand = log_probs_of_all_texts(gpt2, prompt)
+        by_hand = log_probs_of_all_texts(lambda ids: gpt2.forward(ids)[0].logits, prompt)
         assert tuple(found[-L:]) == max(by_hand, key=by_hand.get)
 
 
 def test_one_beam_is_greedy(gpt2):
-    one = generation._beams(generation._Reader(gpt2), PROMPT, None, 5, 1, None, 0.0)
+    one = generation._beams(generation._Reader(gpt2, PROMPT), None, 5, 1, None, 0.0)
     assert np.array_equal(one, mb.generate(gpt2, PROMPT, max_new_tokens=5))
 
 
