@@ -18,18 +18,22 @@ def add(commands):
     """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "generate",
-        help="go on with a text",
+        help="go on with a text, or translate it",
         description="Go on with a text, token by token, with a model that predicts the next one: GPT-2, GPT "
         "or an LSTM, of minibert or Hugging Face. Each token is drawn by its probability, unless --greedy or "
-        "--beams says otherwise.",
+        "--beams says otherwise. A Transformer writes the translation of the text, and takes the likeliest "
+        "tokens.",
         epilog='example: minibert generate gpt-run "The function returns" --top-p 0.9',
     )
     command.set_defaults(run=run)
     command.add_argument("model", type=path, metavar="DIR", help="directory of a model or of a run")
-    command.add_argument("prompt", metavar="TEXT", help='text to go on with; "" for none')
+    command.add_argument(
+        "prompt", metavar="TEXT", help='text to go on with, "" for none; or the text to translate'
+    )
     command.add_argument(
         "--tokens", type=positive(int), metavar="N",
-        help="new tokens at most (default: 50, or fewer if the model reads no more)",
+        help="new tokens at most (default: 50, or fewer if the model reads no more; of a translation 50 more "
+        "than the text has)",
     )
     command.add_argument(
         "--temperature", type=positive(float), metavar="R",
@@ -66,20 +70,26 @@ def run(options):
     check_choice(options.temperature or 1.0, options.top_k, options.top_p)
     model, tokenizer = load(options.model)
     end, start = ends_of(model, tokenizer)
-    prompt = [start] * (start is not None) + tokenizer.ids(options.prompt)
+    translates = "source_ids" in inspect.signature(model.forward).parameters
+    prompt = [start] * (start is not None and not translates) + tokenizer.ids(options.prompt)
     if not prompt:
-        raise ValueError("the prompt is empty, and no token begins a text of this model: give some words")
-    given = {
-        "input_ids": np.array([prompt]), "max_new_tokens": _num_tokens(model, len(prompt), options.tokens),
-        "eos_token_id": end,
-    }
+        raise ValueError(
+            "the text to translate is empty: give some words" if translates else
+            "the prompt is empty, and no token begins a text of this model: give some words"
+        )
+    num_tokens = (
+        options.tokens or len(prompt) + DEFAULT if translates  # as in Vaswani et al. 2017, section 6.1
+        else _num_tokens(model, len(prompt), options.tokens)
+    )
+    given = {"input_ids": np.array([prompt]), "max_new_tokens": num_tokens, "eos_token_id": end}
     if options.beams:
-        beams = generate(model, num_beams=options.beams, **given)[0, len(prompt):]
+        beams = generate(model, num_beams=options.beams, **given)[0, 1 if translates else len(prompt):]
         chosen = beams[:, np.newaxis]
     else:
-        chosen = stream(model, do_sample=not options.greedy, seed=options.seed, **drawing, **given)
-    flow, ids, shown = Flow(sys.stdout), list(prompt), ""
-    for token in itertools.chain([None], (int(tokens[0]) for tokens in chosen)):  # first the prompt alone
+        draws = bool(drawing) if translates else not options.greedy
+        chosen = stream(model, do_sample=draws, seed=options.seed, **drawing, **given)
+    flow, ids, shown = Flow(sys.stdout), [] if translates else list(prompt), ""
+    for token in itertools.chain([None], (int(tokens[0]) for tokens in chosen)):  # first what is there
         ids += [] if token is None else [token]
         text = tokenizer.decode([index for index in ids if index not in (start, end)])
         text = text.rstrip("\N{REPLACEMENT CHARACTER}")  # a character of which bytes are still to come

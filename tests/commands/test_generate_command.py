@@ -37,6 +37,18 @@ def lstm(tmp_path_factory):
     return directory
 
 
+@pytest.fixture(scope="module")
+def transformer(tmp_path_factory):
+    """A folder with a random Transformer."""
+    directory = tmp_path_factory.mktemp("transformer")
+    tokenizer = mb.ByteLevelBPETokenizer.train(TEXTS, 300)
+    tokenizer.save_pretrained(directory)
+    ends = dict.fromkeys(("bos_token_id", "eos_token_id"), tokenizer.eos_token_id)
+    config = mb.TransformerConfig(tokenizer.vocab_size, 8, 1, 2, 7, initializer_range=1.0, **ends)
+    mb.Transformer(config, seed=2).save_pretrained(directory)
+    return directory
+
+
 def run(capsys, *arguments):
     capsys.readouterr()
     code = cli.main(["generate", *map(str, arguments)])
@@ -69,6 +81,23 @@ def test_the_seed_decides(gpt, capsys):
 def test_an_lstm_without_a_prompt(lstm, capsys):
     code, out, _ = run(capsys, lstm, "", "--tokens", "5")
     assert code == 0 and out.endswith("\n")
+
+
+def test_a_transformer_translates(transformer, capsys):
+    tokenizer, model = (
+        kind.from_pretrained(transformer) for kind in (mb.ByteLevelBPETokenizer, mb.Transformer)
+    )
+    source, end = tokenizer.ids("the old dog"), tokenizer.eos_token_id
+    for options, given in (
+        ([], {"max_new_tokens": len(source) + 50}), (["--tokens", "4", "--beams", "3"], {"num_beams": 3}),
+        (["--tokens", "4", "--seed", "3", "--top-k", "9"], {"do_sample": True, "seed": 3, "top_k": 9}),
+    ):
+        ids = mb.generate(
+            model, np.array([source]), eos_token_id=end, **{"max_new_tokens": 4, **given})[0].tolist()
+        expected = tokenizer.decode([index for index in ids if index != end]).rstrip("\ufffd")
+        assert run(capsys, transformer, "the old dog", *options) == (0, expected + "\n", "")
+        assert expected
+    assert "the text to translate is empty: give some words" in run(capsys, transformer, "")[2]
 
 
 def test_room_for_new_tokens(gpt, capsys):
