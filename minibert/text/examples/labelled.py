@@ -111,23 +111,9 @@ class LabelledExamples:
         """Return the numbers of the rows in the batch of a training step."""
         epoch, number = divmod(step, self.steps_per_epoch(batch_size))
         if self._cached_epoch != (epoch, batch_size):
-            self._cached_epoch, self._cached_order = (epoch, batch_size), self._batches(epoch, batch_size)
+            self._cached_epoch = epoch, batch_size
+            self._cached_order = shuffled_by_length(self.lengths, batch_size, self.seed, epoch)
         return self._cached_order[number]
-
-    def _batches(self, epoch, batch_size):
-        """Return the batches of an epoch: a list of arrays of indices, each row once."""
-        rng = np.random.default_rng([self.seed, ORDER, epoch])
-        order = rng.permutation(len(self.rows))
-        together = SORTED_TOGETHER * batch_size
-        by_length = [
-            part[np.argsort(self.lengths[part], kind="stable")]
-            for part in (order[start : start + together] for start in range(0, len(order), together))
-        ]
-        batches = [
-            part[start : start + batch_size]
-            for part in by_length for start in range(0, len(part), batch_size)
-        ]
-        return [batches[number] for number in rng.permutation(len(batches))]
 
     def held_out(self, batch_size):
         """Return streams of one batch each, all rows from the shortest to the longest."""
@@ -144,6 +130,22 @@ class LabelledExamples:
         return self.batch_class(
             input_ids, token_type_ids, attention_mask, *_targets(self.batch_class, targets, length)
         )
+
+
+def shuffled_by_length(lengths, batch_size, seed, epoch):
+    """Return the batches of an epoch: a list of arrays of indices, each row of those lengths once."""
+    rng = np.random.default_rng([seed, ORDER, epoch])
+    order = rng.permutation(len(lengths))
+    together = SORTED_TOGETHER * batch_size
+    by_length = [
+        part[np.argsort(lengths[part], kind="stable")]
+        for part in (order[start : start + together] for start in range(0, len(order), together))
+    ]
+    batches = [
+        part[start : start + batch_size]
+        for part in by_length for start in range(0, len(part), batch_size)
+    ]
+    return [batches[number] for number in rng.permutation(len(batches))]
 
 
 def _targets(batch_class, targets, length):
