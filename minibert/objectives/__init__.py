@@ -41,6 +41,7 @@ OBJECTIVES = {  # name: module and class, imported when it is asked for
     "lstm": "minibert.objectives.causal_lm.LSTMObjective",
     "awd-lstm": "minibert.objectives.causal_lm.AWDLSTMObjective",
     "elmo": "minibert.objectives.elmo.ELMoObjective",
+    "transformer": "minibert.objectives.translation.TranslationObjective",
     "gpt": "minibert.objectives.gpt.GPTObjective",
 }
 

@@ -4,7 +4,6 @@ One objective for all of them, CausalLM; a class for each model says how it is m
 """
 
 import dataclasses
-import os
 from typing import NamedTuple
 
 import numpy as np
@@ -17,12 +16,11 @@ from minibert.models.recurrent import (
     LSTMLanguageModel,
     RNNLanguageModel,
 )
-from minibert.objectives.corpora import PYTHON_DOCS, TOY
+from minibert.objectives.corpora import TOY, CorpusRecipe
 from minibert.objectives.masked_lm import UNIGRAM_FILE
 from minibert.objectives.next_tokens import ORDER, TextTokens, ToyTokens
 from minibert.text.tokenizer_files import WRITTEN as TOKENIZER_FILES
 from minibert.training.parallel import check_loss
-from minibert.training.recipe import Recipe
 
 # The changes that the presets of `minibert pretrain` make in a RecurrentRecipe.
 PRESETS = {
@@ -37,19 +35,17 @@ TOY_RECIPE = {"seq_length": 24, "batch_size": 128, "learning_rate": 1e-2}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CausalLMRecipe(Recipe):
+class CausalLMRecipe(CorpusRecipe):
     """How a language model is trained from left to right: the part that all models share.
 
-    Attributes (beside those of Recipe):
-        corpus, lines, preset, vocab_size, cased, strip_accents, alphabet: as in MaskedLMRecipe.
+    Attributes (beside those of CorpusRecipe):
+        lines, vocab_size, cased, strip_accents, alphabet: as in MaskedLMRecipe.
         hidden_size, num_hidden_layers: of the model.
         seq_length: tokens in a window: as far as the gradient goes back.
         dropout: its probability; the model says where.
         initializer_range: standard deviation of the initial embeddings.
     """
 
-    corpus: tuple = (PYTHON_DOCS,)
-    preset: str = "tiny"
     lines: bool | None = None
     vocab_size: int = 4000
     cased: bool = False
@@ -60,32 +56,6 @@ class CausalLMRecipe(Recipe):
     seq_length: int = 32
     dropout: float = 0.0
     initializer_range: float = 0.05
-
-    presets, toy_recipe = {"tiny": {}}, {}  # a model's own
-
-    def __post_init__(self):
-        if isinstance(self.corpus, (str, os.PathLike)):
-            raise ValueError(
-                f"corpus must be a list of names or paths, got {self.corpus!r}: write [{str(self.corpus)!r}]"
-            )
-        object.__setattr__(self, "corpus", tuple(map(str, self.corpus)))
-
-    @classmethod
-    def of(cls, corpus=(PYTHON_DOCS,), preset="tiny", **changes):
-        """Return the recipe for a corpus and a preset, with `changes`.
-
-        Raises:
-            ValueError: there is no preset or field of that name.
-        """
-        if preset not in cls.presets:
-            raise ValueError(f"there is no preset {preset!r}: choose one of {', '.join(cls.presets)}")
-        toy = cls.toy_recipe if tuple(corpus) == (TOY,) else {}
-        return super().of(**{**toy, **cls.presets[preset], "corpus": corpus, "preset": preset, **changes})
-
-    @property
-    def default_minutes(self):
-        """The toy language is learnt in 90 seconds."""
-        return 1.5 if self.corpus == (TOY,) else 5.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,6 +116,14 @@ class NextBaselines(NamedTuple):
     kneser_ney_loss: float
     kneser_ney_phenomena: dict
     pieces_per_word: float
+
+
+def losses_and_right(logits, answers):
+    """Return the loss of each answer, float64 (M,), and whether it is the likeliest; of logits (M, V)."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)                               # (M, V)
+    log_totals = np.log(np.exp(shifted).sum(axis=-1, dtype=np.float64))                 # (M,)
+    losses = log_totals - shifted[np.arange(len(answers)), answers]                     # (M,)
+    return losses, shifted.argmax(axis=-1) == answers
 
 
 class CausalLM:
@@ -233,11 +211,8 @@ class CausalLM:
         output, cache = model.forward(**batch._asdict(), **given)
         check_loss(model, output, cache)
         answers = self.answers(batch)                                                   # (M,)
-        shifted = output.logits - output.logits.max(axis=-1, keepdims=True)             # (M, V)
-        log_totals = np.log(np.exp(shifted).sum(axis=-1, dtype=np.float64))
-        losses = log_totals - shifted[np.arange(len(answers)), answers]
         passed_on = output.state if self.carries_state and not self.is_toy else None
-        return NextScores(losses, shifted.argmax(axis=-1) == answers), passed_on
+        return NextScores(*losses_and_right(output.logits, answers)), passed_on
 
     def answers(self, batch):
         """Return the right answers (M,) in the order of the model's logits."""

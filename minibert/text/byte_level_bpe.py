@@ -31,6 +31,7 @@ from minibert.text.merging import merges
 from minibert.text.tokenizer_files import read_object, read_text
 
 END = "<|endoftext|>"
+WRITTEN = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json")  # by save_pretrained
 MAX_CACHED_PARTS = 200_000
 
 

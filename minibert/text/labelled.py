@@ -4,11 +4,13 @@
     JSON lines      an object an example; a JSON file with a list of objects is read, too
     CoNLL columns   a word a line, its tag in the last column; a blank line ends a sentence. Of CoNLL-U's ten
                     columns the second is the word, and the fourth, the part of speech, the tag
+    text pairs      a text, a tab and its translation in a line, without a header
     SQuAD's JSON    {"data": [{"paragraphs": [{"context": ..., "qas": [{"question": ..., "answers": ...}]}]}]}
 
-    read_texts(path)      [LabelledText]      classification, of single texts and of pairs
-    read_tagged(path)     [TaggedWords]       named entities, parts of speech
-    read_questions(path)  [Question]          extractive question answering
+    read_texts(path)         [LabelledText]   classification, of single texts and of pairs
+    read_tagged(path)        [TaggedWords]    named entities, parts of speech
+    read_questions(path)     [Question]       extractive question answering
+    read_translations(path)  [TextPair]       translation
 
 A file is read whole or not at all: the error names the line of the first bad row, the reason, and how many
 others there are.
@@ -31,6 +33,7 @@ TEXT = ("text", "sentence", "review", "content", "comment", "document", "message
 PAIRS = (("sentence1", "sentence2"), ("sentence_a", "sentence_b"), ("text_a", "text_b"), ("text1", "text2"),
          ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"),
          ("question", "passage"), ("query", "passage"), ("text", "text_pair"), ("text", "pair"), ("a", "b"))
+TRANSLATION = (("source", "target"), ("src", "tgt"), ("src", "trg"), ("input", "output"))  # of a header
 QUESTION = (("question", "context"), ("question", "passage"), ("query", "context"))
 ANSWER, ANSWER_START = ("answer", "answers", "answer_text"), ("answer_start", "start")
 WORDS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
@@ -74,6 +77,14 @@ class Question(NamedTuple):
     answers: list
 
 
+class TextPair(NamedTuple):
+    """A text and its translation."""
+
+    line: int
+    source: str
+    target: str
+
+
 class Columns(NamedTuple):
     """The names of columns that a user chose; None for the usual ones."""
 
@@ -82,7 +93,7 @@ class Columns(NamedTuple):
     label: str | None = None
 
 
-# --- the three kinds of files ---
+# --- the kinds of files ---
 
 
 def read_texts(path, is_pair=False, columns=Columns(), is_labelled=True):
@@ -319,6 +330,28 @@ def _answers_of(answers, context, is_labelled):
             raise _BadRow(f"its answer {_short(text)} is not in the context at character {start}: {there} is")
         found.append((text, start))
     return found
+
+
+def read_translations(path):
+    """Return the TextPairs of a file with a text, a tab and its translation in each line.
+
+    Further columns are left out, and so is a first line with usual names of the two ("source", "target").
+
+    Errors: as read_texts.
+    """
+    path = pathlib.Path(path)
+    pairs, bad = [], []
+    for line, fields in _tsv(_read(path)):
+        fields = [field.strip() for field in fields]
+        if not pairs and not bad and _named(fields, TRANSLATION) == tuple(fields[:2]):
+            continue
+        if len(fields) < 2:
+            bad.append((line, "it has no tab; expected a text, a tab and its translation"))
+        elif not fields[0] or not fields[1]:
+            bad.append((line, f"its {'translation' if fields[0] else 'text'} is empty"))
+        else:
+            pairs.append(TextPair(line, *fields[:2]))
+    return _whole(path, pairs, bad)
 
 
 # --- rows ---

@@ -28,3 +28,14 @@ def slanted_triangular(step, num_steps, peak, cut_fraction=0.1, ratio=32):
     cut = int(num_steps * cut_fraction)
     height = step / cut if step < cut else 1 - (step - cut) / (num_steps - cut)
     return peak * (1 + height * (ratio - 1)) / ratio
+
+
+def noam_schedule(step, num_warmup_steps, peak):
+    """The learning rate of step 0, 1, 2, ...: from 0 up to `peak` in a line, then down as 1/√step.
+
+        peak · min(k/w, √(w/k))     k = step + 1, w = num_warmup_steps
+
+    (Vaswani et al. 2017, section 5.3, where the peak is 1/√(hidden size · w), and w is 4000.) It does not
+    know how many steps there will be.
+    """
+    return peak * min((step + 1) / num_warmup_steps, (num_warmup_steps / (step + 1)) ** 0.5)

@@ -12,6 +12,7 @@ from minibert.text.labelled import (
     read_questions,
     read_tagged,
     read_texts,
+    read_translations,
 )
 
 SQUAD = {"data": [{"title": "T", "paragraphs": [{"context": "Ann lives in Rome.", "qas": [
@@ -213,3 +214,26 @@ def test_all_bad_rows_are_counted_and_the_first_is_named(tmp_path):
 
 def test_a_file_that_is_not_there(tmp_path):
     assert "nothing.tsv does not exist; give a TSV" in error_of(read_texts, tmp_path / "nothing.tsv")
+
+
+# --- translations ---
+
+
+@pytest.mark.parametrize("content", [
+    "Go.\tVa !\n你好\thello \n",
+    "\ufeffsource\ttarget\r\nGo.\tVa !\r\n\r\n你好\thello\r\n",
+    "Go.\tVa !\tCC-BY\n你好\thello\tCC-BY\n",
+])
+def test_translations(tmp_path, content):
+    pairs = read_translations(written(tmp_path, "a.tsv", content))
+    assert [pair[1:] for pair in pairs] == [("Go.", "Va !"), ("你好", "hello")]
+
+
+@pytest.mark.parametrize("content, message", [
+    ("a\tb\nc d\ne\tf\n", "a.tsv, line 2: it has no tab; expected a text, a tab and its translation; mend"),
+    ("a\tb\n\tc\nd\t \n", "line 2: its text is empty; mend or remove the row (2 rows are bad: 2, 3)"),
+    ("a\t\n", "line 1: its translation is empty"),
+    ("source\ttarget\n", "holds no examples"),
+])
+def test_translations_that_are_none(tmp_path, content, message):
+    assert message in error_of(read_translations, written(tmp_path, "a.tsv", content))

@@ -8,7 +8,7 @@ import pytest
 
 from minibert.layers.base import Parameter
 from minibert.training.optimizers import BLOCK, AdamW, clip_gradients
-from minibert.training.schedules import linear_schedule
+from minibert.training.schedules import linear_schedule, noam_schedule
 
 LR, BETAS, EPS, WEIGHT_DECAY = 0.03, (0.8, 0.95), 1e-3, 0.1
 
@@ -200,6 +200,14 @@ def test_schedule_by_hand():
     np.testing.assert_allclose(
         rates, [2, 4, 6, 8, 8, 8 * 5 / 6, 8 * 4 / 6, 8 * 3 / 6, 8 * 2 / 6, 8 / 6], rtol=1e-15
     )
+
+
+def test_noams_schedule_is_the_papers():
+    size, warmup = 512, 4000
+    for step in (0, 1, 3998, 3999, 4000, 99_999):
+        k = step + 1
+        paper = size**-0.5 * min(k**-0.5, k * warmup**-1.5)
+        assert abs(noam_schedule(step, warmup, (size * warmup) ** -0.5) / paper - 1) < 1e-14
 
 
 @pytest.mark.parametrize("num_steps, num_warmup_steps", [(1, 1), (2, 1), (20, 1), (20, 20), (5, 9)])

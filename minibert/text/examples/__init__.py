@@ -24,3 +24,4 @@ from minibert.text.examples.single_texts import SingleTexts
 from minibert.text.examples.streams import NextBatch, Streams, Windows, shifted_inside
 from minibert.text.examples.tokenized import TokenizedCorpus, unigram_log_probs
 from minibert.text.examples.words import SpelledWords, WordBatch, word_table
+from minibert.text.examples.translation import TranslationBatch, Translations

@@ -15,14 +15,17 @@ from minibert.text.examples import (
     Streams,
     TagBatch,
     TextBatch,
+    Translations,
     Windows,
     encode_tagged,
     encode_texts,
     word_table,
 )
+from minibert.text.examples.translation import ends_of
 from minibert.text.labelled import LabelledText, TaggedWords
 from minibert.text.toy.next_tokens import ToyNextTokens, ToyWords
 from minibert.text.toy.pairs import ToyExamples
+from minibert.text.toy.rewriting import ToyRewriting
 
 
 def labelled(text, batch_class, seed):
@@ -44,8 +47,16 @@ def spelled_words(text, tokenized, seed):
     return SpelledWords(streams, streams, word_table(text[0].id_to_token, 10))
 
 
+def translations(text, seed):
+    """Translations of each of the first 70 sentences into the next one."""
+    tokenizer, sentences = text[0], text[1].sentences[:71]
+    pairs = list(zip(map(tokenizer.ids, sentences), map(tokenizer.ids, sentences[1:])))
+    return Translations(pairs, ends_of(tokenizer), seed)
+
+
 @pytest.fixture(params=["SentencePairs", "SingleTexts", "ToyExamples", "Streams", "Windows", "ToyNextTokens",
-                        "SpelledWords", "ToyWords", "labelled texts", "labelled words"])
+                        "SpelledWords", "ToyWords", "labelled texts", "labelled words", "Translations",
+                        "ToyRewriting"])
 def kind(request, text, tokenized):
     """(a function that makes the examples, the model that learns from them)."""
     make = {
@@ -59,12 +70,16 @@ def kind(request, text, tokenized):
         "ToyWords": lambda seed: ToyWords(toy.TOY, toy.TOY.tokenizer(), seed=seed),
         "labelled texts": lambda seed: labelled(text, TextBatch, seed),
         "labelled words": lambda seed: labelled(text, TagBatch, seed),
+        "Translations": lambda seed: translations(text, seed),
+        "ToyRewriting": lambda seed: ToyRewriting(toy.TOY, toy.TOY.tokenizer(), seed),
     }
     models = dict.fromkeys(("Streams", "Windows", "ToyNextTokens"), mb.LSTMLanguageModel) | {
         "SpelledWords": mb.ELMo,
         "ToyWords": mb.ELMo,
         "labelled texts": mb.BertForSequenceClassification,
         "labelled words": mb.BertForTokenClassification,
+        "Translations": mb.Transformer,
+        "ToyRewriting": mb.Transformer,
     }
     return make[request.param], models.get(request.param, mb.BertForPreTraining)
 
