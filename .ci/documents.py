@@ -66,6 +66,7 @@ FILES = {  # of a reader
     "moved-texts/one.txt": MY_TEXT,
     "zh/one.txt": "\n\n".join(f"列表{n}有{n}个值。元组{n}有{n + 1}个值。" for n in range(80)),
     "news.tsv": "1\tPrices rise again.\n2\tThe river falls.\n3\tA bridge opens today.\n" * 60,
+    "pairs.tsv": "".join(f"list {n}\tliste {n}\n" for n in range(200)),
     "text8": "anarchism originated as a term of abuse first used against early working class " * 400,
     "wordsim353.txt": "array list 7.0\nclass object 8.0\nstring file 3.0\nvalue name 4.0\n",
     "questions-words.txt": ": plural\nmethod methods attribute attributes\nmethod methods array arrays\n",
