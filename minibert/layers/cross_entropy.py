@@ -29,15 +29,9 @@ class CrossEntropy(Layer):
 
     def forward(self, logits, labels):
         """logits (..., V), labels (...) in 0..V−1 or -100 → loss, a scalar of the logits' dtype, cache."""
-        num_classes = logits.shape[-1]
-        if labels.shape != logits.shape[:-1]:
-            raise ValueError(f"labels of shape {labels.shape} do not fit logits of shape {logits.shape}")
-        rows = logits.reshape(-1, num_classes)                                          # (N, V)
+        check_labels(logits, labels)
+        rows = logits.reshape(-1, logits.shape[-1])                                     # (N, V)
         row_labels = labels.reshape(-1)                                                 # (N,)
-        outside = (row_labels >= num_classes) | ((row_labels < 0) & (row_labels != IGNORE_INDEX))
-        if outside.any():
-            bad = row_labels[outside][0]
-            raise ValueError(f"label {bad} is not a class (0 to {num_classes - 1}) nor {IGNORE_INDEX}")
         counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
         shifted = rows - rows.real.max(axis=-1, keepdims=True)                          # (N, V)
         exponentials = np.exp(shifted)                                                  # (N, V)
@@ -58,3 +52,14 @@ class CrossEntropy(Layer):
         d_rows = probs_minus_onehot * (d_loss / max(counted.size, 1))                   # (N, V)
         d_logits = d_rows.reshape(*labels.shape, probs.shape[-1])                       # (..., V)
         return d_logits, None
+
+
+def check_labels(logits, labels):
+    """Raise ValueError if labels (...) do not fit logits (..., V), or one is not 0 to V − 1 nor -100."""
+    num_classes = logits.shape[-1]
+    if labels.shape != logits.shape[:-1]:
+        raise ValueError(f"labels of shape {labels.shape} do not fit logits of shape {logits.shape}")
+    outside = (labels >= num_classes) | ((labels < 0) & (labels != IGNORE_INDEX))
+    if outside.any():
+        bad = labels[outside][0]
+        raise ValueError(f"label {bad} is not a class (0 to {num_classes - 1}) nor {IGNORE_INDEX}")
