@@ -60,9 +60,9 @@ class Sentences:
         return np.array([self._log_prob(words) for words in sentences])
 
     def _log_prob(self, words):
-        if not all(word in self._word_ids for word in words):
-            return -np.inf
         plans = np.flatnonzero(self.language.lengths == len(words))
+        if not len(plans) or not all(word in self._word_ids for word in words):
+            return -np.inf
         probs = self.of_plans[plans]
         for place, word in enumerate(words):
             probs = probs * self.language.word_probs[self.language.rows[plans, place], self._word_ids[word]]

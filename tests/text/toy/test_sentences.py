@@ -70,5 +70,7 @@ def test_every_sentence_of_the_toy_language_has_a_probability(documents):
     assert np.isfinite(sentences.log_prob(said)).all()
     shuffled = [(*words[1:], words[0]) for words in said]
     assert np.isneginf(sentences.log_prob(shuffled)).all()
+    too_long = [(*words, *words) for words in said[:3]]  # no sentence has so many words
+    assert np.isneginf(sentences.log_prob(too_long)).all()
     assert sentences.of_plans.sum() == pytest.approx(1, abs=1e-12)
     assert sentences.mode()[1] >= sentences.log_prob(said).max()
