@@ -115,7 +115,7 @@ def load(directory):
     arguments = () if model_class is None else inspect.signature(model_class.forward).parameters
     if not {"input_ids", "state"} <= {*arguments}:
         raise ValueError(
-            f"{folder} holds a {name}, which this command cannot use: it needs a model that predicts the "
+            f"{folder} holds {name}, which this command cannot use: it needs a model that predicts the "
             "next token, such as GPT2LMHeadModel"
         )
     model, tokenizer = model_class.from_pretrained(folder), load_tokenizer(folder)

@@ -2,7 +2,7 @@
 
     minibert pretrain --recipe bert --output bert-2018
     minibert pretrain --output bert-run
-    python notebooks/data/12_python_docs.py bert-2018 4.8 bert-run 5.8    # folders, and minutes that they took
+    python notebooks/data/12_python_docs.py bert-2018 4.8 bert-run 5.8  # folders, and minutes they took
 
 It writes 12_python_docs.json beside it. Another machine makes another number of steps in five minutes.
 """

@@ -110,5 +110,6 @@ def test_vectors_of_an_elmo(elmo, layer, capsys):
 def test_what_an_elmo_cannot_embed(elmo, finished_run, failing):
     assert "--layer 3: this ELMo has the layers 0 to 2" in failing("embed", elmo, "a", "--layer", "3")
     assert "sentence 2 has no word: ELMo reads words" in failing("embed", elmo, "a", " ")
-    assert "is not an ELMo, and its last layer is taken" in failing("embed", finished_run, "a", "--layer", "1")
-    assert "holds a ELMo, which this command cannot use" in failing("generate", elmo, "a")
+    said = failing("embed", finished_run, "a", "--layer", "1")
+    assert "is not an ELMo, and its last layer is taken" in said
+    assert "holds ELMo, which this command cannot use" in failing("generate", elmo, "a")

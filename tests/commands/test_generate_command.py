@@ -112,7 +112,7 @@ def test_what_it_refuses(gpt, tmp_path, capsys):
     config = mb.BertConfig(11, hidden_size=4, num_hidden_layers=1, intermediate_size=3)
     mb.BertForPreTraining(config).save_pretrained(tmp_path)
     for arguments, message in (
-        ((tmp_path, "a"), "holds a BertForPreTraining, which this command cannot use: it needs a model that"),
+        ((tmp_path, "a"), "holds BertForPreTraining, which this command cannot use: it needs a model that"),
         ((tmp_path / "nothing", "a"), "holds no model"),
         ((gpt, "a", "--greedy", "--top-p", "0.5"), "are for tokens that are drawn"),
         ((gpt, "a", "--top-p", "1.5"), "top_p must be above 0 and at most 1"),

@@ -23,5 +23,5 @@ from minibert.text.examples.sentence_pairs import PairBatch, SentencePairs
 from minibert.text.examples.single_texts import SingleTexts
 from minibert.text.examples.streams import NextBatch, Streams, Windows, shifted_inside
 from minibert.text.examples.tokenized import TokenizedCorpus, unigram_log_probs
-from minibert.text.examples.words import SpelledWords, WordBatch, word_table
 from minibert.text.examples.translation import TranslationBatch, Translations
+from minibert.text.examples.words import SpelledWords, WordBatch, word_table
