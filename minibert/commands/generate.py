@@ -112,8 +112,8 @@ def load(directory):
     folder = find_model(directory)
     name = (read_json(folder / "config.json").get("architectures") or ["model without a name"])[0]
     model_class = getattr(minibert, name, None) if name in minibert.__all__ else None
-    arguments = () if model_class is None else inspect.signature(model_class.forward).parameters
-    if not {"input_ids", "state"} <= {*arguments}:
+    arguments = set() if model_class is None else {*inspect.signature(model_class.forward).parameters}
+    if "state" not in arguments or not {"input_ids", "source_ids"} & arguments:
         raise ValueError(
             f"{folder} holds {name}, which this command cannot use: it needs a model that predicts the "
             "next token, such as GPT2LMHeadModel"

@@ -48,7 +48,7 @@ def add(commands):
     length.add_argument(
         "--minutes", type=positive(float), metavar="M",
         help="time for everything; turned into a number of steps at the start (default: 5; toy: 4); with "
-        "--resume, the time for what is still to come",
+        "--resume, the time for the steps that are left",
     )
     length.add_argument(
         "--steps", type=positive(int), metavar="N", help="number of training steps, instead of --minutes"

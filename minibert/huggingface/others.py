@@ -62,7 +62,7 @@ def what_is_there(directory):
     names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
     lost = [name for name in names if (directory / name).is_symlink() and not (directory / name).exists()]
     if lost:
-        return f"it holds {listed(lost)}, which link to what is not there: copy the files themselves"
+        return f"it holds {listed(lost)}, links that lead nowhere: copy the files themselves"
     weights = [name for name in ("model.safetensors", "model.safetensors.index.json") if name in names]
     if weights and "bert_config.json" in names:
         return "it holds bert_config.json: copy it to config.json"

@@ -178,9 +178,8 @@ class NextTokens(TextClassification):
         return NextTokenTexts(rows, TagBatch, tokenizer.pad_token_id, seed)
 
     @staticmethod
-    def score(model, batch):
-        """Return the Scores of a language model on a batch."""
-        output, _ = model.forward(**batch._asdict())
+    def scores(output, batch):
+        """Return the Scores of a language model's output on a batch."""
         return scores_of(output.logits, batch.labels[batch.labels != IGNORE_INDEX])
 
     @staticmethod

@@ -25,7 +25,7 @@ def locked(directory, say):
         say: function that takes a line; told where a file system has no locks.
 
     Raises:
-        RunError: another process holds the folder, it cannot be written, or its run.lock is not one of ours.
+        RunError: another process holds the folder, it cannot be written, or run.lock is another program's.
     """
     directory = pathlib.Path(directory)
     if directory.is_file():

@@ -642,7 +642,7 @@ def test_links_that_lead_nowhere(tmp_path):
     """Such as a folder of Hugging Face's cache that was copied without the blobs."""
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).symlink_to(tmp_path / "blobs" / name)
-    with pytest.raises(CheckpointError, match="holds config.json, model.safetensors, which link to what"):
+    with pytest.raises(CheckpointError, match="holds config.json, model.safetensors, links that lead"):
         find_model(tmp_path)
 
 
