@@ -1,4 +1,4 @@
-"""Make the run whose first 200 steps lesson 12 does itself: 4,800 steps, three minutes on two cores.
+"""Make the run whose first 100 steps lesson 12 does itself: 4,800 steps, three minutes on two cores.
 
     python notebooks/data/12_toy_bert.py    # writes 12_toy_bert/ and 12_toy.jsonl beside it
 
