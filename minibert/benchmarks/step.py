@@ -22,7 +22,8 @@ NUM_WARM_UP = 2
 def add_options(command):
     """Add the options to an argparse parser."""
     command.add_argument(
-        "--model", choices=objectives.OBJECTIVES, default="bert", help="model (default: %(default)s)"
+        "--model", choices=objectives.OBJECTIVES, default="bert", metavar="NAME",
+        help=f"model: {', '.join(objectives.OBJECTIVES)} (default: %(default)s)",
     )
     add_corpus(command, default=None)
     command.add_argument("--preset", metavar="NAME", help="size of the model (default: its own)")

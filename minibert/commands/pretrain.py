@@ -31,7 +31,10 @@ def add(commands):
         "--output", type=path, default="bert-run", metavar="DIR",
         help="directory to write to (default: %(default)s)",
     )
-    command.add_argument("--model", choices=OBJECTIVES, help="model to train (default: bert)")
+    command.add_argument(
+        "--model", choices=OBJECTIVES, metavar="NAME",
+        help=f"model to train: {', '.join(OBJECTIVES)} (default: bert)",
+    )
     command.add_argument(
         "--preset", choices=("tiny", "mini", "small"), help="size of the model (default: tiny)"
     )

@@ -35,7 +35,10 @@ class AboveFrozen(Layer):
         self.pooler, self.head = model.bert.pooler, model.head
 
     def forward(self, states, batch, rng=None):
-        """states (B, T, H), of which a pooler reads the first token's → the head's output, cache."""
+        """states (B, T, H), of which a pooler reads the first token's → the head's output, cache.
+
+        Of the batch, a named tuple of examples, only the answers are read, behind ids, types and mask.
+        """
         answers = batch[NUM_INPUTS:]
         if self.pooler is None:
             output, head_cache = self.head.forward(states, *answers, rng)

@@ -56,6 +56,7 @@ def above_frozen(name):
     return AboveFrozen(model(name))
 
 
+UNREAD = None, None, None  # ids, types and mask of a batch, of which the states are given
 TEXT = {"token_type_ids": TOKEN_TYPES, "attention_mask": PADDING}
 
 CASES = {
@@ -77,10 +78,11 @@ CASES = {
         scrambled(heads.ChoiceHead(H)), [CHOICES], {"labels": LABELS, "rng": generator()}
     ),
     "AboveFrozen": lambda: Case(
-        above_frozen("BertForSequenceClassification"), [STATES], {"labels": LABELS, "rng": generator()}
+        above_frozen("BertForSequenceClassification"), [STATES],
+        {"batch": (*UNREAD, LABELS), "rng": generator()},
     ),
     "AboveFrozen tokens": lambda: Case(
-        above_frozen("BertForTokenClassification"), [STATES], {"labels": TOKEN_LABELS}
+        above_frozen("BertForTokenClassification"), [STATES], {"batch": (*UNREAD, TOKEN_LABELS)}
     ),
     "BertForSequenceClassification": lambda: Case(
         model("BertForSequenceClassification"), [INPUT_IDS], TEXT | {"labels": LABELS}
