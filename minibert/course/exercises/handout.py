@@ -23,6 +23,7 @@ from minibert.course.exercises.variants import all_references, numbers_of, own, 
 ROOT = pathlib.Path(minibert.__file__).parents[1]
 COURSE = "course"  # the folder that is the same for everybody
 OF_THE_COURSE = ["minibert", "notebooks", "setup.cfg", "pyproject.toml", "LICENSE", "CITATION.cff"]
+OF_THE_COURSE += ["tests/test_yours.py", "tests/training/test_muon.py"]  # the guides point to them
 KEPT_BACK = ["solutions", "TEACHING.md", "execute.py", "__pycache__", "*.pyc", ".*"]  # not handed out
 IMPORT = "from minibert.course import exercises"
 HEADINGS = ("id", "student", "student id", "student_id", "studentid", "学号")
@@ -202,6 +203,7 @@ def _copy_course(target):
         if source.is_dir():
             shutil.copytree(source, target / name, ignore=shutil.ignore_patterns(*KEPT_BACK))
         elif source.exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target / name)
     (target / "README.md").write_text(README, encoding="utf-8")
 

@@ -50,8 +50,10 @@ def test_every_student_has_a_folder_whatever_the_id(handed_out):
 def test_nothing_handed_out_answers_an_exercise(handed_out):
     students = handed_out / "students"
     files = [path for path in students.rglob("*") if path.is_file()]
-    private = {"solutions", "tests", "instructor", "TEACHING.md"}
+    private = {"solutions", "instructor", "TEACHING.md"}
     assert not [path for path in files if private & set(path.relative_to(students).parts)]
+    tests = {path.name for path in files if "tests" in path.relative_to(students).parts}
+    assert tests == {"test_yours.py", "test_muon.py"}  # neither is about an exercise
     handed = {text for path in files if path.suffix == ".ipynb" for text, _ in sources(path)}
     for lesson in LESSONS:
         for text, kind in sources(lesson.parent / "solutions" / lesson.name):
@@ -68,6 +70,15 @@ def test_the_course_that_is_handed_out_can_be_installed_and_read(handed_out):
     }
     assert {path.name for path in LESSONS} == {path.name for path in (course / "notebooks").glob("*.ipynb")}
     assert (course / "notebooks" / "data" / "12_toy_bert" / "model.safetensors").is_file()
+
+
+def test_every_link_of_the_course_that_is_handed_out_leads_to_a_file(handed_out):
+    course = handed_out / "students" / "course"
+    for path in [*course.rglob("*.md"), *course.rglob("*.ipynb")]:
+        text = path.read_text(encoding="utf-8")
+        links = re.findall(r"\]\(([\w./-]+)(?:#[\w-]*)?\)", text)
+        dead = [link for link in links if not (path.parent / link).exists()]
+        assert dead == [], path.relative_to(course)
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
