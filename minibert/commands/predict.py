@@ -43,6 +43,10 @@ def add(commands):
         "second", nargs="?", metavar="TEXT",
         help="the second text of a pair; the text that has the answer to a question",
     )
+    command.add_argument(
+        "--no-answer", action="store_true",
+        help="questions may have no answer in their text (known of a run that learned from such ones)",
+    )
     command.add_argument("--json", action="store_true", help="print a line of JSON for each text, with more")
     command.add_argument("--text-column", metavar="NAME", help="column of the text (default: a usual name)")
     command.add_argument("--pair-column", metavar="NAME", help="column of the second text")
@@ -59,6 +63,10 @@ def run(options):
     name = _task_name(folder, options)
     make_task = ulmfit.make_task if ulmfit.starts_from(folder) else fine_tuning.make_task
     task = make_task(name, Columns(options.text_column, options.pair_column, options.label_column))
+    if name == "span":
+        task.may_be_nothing = options.no_answer or _recipe_of(options.model).get("may_be_nothing", False)
+    elif options.no_answer:
+        raise ValueError("--no-answer is for models that answer questions: leave it out")
     model, tokenizer = _loaded(task, folder)
     examples = _examples(options, name, task)
     longest = model.config.max_position_embeddings
@@ -69,7 +77,7 @@ def run(options):
     answers = task.answers(model, examples, rows, tokenizer)
     show = {"tag": _show_tags, "span": _show_spans}.get(name, _show_labels)
     show(examples, answers, options.json)
-    if all(map(_labels_of, examples)):
+    if all(_labels_of(example) is not None for example in examples):
         if name != "span":
             _tell_unknown(model, {label for example in examples for label in task.labels_of(example)})
         evaluation = task.judged(answers, examples)
@@ -101,12 +109,18 @@ def _task_name(folder, options):
             f"{folder} holds {architecture}, which is not fine-tuned: expected {', '.join(TASK_OF)}, as "
             "`minibert finetune` makes them"
         )
-    name, record = TASK_OF[architecture], pathlib.Path(options.model, "run.json")
+    name = TASK_OF[architecture]
     if name == "classify" and (options.second is not None or options.pair_column):
         return "pairs"
-    if name == "classify" and record.is_file():
-        return read_json(record).get("recipe", {}).get("task", name)
-    return name
+    return _recipe_of(options.model).get("task", name) if name == "classify" else name
+
+
+def _recipe_of(directory):
+    """Return the recipe of the run in a directory, {} where there is only a model."""
+    from minibert.files import read_json
+
+    record = pathlib.Path(directory, "run.json")
+    return read_json(record).get("recipe", {}) if record.is_file() else {}
 
 
 def _loaded(task, folder):
@@ -166,13 +180,13 @@ def _read(task, file):
         return task.read(file)
     except LabelledError as error:
         examples = task.read(file, is_labelled=False)
-        if any(map(_labels_of, examples)):
+        if any(_labels_of(example) is not None for example in examples):
             complain(f"note: the answers are not judged: {error}")
         return examples
 
 
 def _labels_of(example):
-    """Return the right answers of an example; empty if they are not known."""
+    """Return the right answers of an example, None if they are not known."""
     if hasattr(example, "answers"):
         return example.answers
     return example.tags if hasattr(example, "tags") else example.label
@@ -193,7 +207,7 @@ def _of_texts(name, line, texts, place="the command line"):
     if name == "tag":
         return TaggedWords(line, WORD.findall(texts[0]), None)
     if name == "span":
-        return Question(line, *texts, [])
+        return Question(line, *texts, None)
     return LabelledText(line, texts[0], texts[1] if needed == 2 else None, None)
 
 

@@ -71,6 +71,7 @@ class FineTuningRecipe(Recipe):
         freeze: the lowest layers that stay as they are, and the embeddings with them; 0: none, -1: all.
         layer_decay: factor of the learning rate from each layer to the one below it.
         reinit: the top layers that start anew.
+        may_be_nothing: whether a question of the training examples has no answer; the run finds out.
     """
 
     start: str = ""
@@ -85,6 +86,7 @@ class FineTuningRecipe(Recipe):
     freeze: int = 0
     layer_decay: float = 1.0
     reinit: int = 0
+    may_be_nothing: bool = False
     batch_size: int = 16
     learning_rate: float = RATE
     beta2: float = 0.999
@@ -155,7 +157,7 @@ class FineTuning:
         per_epoch = self.examples.steps_per_epoch(recipe.batch_size)
         if recipe.num_steps == 0:
             recipe = dataclasses.replace(recipe, num_steps=recipe.epochs * per_epoch)
-        self.recipe = recipe
+        self.recipe = dataclasses.replace(recipe, may_be_nothing=getattr(task, "may_be_nothing", False))
         self.evaluation_steps = per_epoch * -(-recipe.epochs // MOST_EVALUATIONS)
 
     # --- what is given ---

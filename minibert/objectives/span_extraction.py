@@ -1,4 +1,13 @@
-"""Extractive question answering: the answer to a question is a stretch of a text (SQuAD)."""
+"""Extractive question answering: the answer to a question is a stretch of a text, or there is none (SQuAD).
+
+Where some questions of the training examples have no answer (SQuAD 2), the model learns to point at [CLS] for
+these, and the answer is "" where
+
+    start_[CLS] + end_[CLS]  >  max over stretches of (start_first + end_last)
+
+with the least left side, and the greatest right side, of all windows of the context (Devlin et al. 2018,
+section 4.3, with a threshold of 0).
+"""
 
 import collections
 from typing import NamedTuple
@@ -16,11 +25,15 @@ MAX_ANSWER = 30  # tokens, as in BERT's run_squad.py
 
 
 class Scores(NamedTuple):
-    """The best answer of each window, (B,): its first and last token, and the sum of their logits."""
+    """The best answer of each window, (B,): its first and last token, and the sum of their logits.
+
+    nothing is the same sum for [CLS], which says that there is no answer.
+    """
 
     first: np.ndarray
     last: np.ndarray
     logits: np.ndarray
+    nothing: np.ndarray
 
 
 class Evaluation(NamedTuple):
@@ -31,7 +44,10 @@ class Evaluation(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An answer, where it is in the context, and its probability within its window: start times end."""
+    """An answer, where it is in the context, and its probability within its window: start times end.
+
+    Where there is no answer, text is "", start and end are 0, and the probability is that of [CLS].
+    """
 
     text: str
     start: int
@@ -40,13 +56,20 @@ class Answer(NamedTuple):
 
 
 class SpanExtraction:
-    """The task of a question and a context; the methods are those of Classification."""
+    """The task of a question and a context; the methods are those of Classification.
+
+    Attributes:
+        may_be_nothing: whether there may be no answer; baselines() finds out from the training examples.
+    """
 
     model_class = BertForQuestionAnswering
     max_length = 384  # tokens, as in BERT's run_squad.py
     least_length = 6  # a token of the question, and two of the context
     units = {"exact_match": "exact match", "f1": "F1 of words"}
     drawn = "f1"
+
+    def __init__(self, may_be_nothing=False):
+        self.may_be_nothing = may_be_nothing
 
     @staticmethod
     def read(path, is_labelled=True):
@@ -67,13 +90,15 @@ class SpanExtraction:
     def encode(examples, tokenizer, max_length, label_ids=None, is_training=False):
         """Return the Rows of the questions, and a note about long ones, "" if there are none."""
         rows, num_windowed, num_lost = encode_questions(examples, tokenizer, max_length, is_training)
+        num_empty = sum(example.answers == [] for example in examples) if is_training else 0
         notes = [
+            f"{num_empty:,} of {len(examples):,} questions have no answer",
             f"{num_windowed:,} of {len(examples):,} contexts have, with their question, more than "
             f"{max_length} tokens: they are read in windows",
             f"{num_lost:,} of {len(examples):,} answers are in no window as a whole and are left out",
         ]
         return rows, "; ".join(
-            note for note, number in zip(notes, (num_windowed, num_lost)) if number)
+            note for note, number in zip(notes, (num_empty, num_windowed, num_lost)) if number)
 
     @staticmethod
     def batches(rows, tokenizer, seed=0):
@@ -85,26 +110,38 @@ class SpanExtraction:
         """Return the Scores of a model's output on a batch."""
         return best_spans(output, batch)
 
-    @staticmethod
-    def evaluation(scores, rows, examples, labels):
+    def evaluation(self, scores, rows, examples, labels):
         """Return the Evaluation of the Scores on all Rows; the best window of a question has its answer."""
         best = collections.defaultdict(lambda: (-np.inf, ""))
-        for row, first, last, logits in zip(rows, *scores):
+        nothing = collections.defaultdict(lambda: np.inf)
+        for row, first, last, logits, of_nothing in zip(rows, *scores):
             text = _text_of(row, first, last, examples[row.source].context)
             best[row.source] = max(best[row.source], (logits, text))
-        return _evaluation([best[number][1] for number in range(len(examples))], examples)
+            nothing[row.source] = min(nothing[row.source], of_nothing)
+        predicted = [
+            "" if self.may_be_nothing and nothing[number] > best[number][0] else best[number][1]
+            for number in range(len(examples))
+        ]
+        return _evaluation(predicted, examples)
 
-    @staticmethod
-    def baselines(training, held_out, labels):
-        """Return {name: Evaluation} of the place that is most often the answer's, as words of the context."""
+    def baselines(self, training, held_out, labels):
+        """Return {name: Evaluation} of the place that is most often the answer's, as words of the context.
+
+        And of never answering, where there may be no answer.
+        """
+        self.may_be_nothing = any(not example.answers for example in training)
+        never = {"no answer": _evaluation([""] * len(held_out), held_out)} if self.may_be_nothing else {}
+        answered = [example for example in training if example.answers]
+        if not answered:
+            return never
         places = collections.Counter()
-        for example in training:
+        for example in answered:
             text, start = example.answers[0]
             before = len(example.context[:start].split())
             places[before, before + len(text.split())] += 1
         first, last = places.most_common(1)[0][0]
         answers = [" ".join(example.context.split()[first:last]) for example in held_out]
-        return {"one place": _evaluation(answers, held_out)}
+        return {"one place": _evaluation(answers, held_out), **never}
 
     @staticmethod
     def quality(evaluation):
@@ -116,26 +153,34 @@ class SpanExtraction:
         """There are no labels to be counted."""
         return collections.Counter()
 
-    @staticmethod
-    def answers(model, examples, rows, tokenizer):
+    def answers(self, model, examples, rows, tokenizer):
         """Return the Answer to each question."""
         found = collections.defaultdict(lambda: (-np.inf, None))
+        nothing = collections.defaultdict(lambda: (np.inf, None))
         batches = LabelledExamples(rows, SpanBatch, tokenizer.pad_token_id)
         for [batch], part in zip(batches.held_out(32), parts(batches.by_length, 32)):
             output, _ = model.forward(**batch._asdict())
             scores = best_spans(output, batch)
+            within = _in_context(batch)
+            within[:, 0] = self.may_be_nothing
             starts, ends = (
-                softmax(np.where(_in_context(batch), logits, -np.inf))
+                softmax(np.where(within, logits, -np.inf))
                 for logits in (output.start_logits, output.end_logits)
             )
             for k, row in enumerate(part):
+                of_nothing = scores.nothing[k], Answer("", 0, 0, float(starts[k, 0] * ends[k, 0]))
+                nothing[row.source] = min(nothing[row.source], of_nothing, key=lambda one: one[0])
                 first, last = int(scores.first[k]), int(scores.last[k])
                 if scores.logits[k] > found[row.source][0] and row.places:
                     context, probability = examples[row.source].context, starts[k, first] * ends[k, last]
                     start, end = row.places[first][0], row.places[last][1]
                     answer = Answer(context[start:end], start, end, float(probability))
                     found[row.source] = scores.logits[k], answer
-        return [found[number][1] or Answer("", 0, 0, 0.0) for number in range(len(examples))]
+        return [
+            nothing[number][1] if self.may_be_nothing and nothing[number][0] > found[number][0]
+            else found[number][1] or Answer("", 0, 0, 0.0)
+            for number in range(len(examples))
+        ]
 
     @staticmethod
     def judged(answers, examples):
@@ -158,7 +203,8 @@ def best_spans(output, batch):
         first, last = np.unravel_index(sums.argmax(), sums.shape)
         found.append((first, last, sums[first, last]))
     first, last, logits = zip(*found)
-    return Scores(np.array(first), np.array(last), np.array(logits, float))
+    nothing = output.start_logits[:, 0] + output.end_logits[:, 0]
+    return Scores(np.array(first), np.array(last), np.array(logits, float), nothing.astype(float))
 
 
 def _in_context(batch):
@@ -177,7 +223,7 @@ def _text_of(row, first, last, context):
 
 
 def _evaluation(predicted, examples):
-    answers = [[text for text, _ in example.answers] for example in examples]
+    answers = [[text for text, _ in example.answers] or [""] for example in examples]
     exact = [metrics.exact_match(one, right) for one, right in zip(predicted, answers)]
     f1 = [metrics.token_f1(one, right) for one, right in zip(predicted, answers)]
     return Evaluation(float(np.mean(exact)), float(np.mean(f1)))

@@ -69,12 +69,15 @@ class TaggedWords(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A question, the text with its answer, and the right answers: (text, first character) each."""
+    """A question, the text with its answer, and the right answers: (text, first character) each.
+
+    answers is [] where the text has none (SQuAD 2), and None where they are not known.
+    """
 
     line: int | str
     question: str
     context: str
-    answers: list
+    answers: list | None
 
 
 class TextPair(NamedTuple):
@@ -235,6 +238,8 @@ def _not_a_list(value, what):
 def read_questions(path, is_labelled=True):
     """Return the Questions of a file in SQuAD's JSON, or of rows with question, context and answer.
 
+    A question without an answer has `"is_impossible": true`, as in SQuAD 2, or an empty list of answers.
+
     Args and errors: as read_texts; a bad question of SQuAD's JSON is named by its number and its words.
     """
     path = pathlib.Path(path)
@@ -257,7 +262,7 @@ def read_questions(path, is_labelled=True):
         try:
             question = _text_of(row, question_name, "question")
             context = _text_of(row, context_name, "context")
-            answers = row.get(answer_name)
+            answers = _given_answers(row, answer_name)
             if isinstance(answers, str) and answers:
                 answers = [{"text": answers, "answer_start": row.get(start_name)}]
             found = _answers_of(answers, context, is_labelled)
@@ -287,7 +292,7 @@ def _squad(path, content, is_labelled):
                 try:
                     question = _text_of(row, "question", "question")
                     context = _text_of(paragraph, "context", "context")
-                    found = _answers_of(row.get("answers"), context, is_labelled)
+                    found = _answers_of(_given_answers(row, "answers"), context, is_labelled)
                 except _BadRow as error:
                     shown = f"question {number} ({_short(str(row.get('question', '')))})"
                     bad.append((shown, str(error)))
@@ -296,21 +301,25 @@ def _squad(path, content, is_labelled):
     return _whole(path, questions, bad)
 
 
-def _answers_of(answers, context, is_labelled):
-    """Return [(text, first character)]; _BadRow if an answer is not in the context at its place.
+def _given_answers(row, name):
+    """Return what a row gives as the answers to its question, [] where it says that there is none."""
+    return [] if str(row.get("is_impossible")).casefold() == "true" else row.get(name)
 
-    Or if there is none and is_labelled: questions without an answer are not learned.
+
+def _answers_of(answers, context, is_labelled):
+    """Return [(text, first character)], or None where none are given and is_labelled is False.
+
+    _BadRow if an answer is not in the context at its place.
     """
     if isinstance(answers, dict):  # {"text": [...], "answer_start": [...]}, as the datasets library has it
         texts, starts = answers.get("text"), answers.get("answer_start")
         is_table = isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts)
         answers = [{"text": a, "answer_start": b} for a, b in zip(texts, starts)] if is_table else None
-    if not answers and not is_labelled:
-        return []
-    if not isinstance(answers, list) or not answers:
+    if answers in (None, "") and not is_labelled:
+        return None
+    if not isinstance(answers, list):
         raise _BadRow(
-            "it has no answer, and each question needs one in its context (those of SQuAD 2 that have none "
-            "cannot be learned here)"
+            'it has no answer; if its context has none, say so with "is_impossible": true, as SQuAD 2 does'
         )
     found = []
     for answer in answers:

@@ -197,6 +197,24 @@ def test_pairs_tags_and_answers(tuned, files, output_of, failing):
 
 
 @pytest.mark.exhaustive
+def test_a_run_knows_whether_there_may_be_no_answer(files, tuned, output_of, monkeypatch, failing, tmp_path):
+    train, run = tmp_path / "some.jsonl", tmp_path / "run"
+    answers = [{"text": "ann", "answer_start": 0}], []
+    train.write_text("\n".join(
+        json.dumps({"question": "who", "context": "ann met tom", "answers": found}) for found in answers))
+    options = ["--train", train, "--dev", train, "--epochs", 1, "--threads", 1, "--output", run]
+    assert "note        1 of 2 questions have no answer" in output_of(
+        "finetune", files / "bert", "--task", "span", *options)
+    seen = []
+    monkeypatch.setattr("minibert.objectives.span_extraction.SpanExtraction.answers",
+                        lambda self, *given: seen.append(self.may_be_nothing) or [])
+    for model, more in ((run, []), (tuned("span"), []), (tuned("span"), ["--no-answer"])):
+        output_of("predict", model, "who", "ann met tom", *more)
+    assert seen == [True, False, True]
+    assert "--no-answer is for models that answer" in failing("predict", tuned("tag"), "x", "--no-answer")
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("task", ["pairs", "tag", "span"])
 def test_files_of_every_task(tuned, files, output_of, task):
     assert len(output_of("predict", tuned(task), files / f"{task}-dev.{labelled_files.FILES[task]}")) >= 1

@@ -1,13 +1,18 @@
 """Fine-tuning runs: every task, the best model kept, resumed to the bit, frozen layers, what is said."""
 
+import json
+import types
+
 import labelled_files
 import numpy as np
 import pytest
 from helpers import assert_all_close, contents, made_once, quiet
 
 from minibert import huggingface, objectives
+from minibert.models.heads import SpanOutput
 from minibert.objectives.fine_tuning import FineTuning, FineTuningRecipe, make_task
 from minibert.objectives.frozen import AboveFrozen, state_batch
+from minibert.objectives.span_extraction import Scores, SpanExtraction
 from minibert.text.labelled import LabelledError, Question
 from minibert.training import checkpoint, run
 from minibert.training.log import read_log
@@ -243,6 +248,35 @@ def test_answers_that_fit_into_no_window(recipe_of):
     rows, note = objective.task.encode(questions, objective.tokenizer, 6, is_training=True)
     assert {row.source for row in rows} == {0} and note.endswith(
         "; 1 of 2 answers are in no window as a whole and are left out")
+
+
+def test_there_may_be_no_answer(recipe_of, tmp_path):
+    """[CLS] against the best stretch, each over all windows; without such training examples never."""
+    path = tmp_path / "some.jsonl"
+    rows = [{"question": "who", "context": "ann met tom", "answers": ["ann"][:k]} for k in (0, 1)]
+    rows[1]["answers"] = [{"text": "ann", "answer_start": 0}]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    objective = FineTuning(recipe_of("span", train=str(path), dev=str(path)), say=quiet)
+    task = objective.task
+    assert objective.recipe.may_be_nothing and objective.examples.rows[0].target == (0, 0)
+    assert objective.baselines["no answer"].exact_match == objective.baselines["one place"].f1 == 0.5
+
+    question = objective.held_out_examples[1]
+    rows = 2 * [objective.held_out_rows.rows[1]]  # two windows
+    first = min(rows[0].places)
+    rows = [row._replace(source=0) for row in rows]
+    for nothing, found in (([3.0, 1.0], "ann"), ([1.0, 3.0], "ann"), ([3.0, 2.5], "")):
+        scores = Scores(np.full(2, first), np.full(2, first), np.array([1.0, 2.0]), np.array(nothing))
+        assert task.evaluation(scores, rows, [question], []).exact_match == (found == "ann")
+        length = len(rows[0].input_ids)
+        logits = np.full((2, length), -9.0)
+        logits[:, first], logits[:, 0] = scores.logits / 2, scores.nothing / 2
+        model = types.SimpleNamespace(
+            forward=lambda logits=logits, **batch: (SpanOutput(None, None, None, logits, logits, {}), None))
+        [answer] = task.answers(model, [question], rows, objective.tokenizer)
+        assert answer.text == found and 0 < answer.probability < 1
+    [answer] = SpanExtraction().answers(model, [question], rows, objective.tokenizer)
+    assert answer.text == "ann" and SpanExtraction().evaluation(scores, rows, [question], []).exact_match == 1
 
 
 def test_a_narrow_model_takes_larger_steps(files):

@@ -92,7 +92,7 @@ def test_labels_may_be_missing_where_they_are_not_needed(tmp_path):
     answers = [], None, {"text": [], "answer_start": []}, {"text": ["Ann"], "answer_start": [0]}
     rows = [{"question": "Who?", "context": "Ann sings.", "answers": found} for found in answers]
     path = written(tmp_path, "c.jsonl", "\n".join(map(json.dumps, rows)))
-    assert [row.answers for row in read_questions(path, is_labelled=False)] == [[], [], [], [("Ann", 0)]]
+    assert [row.answers for row in read_questions(path, is_labelled=False)] == [[], None, [], [("Ann", 0)]]
 
 
 @pytest.mark.parametrize("content", [
@@ -122,6 +122,17 @@ def test_questions(tmp_path, name, content):
     found = read_questions(written(tmp_path, name, content))
     assert [(row.question, row.context, row.answers) for row in found] == [
         ("Where?", "Ann lives in Rome.", [("Rome", 13)]), ("Who?", "Ann lives in Rome.", [("Ann", 0)])]
+
+
+@pytest.mark.parametrize("changes", [
+    {"answers": [], "is_impossible": True, "plausible_answers": [{"text": "Ann", "answer_start": 0}]},
+    {"answers": []}, {"answers": {"text": [], "answer_start": []}},
+])
+def test_questions_without_an_answer(tmp_path, changes):
+    found = read_questions(written(tmp_path, "a.json", squad_with(**changes)))
+    assert [row.answers for row in found] == [[("Rome", 13)], []]
+    path = written(tmp_path, "a.tsv", "question\tcontext\tanswer\tis_impossible\nWho?\tAnn.\t\tTrue\n")
+    assert [row.answers for row in read_questions(path)] == [[]]
 
 
 # --- one bad row each ---
@@ -189,8 +200,8 @@ def squad_with(**changes):
     (squad_with(answers=[{"text": "Ann", "answer_start": 4}]),
      "question 2 ('Who?'): its answer 'Ann' is not in the context at character 4: 'liv' is; mend or remove"),
     (squad_with(answers=[{"text": "Tom"}]), "question 2 ('Who?'): its answer 'Tom' is not in the context;"),
-    (squad_with(answers=[], is_impossible=True), "question 2 ('Who?'): it has no answer, and each question "
-     "needs one in its context (those of SQuAD 2 that have none cannot be learned here); mend or remove"),
+    (squad_with(answers=None), "question 2 ('Who?'): it has no answer; if its context has none, say so with "
+     '"is_impossible": true, as SQuAD 2 does; mend or remove'),
     (squad_with(answers=[{"text": "Ann", "answer_start": "x"}]), "answer_start is 'x', expected the number"),
     (squad_with(question=""), "question 2 (''): its question is empty"),
     ('{"data": [{"title": "T"}]}', 'an entry of "data" has no list "paragraphs"'),

@@ -246,6 +246,7 @@ def encode_questions(questions, tokenizer, max_length, is_training=False):
 
     Each window begins half a window after the last one. For training only those with the whole answer are
     taken: a window without it would teach that there is no answer (BERT's run_squad.py leaves them out, too).
+    Of a question without an answer all are taken, and its target is [CLS] (Devlin et al. 2018, section 4.3).
 
     Args:
         questions: Questions (see text/labelled.py).
@@ -263,12 +264,14 @@ def encode_questions(questions, tokenizer, max_length, is_training=False):
         while starts[-1] + room < len(ids):
             starts.append(starts[-1] + max(1, room // 2))
         num_windowed += len(starts) > 1
-        answer = pieces_of(offsets, answers[0]) if is_training else None
+        answer = pieces_of(offsets, answers[0]) if is_training and answers else None
         is_lost = is_training
         for start in starts:
             window = ids[start : start + room]
             shift, target = len(first) - start, None
-            if is_training:
+            if is_training and not answers:
+                target, is_lost = (0, 0), False
+            elif is_training:
                 if answer is None or not start <= answer[0] <= answer[1] < start + len(window):
                     continue
                 target, is_lost = (answer[0] + shift, answer[1] + shift), False

@@ -78,6 +78,9 @@ def test_windows_of_a_context_and_answers_outside_them(tokenizer):
     assert len(rows) == 3 and {row.target for row in rows} == {None}
     assert {place for row in rows for place in row.places.values()} == {
         *tokenizer.ids_with_offsets(context)[1]}
+    empty = question._replace(answers=[])
+    rows, _, num_lost = encode_questions([empty], tokenizer, 10, is_training=True)
+    assert len(rows) == 3 and {row.target for row in rows} == {(0, 0)} and num_lost == 0
     long = Question(1, "Who?", context, [(context, 0)])
     assert encode_questions([long], tokenizer, 10, is_training=True) == ([], 1, 1)
 
