@@ -46,8 +46,10 @@ LOOKUPS = [
         np.array([[10.0, 20.0], [0.0, 0.0], [101.0, 202.0], [0.0, 0.0]]),
     ),
     (
-        (np.array([[1, 1, 1], [4, 1, 0]]), np.arange(24.0).reshape(2, 3, 4), 5),
-        np.array([[20.0, 21, 22, 23], [28, 32, 36, 40], [0] * 4, [0] * 4, [12, 13, 14, 15]]),
+        (np.array([[1, 1, 1], [4, 1, 0]]), np.arange(24.0).reshape(2, 3, 4) + 0.1, 5),
+        np.array(
+            [[20.1, 21.1, 22.1, 23.1], [28.4, 32.4, 36.4, 40.4], [0] * 4, [0] * 4, [12.1, 13.1, 14.1, 15.1]]
+        ),
     ),
     ((np.zeros((1, 0), int), np.zeros((1, 0, 2)), 3), np.zeros((3, 2))),
 ]
@@ -118,6 +120,14 @@ def smoothing_inputs(rng):
     return rng.standard_normal((4, 5)), rng.integers(0, 5, size=4)
 
 
+FAR_LOGITS = (
+    (np.array([[1000.0, 998, 0], [-1000, -1000, -1001]]), np.array([1, 0])),
+    {"epsilon": 0.3},
+    np.array(51.344461),
+    "exp(1000) is infinite, and exp(-1000) is 0: subtract from each row its largest logit before exp.",
+)
+
+
 def cross_entropy_with(logits, targets):
     log_probs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     return -(targets * log_probs).sum(axis=-1)
@@ -161,9 +171,9 @@ def pooling_inputs(rng):
 
 
 FAR_APART = (
-    (np.array([[[1000.0, 1, -1000], [1000, 1, -1000]]]), np.ones(3)),  # x (1, 2, 3)
+    (np.array([[[1000.0, 1, -1000], [-1000, 3, -3000]]]), np.ones(3)),  # x (1, 2, 3)
     {},
-    np.array([[1000.0, 1, -1000]]),
+    np.array([[999.306853, 2.433781, -1000.693147]]),
     "exp(1000) is infinite: subtract the largest g x of each column, over the tokens, before exp.",
 )
 
@@ -301,6 +311,7 @@ EXERCISES = [
         constants={"epsilon": 0.2},
         values=[1.78045],
         shape=(),
+        edges=[FAR_LOGITS],
         mistakes=[
             Mistake(not_smoothed, "That is the cross-entropy without smoothing: epsilon is not used."),
             Mistake(summed_over_rows, "You sum over the N rows; the formula takes their mean."),

@@ -185,7 +185,7 @@ def nearest_worst_first(vectors, positive, negative, top):
 # --- noise_words ---
 
 NOISE_COUNTS = np.array([0, 50, 3, 0, 200, 12])
-NOISE_DRAWS = np.array([0.0, 0.2, 0.24, 0.27, 0.3, 0.5, 0.93, 0.9999])
+NOISE_DRAWS = np.array([0.5, 0.0, 0.24, 0.9999, 0.23, 0.2, 0.93, 0.27, 0.3])
 
 
 def drawn(counts, draws, power=0.75, side="right"):

@@ -302,6 +302,12 @@ def _rounded_down(right, wrong, z):
 
 # --- weighted_mlm_loss ---
 
+FAR_LOGITS = (
+    (np.array([[[1000.0, 999, 0, 998], [0, 0, 0, 0], [0, 0, 0, 0]]]), np.array([[1, 0, -100]])),
+    {"token_weights": np.array([0.5, 2.0, 1.0, 0.25])},
+    np.array(1.403344),
+    "exp(1000) is infinite: subtract from each row its largest logit before exp.",
+)
 TOKEN_WEIGHTS = np.array([0.5, 2.0, 1.0, 0.25, 3.0])
 
 
@@ -623,6 +629,7 @@ EXERCISES = [
         constants={"token_weights": TOKEN_WEIGHTS},
         values=[3.2696],
         shape=(),
+        edges=[FAR_LOGITS],
         mistakes=[
             Mistake(
                 _divided_by_all,

@@ -57,7 +57,8 @@ def fan_out_back(d_y, cache):
 def label_smoothing_loops(logits, labels, epsilon):
     log_probs = np.zeros(logits.shape)
     for n, row in enumerate(logits):
-        log_probs[n] = row - np.log(np.sum(np.exp(row)))
+        shifted = row - np.max(row)
+        log_probs[n] = shifted - np.log(np.sum(np.exp(shifted)))
     targets = np.full(logits.shape, epsilon / logits.shape[1])
     targets[np.arange(len(labels)), labels] += 1 - epsilon
     return -np.sum(targets * log_probs) / len(labels), (logits, labels, epsilon)
@@ -66,7 +67,8 @@ def label_smoothing_loops(logits, labels, epsilon):
 def label_smoothing_running(logits, labels, epsilon):
     loss, num_classes = 0.0, logits.shape[1]
     for row, label in zip(logits, labels):
-        log_z = math.log(sum(math.exp(entry) for entry in row))
+        largest = max(map(float, row))
+        log_z = math.log(sum(math.exp(entry - largest) for entry in row)) + largest
         for c in range(num_classes):
             loss -= float(row[c] - log_z) * ((1 - epsilon) * (c == label) + epsilon / num_classes)
     return loss / len(labels), (logits, labels, epsilon)
@@ -502,7 +504,8 @@ def weighted_mlm_loops(logits, labels, token_weights):
     losses, weights = np.zeros(labels.shape), np.zeros(labels.shape)
     for place in np.ndindex(labels.shape):
         if labels[place] != -100:
-            losses[place] = np.log(np.exp(logits[place]).sum()) - logits[place][labels[place]]
+            row = logits[place] - np.max(logits[place])
+            losses[place] = np.log(np.exp(row).sum()) - row[labels[place]]
             weights[place] = token_weights[labels[place]]
     return (weights * losses).sum() / weights.sum(), (logits, labels, token_weights)
 

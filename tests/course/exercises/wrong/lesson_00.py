@@ -55,6 +55,37 @@ def slopes(central, by_complex):
     return (wrong,)
 
 
+def scattered_in_float32(ids, d_rows, num_rows):
+    d_table = np.zeros((num_rows, d_rows.shape[2]), np.float32)
+    np.add.at(d_table, ids, d_rows.astype(np.float32))
+    return d_table
+
+
+def scattered_as_integers(ids, d_rows, num_rows):
+    """Zeros of the dtype of the ids."""
+    d_table = np.zeros((num_rows, d_rows.shape[2]), int)
+    for b, t in np.ndindex(ids.shape):
+        d_table[ids[b, t]] += d_rows[b, t].astype(int)
+    return d_table
+
+
+def smoothed_without_the_maximum(logits, labels, epsilon):
+    targets = (1 - epsilon) * np.eye(logits.shape[1])[labels] + epsilon / logits.shape[1]
+    exponentials = np.exp(logits)
+    return -(targets * np.log(exponentials / exponentials.sum(axis=1, keepdims=True))).sum(axis=1).mean()
+
+
+def pooled_less(number):
+    """Another number than the largest is subtracted before exp."""
+
+    def pooled(x, sharpness):
+        scaled = sharpness * x
+        less = number(scaled, axis=1, keepdims=True)
+        return (np.log(np.exp(scaled - less).mean(axis=1)) + less[:, 0]) / sharpness
+
+    return forward(pooled)
+
+
 SHAPES = solution("gradient_shapes")[0]
 
 WRONG = {
@@ -69,6 +100,8 @@ WRONG = {
         "= for +=": (scattered_by_assignment,),
         "np.unique": (scattered_with_unique,),
         "the mean row, by count": (scattered_by_count,),
+        "float32": (scattered_in_float32,),
+        "integers": (scattered_as_integers,),
     },
     "two_slopes": {
         "from one side": slopes(lambda f, x, h: (f(x + h) - f(x)) / h, None),
@@ -113,6 +146,7 @@ WRONG = {
         "d_loss not used": backward("label_smoothing", lambda d_loss, g, logits, labels: g[0] / d_loss),
         "probabilities smoothed": forward(smoothed_after_softmax),
         "the uniform part added": forward(smoothed_half),
+        "exp without the maximum": forward(smoothed_without_the_maximum),
     },
     "soft_pooling": {
         "g as a constant factor": backward(
@@ -133,6 +167,8 @@ WRONG = {
         "the maximum of everything": forward(
             lambda x, g: (np.log(np.exp(g * x - (g * x).max()).mean(axis=1)) + (g * x).max()) / g
         ),
+        "the mean subtracted": pooled_less(np.mean),
+        "the smallest subtracted": pooled_less(np.min),
         "over the columns": forward(lambda x, g: np.log(np.exp(g * x).mean(axis=2)) / g[0]),
     },
 }

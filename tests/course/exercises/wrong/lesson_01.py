@@ -142,6 +142,10 @@ def noise_of_logarithms(counts, draws):
 
 ROWS = solution("touched_rows")[0]
 
+def noise(weights, draws):
+    return np.searchsorted(np.cumsum(weights) / weights.sum(), draws, side="right")
+
+
 WRONG = {
     "window_pairs": {
         "index of the word": (pairs_by_spelling,),
@@ -192,5 +196,7 @@ WRONG = {
         "sorted by count": (noise_from_the_most_frequent,),
         "0 counts 1": (noise_not_below_one,),
         "logarithms": (noise_of_logarithms,),
+        "in the order of the ids": (lambda counts, draws: np.sort(noise(counts**0.75, draws)),),
+        "whole numbers": (lambda counts, draws: noise((counts**0.75).astype(int), draws),),
     },
 }

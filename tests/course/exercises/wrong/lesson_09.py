@@ -405,6 +405,7 @@ WRONG = {
                 logits, labels, token_weights, total=lambda used: token_weights.sum()
             )
         ),
+        "exp without the maximum": forward(weighted),
         "-100 is a word": forward(
             lambda logits, labels, token_weights: weighted(
                 logits, np.where(labels < 0, 0, labels), token_weights
