@@ -209,6 +209,16 @@ def make_task(name, columns=None):
     return TextClassification(name == "pairs", columns)
 
 
+def checked_length(recipe, task):
+    """Return the tokens of a sequence; an LSTM reads as many as it is given."""
+    if 0 < recipe.max_length < task.least_length:
+        raise ValueError(
+            f"--max-length {recipe.max_length} leaves no room beside [CLS] and [SEP]: --task {recipe.task} "
+            f"needs {task.least_length} tokens or more"
+        )
+    return recipe.max_length or task.max_length
+
+
 # --- stage 2 ---
 
 
@@ -239,7 +249,7 @@ class TargetLanguageModel(FineTuning):
         return NextTokens(name == "pairs", columns)
 
     def _checked_length(self, recipe):
-        return recipe.max_length or self.task.max_length
+        return checked_length(recipe, self.task)
 
     def _read(self, recipe):
         """Return the training examples, with those that have no label, and the held-out ones."""
@@ -300,7 +310,7 @@ class ULMFiT(FineTuning):
         self.is_resumed = checkpoint is not None
 
     def _checked_length(self, recipe):
-        return recipe.max_length or self.task.max_length
+        return checked_length(recipe, self.task)
 
     def description(self):
         """Describe a run in a few words."""
@@ -309,12 +319,20 @@ class ULMFiT(FineTuning):
         return super().description() + way
 
     def make_model(self):
-        """Return the language model with a head drawn from the seed, and this stage's rates of dropout."""
+        """Return the language model with this stage's rates of dropout, and a head.
+
+        The head is drawn from the seed, unless the run is resumed or begins with a classifier of the same
+        labels.
+        """
         model, _ = self.task.model_class.from_pretrained(
             self.start, np.float32, output_loading_info=True, seed=self.recipe.seed,
             id2label=dict(enumerate(self.labels)), max_position_embeddings=self.max_length,
             **_scaled(CLASSIFIER_DROPOUT, self.recipe.dropout))
         if not self.is_resumed:
+            if list(self.config.id2label.values()) != self.labels:
+                fresh = type(model)(model.config, seed=self.recipe.seed)
+                for name, parameter in layer_groups(fresh)[-1].items():
+                    model.parameters()[name].value[...] = parameter.value
             reinitialize(model, self.recipe.reinit, self.recipe.seed)
         return model
 

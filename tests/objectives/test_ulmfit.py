@@ -194,7 +194,21 @@ def test_changes_while_stage_two_is_under_way(recipe_of, tmp_path, monkeypatch):
     assert recipe["epochs"] == 1 and recipe["num_steps"] == 2
 
 
+@pytest.mark.parametrize("labels", [["negative", "positive"], ["acceptable", "spoiled"]])
+def test_a_classifier_of_other_labels_gets_a_new_head(whole, recipe_of, files, tmp_path, labels):
+    text = (files / "train.tsv").read_text(encoding="utf-8")
+    train = tmp_path / "train.tsv"
+    train.write_text(text.replace("negative", labels[0]).replace("positive", labels[1]), encoding="utf-8")
+    recipe = recipe_of(start=str(whole[0]), train=str(train), dev=str(train), language_model_epochs=0)
+    theirs = AWDLSTMForSequenceClassification.from_pretrained(whole[0]).parameters()
+    for name, parameter in ulmfit.ULMFiT(recipe, say=quiet).make_model().parameters().items():
+        is_kept = labels[0] == "negative" or not name.startswith(("dense.", "head."))
+        assert np.array_equal(parameter.value, theirs[name].value) == is_kept, name
+
+
 def test_what_is_refused(recipe_of, tmp_path):
+    with pytest.raises(ValueError, match="--max-length 2 leaves no room beside .* needs 3 tokens or more"):
+        ulmfit.ULMFiT(recipe_of(max_length=2), say=quiet)
     with pytest.raises(ValueError, match="an AWD-LSTM learns --task classify or pairs, not tag"):
         recipe_of(task="tag")
     with pytest.raises(ValueError, match="no way 'none' to unfreeze: choose gradual or all"):
