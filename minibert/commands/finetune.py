@@ -50,10 +50,13 @@ def add(commands):
         help="directory to write to (default: %(default)s)",
     )
     command.add_argument(
-        "--epochs", type=positive(int), metavar="N", help="passes over the examples (default: 3)")
+        "--epochs", type=positive(int), metavar="N",
+        help="passes over the examples (default: 3; AWD-LSTM: 15)",
+    )
     command.add_argument(
         "--lr", "--learning-rate", dest="learning_rate", type=positive(float), metavar="R",
-        help="peak of the learning rate (default: 5e-5 for a model of 768 columns, more for narrower ones)",
+        help="peak of the learning rate (default: 5e-5 for a model of 768 columns, more for narrower ones; "
+        "AWD-LSTM: 0.01)",
     )
     command.add_argument(
         "--batch-size", type=positive(int), metavar="B", help="sequences in a batch (default: 16)")
@@ -85,7 +88,7 @@ def add(commands):
     )
     ulmfit.add_argument(
         "--dropout", type=not_negative(float), metavar="F",
-        help="factor of the paper's rates of dropout (default: 1)",
+        help="factor of the paper's rates of dropout (default: 0.1)",
     )
     command.add_argument("--text-column", metavar="NAME", help="column of the text (default: a usual name)")
     command.add_argument("--pair-column", metavar="NAME", help="column of the second text")

@@ -9,7 +9,9 @@ its folder `language-model`. `begin` and `resume` do both.
 
 Against forgetting, the paper has three means. The learning rate follows a slanted triangle in both stages.
 Each layer learns 2.6 times more slowly than the one above it. And stage 3 trains the head alone in its first
-epoch, one group of layers more in each epoch that follows, and then all (gradual unfreezing).
+epoch, one group of layers more in each epoch that follows, and then all (gradual unfreezing). Here 2.6 is the
+default of stage 2 only: a small model that was trained for a minute has more to learn than to forget, and
+with 2.6 in stage 3 its lower layers hardly move (notebooks/guides/finetuning.md has the figures).
 
 What differs from the authors' program (fastai): word pieces, so that no word is unknown; a text is read at
 once, and cut if it is too long; every text begins with an empty state, also in stage 2; no batch
@@ -60,24 +62,25 @@ CLASSIFIER_DROPOUT = {
 class ULMFiTRecipe(FineTuningRecipe):
     """How an AWD-LSTM becomes a classifier.
 
-    Attributes (beside those of FineTuningRecipe, which are for stage 3):
+    Attributes (beside those of FineTuningRecipe, which are for stage 3; layer_decay is 1/2.6 in the paper):
         language_model_epochs: of stage 2, over the texts; 0 leaves it out.
-        language_model_rate: peak of its learning rate.
+        language_model_rate: peak of its learning rate.  language_model_decay: its layer_decay.
         unlabelled: a file of more texts for stage 2, without labels; "" is none.
         language_model: folder of the model that stage 2 has made; "" before that, or without it.
         unfreeze: "gradual", or "all" to train all layers from the first epoch on.
-        dropout: factor of the authors' rates of dropout, in both stages.
+        dropout: factor of the authors' rates of dropout, in both stages; theirs are for larger models, and
+            texts that are read more often.
     """
 
     learning_rate: float = 0.01
-    epochs: int = 10
-    layer_decay: float = 1 / 2.6
+    epochs: int = 15
     language_model_epochs: int = 5
     language_model_rate: float = 0.004
+    language_model_decay: float = 1 / 2.6
     unlabelled: str = ""
     language_model: str = ""
     unfreeze: str = "gradual"
-    dropout: float = 1.0
+    dropout: float = 0.1
 
     def __post_init__(self):
         if self.task not in ("classify", "pairs"):
@@ -109,7 +112,8 @@ class LanguageModelRecipe(ULMFiTRecipe):
     def before(cls, recipe):
         """Return the recipe of the stage before that of a ULMFiTRecipe."""
         fields = dataclasses.asdict(recipe)
-        own = {"epochs": recipe.language_model_epochs, "learning_rate": recipe.language_model_rate}
+        own = {"epochs": recipe.language_model_epochs, "learning_rate": recipe.language_model_rate,
+               "layer_decay": recipe.language_model_decay}
         return cls(**{**fields, **own, "freeze": 0, "reinit": 0, "num_steps": 0, "classifier": fields})
 
 
@@ -146,7 +150,6 @@ class TextClassification(Classification):
     """The task of stage 3: a text has a label, or a pair of texts, with a [SEP] between them."""
 
     model_class = AWDLSTMForSequenceClassification
-    max_length = 256
 
     @staticmethod
     def batches(rows, tokenizer, seed=0):

@@ -75,9 +75,9 @@ def test_both_stages(whole):
     assert starts.count("stage") == 2 and starts.count("examples") == starts.count("labels") == 1
     assert "at first only the head" in next(line for line in said[::-1] if line.startswith("model"))
     language_model = mb.AWDLSTMLanguageModel.from_pretrained(folder / "language-model")
-    assert language_model.config.input_dropout_prob == 0.25
     kept = AWDLSTMForSequenceClassification.from_pretrained(folder)
-    assert kept.config.id2label == {0: "negative", 1: "positive"} and kept.config.input_dropout_prob == 0.4
+    rates = [model.config.input_dropout_prob for model in (language_model, kept)]
+    assert rates == [0.1 * 0.25, 0.1 * 0.4] and kept.config.id2label == {0: "negative", 1: "positive"}
     training.workers.replicas[0].__dict__.update(kept.__dict__)
     assert training.evaluate() == evaluation
     assert training.objective.table(evaluation)[0].endswith("bag of words")
@@ -108,7 +108,7 @@ def test_frozen_groups_keep_their_bits_for_an_epoch_each(recipe_of, unfreeze):
 
 def test_the_rates_of_the_layers(recipe_of):
     """2.6 times less for each group down; in stage 2 the embeddings are the decoder's, too."""
-    classifier = Training(ulmfit.ULMFiT(recipe_of(), say=quiet))
+    classifier = Training(ulmfit.ULMFiT(recipe_of(layer_decay=1 / 2.6), say=quiet))
     recipe = dataclasses.replace(ulmfit.LanguageModelRecipe.before(recipe_of()), num_steps=100)
     second = Training(ulmfit.TargetLanguageModel(recipe, say=quiet))
     for training, lowest, top in (
