@@ -112,6 +112,33 @@ def lean(config, num_threads):
     return _step(lambda batch: model(**batch), optimizer, num_threads)
 
 
+class RecurrentLanguageModel(nn.Module):
+    """Embeddings, nn.LSTM and a decoder that shares the embeddings, as LSTMLanguageModel."""
+
+    def __init__(self, config):
+        super().__init__()
+        size = config.hidden_size
+        self.embedding = nn.Embedding(config.vocab_size, size)
+        self.layers = nn.LSTM(size, size, config.num_hidden_layers, batch_first=True)
+        self.decoder_bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    def forward(self, input_ids, labels):
+        states, _ = self.layers(self.embedding(input_ids))                                  # (B, T, H)
+        rows = states.reshape(-1, states.shape[-1])                                         # (B·T, H)
+        logits = functional.linear(rows, self.embedding.weight, self.decoder_bias)          # (B·T, V)
+        return functional.cross_entropy(logits, labels.reshape(-1))
+
+
+def language_model(config, num_threads):
+    """Return a function that makes one training step of RecurrentLanguageModel, with the fused AdamW."""
+    torch.set_num_threads(num_threads)
+    torch.manual_seed(0)
+    model = RecurrentLanguageModel(config)
+    nn.init.normal_(model.embedding.weight, std=config.initializer_range)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
+    return _step(lambda batch: model(**batch), optimizer, num_threads)
+
+
 def _step(loss_of, optimizer, num_threads):
     def step(batch):
         torch.set_num_threads(num_threads)
