@@ -121,7 +121,7 @@ def loss_by_depth(results, level=None, figure=None):
         >>> axes.get_lines()[0].get_ydata().tolist()
         [2.5, 1.0]
     """
-    axes = (figure or new_figure(8.6, 4.4)).subplots()
+    axes = (figure or new_figure(8.6, 4.8)).subplots()
     for shift, ((name, by_depth), (color, style)) in enumerate(zip(results.items(), LOOKS)):
         places = np.arange(len(by_depth)) + 0.06 * (shift - 1.5)
         means = [np.mean(values) for values in by_depth.values()]
@@ -134,7 +134,7 @@ def loss_by_depth(results, level=None, figure=None):
     axes.set_xlabel("blocks (a small dot for each seed)", fontsize=13)
     axes.set_ylabel("held-out loss, nats", fontsize=13)
     axes.tick_params(labelsize=SMALL)
-    axes.legend(frameon=False, fontsize=SMALL)
+    axes.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
     return axes
 
 
@@ -184,7 +184,7 @@ def grammar_and_surprise(choices, truth, figure=None):
         ['0.5', '1.0', 'the language itself']
     """
     axes = (figure or new_figure(9.4, 5.4)).subplots()
-    offsets = ((-4, -20), (4, 10), (24, 2))
+    offsets = ((-14, -18), (18, -18), (10, 10))
     for (way, (settings, values)), (color, style), offset in zip(choices.items(), LOOKS, offsets):
         values = np.asarray(values)[:, :, [2, 0]]                   # (seeds, settings, 2)
         mean = values.mean(axis=0)

@@ -497,6 +497,78 @@ class PreNormCache(NamedTuple):
     feed_forward: NamedTuple
 
 
+# --- lesson 08 ---
+
+
+def rms_block_loops(x, gamma, up, down):
+    y = np.zeros(x.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        rms = np.sqrt(np.sum(x[b, t] ** 2) / x.shape[2])
+        y[b, t] = x[b, t] + np.tanh((gamma * x[b, t] / rms) @ up) @ down
+    return y, (x, gamma, up, down)
+
+
+def rms_block_norm(x, gamma, up, down):
+    normalized = x / np.linalg.norm(x, axis=-1, keepdims=True) * np.sqrt(x.shape[-1])
+    return x + np.tanh(gamma * normalized @ up) @ down, (x, gamma, up, down)
+
+
+def rms_block_running(x, gamma, up, down):
+    y = np.zeros(x.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        total = 0.0
+        for entry in x[b, t]:
+            total += float(entry) ** 2
+        y[b, t] = x[b, t] + np.tanh(gamma * x[b, t] / math.sqrt(total / x.shape[2]) @ up) @ down
+    return y, (x, gamma, up, down)
+
+
+def rms_block_back(d_y, cache):
+    x, gamma, up, down = cache
+    d_x, d_gamma = np.zeros(x.shape), np.zeros(gamma.shape)
+    d_up, d_down = np.zeros(up.shape), np.zeros(down.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        rms = np.sqrt(np.mean(x[b, t] ** 2))
+        normalized = x[b, t] / rms
+        hidden = np.tanh(gamma * normalized @ up)
+        d_scores = down @ d_y[b, t] * (1 - hidden**2)
+        d_down += np.outer(hidden, d_y[b, t])
+        d_up += np.outer(gamma * normalized, d_scores)
+        d_gamma += up @ d_scores * normalized
+        d_normalized = up @ d_scores * gamma
+        d_x[b, t] = d_y[b, t] + (d_normalized - normalized * np.mean(d_normalized * normalized)) / rms
+    return d_x, d_gamma, d_up, d_down
+
+
+def rope_loops(x, positions, base):
+    y = np.zeros(x.shape)
+    for t, i in np.ndindex(x.shape[2], x.shape[3] // 2):
+        angle = positions[t] * base ** (-2 * i / x.shape[3])
+        first, second = x[:, :, t, 2 * i], x[:, :, t, 2 * i + 1]
+        y[:, :, t, 2 * i] = first * math.cos(angle) - second * math.sin(angle)
+        y[:, :, t, 2 * i + 1] = first * math.sin(angle) + second * math.cos(angle)
+    return y, (positions, base)
+
+
+def rope_matrices(x, positions, base):
+    """A rotation matrix (D, D) for each token."""
+    return np.einsum("tde,bate->batd", rotations(positions, base, x.shape[3]), x), (positions, base)
+
+
+def rotations(positions, base, size):
+    matrices = np.zeros((len(positions), size, size))
+    for t, i in np.ndindex(len(positions), size // 2):
+        angle = positions[t] / base ** (2 * i / size)
+        matrices[t, 2 * i:2 * i + 2, 2 * i:2 * i + 2] = [
+            [math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    return matrices
+
+
+def rope_back(d_y, cache):
+    positions, base = cache
+    return np.einsum("tde,batd->bate", rotations(positions, base, d_y.shape[3]), d_y), None
+
+
 # --- lesson 09 ---
 
 
@@ -809,6 +881,11 @@ STYLES = {
     ),
     "swiglu": ({"loops": swiglu_loops}, swiglu_back),
     "pre_norm_block": ({"loops": PreNormBlock}, None),
+    "rms_block": (
+        {"loops": rms_block_loops, "running": rms_block_running, "norm": rms_block_norm},
+        rms_block_back,
+    ),
+    "rope": ({"loops": rope_loops, "matrices": rope_matrices}, rope_back),
     "weighted_mlm_loss": ({"loops": weighted_mlm_loops, "running": weighted_mlm_running}, weighted_mlm_back),
     "factorised_embedding": ({"loops": factorised_loops}, factorised_back),
     "masked_mean": ({"loops": masked_mean_loops, "running": masked_mean_running}, masked_mean_back),

@@ -72,7 +72,7 @@ OF_LESSONS = {
     if isinstance(exercise, Gradients)
 }
 ANSWERS = [(name, style) for name, (forwards, _) in STYLES.items() for style in forwards]
-LONG = [("relative_bias", "loops"), ("pre_norm_block", "loops")]  # a second or two each
+LONG = [("relative_bias", "loops"), ("pre_norm_block", "loops"), ("rope", "loops")]  # a second or two each
 
 
 def answer(name, style):
