@@ -46,10 +46,10 @@ class CrossEntropy(Layer):
         probs, labels = cache.probs, cache.labels
         row_labels = labels.reshape(-1)                                                 # (N,)
         counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
-        probs_minus_onehot = np.zeros_like(probs)                                       # (N, V)
-        probs_minus_onehot[counted] = probs[counted]
-        probs_minus_onehot[counted, row_labels[counted]] -= 1
-        d_rows = probs_minus_onehot * (d_loss / max(counted.size, 1))                   # (N, V)
+        shares = np.zeros((len(row_labels), 1), probs.dtype)                            # (N, 1)
+        shares[counted] = d_loss / max(counted.size, 1)                                 # 0 if not counted
+        d_rows = probs * shares                                                         # (N, V)
+        d_rows[counted, row_labels[counted]] -= shares[counted, 0]                      # minus onehot · share
         d_logits = d_rows.reshape(*labels.shape, probs.shape[-1])                       # (..., V)
         return d_logits, None
 
