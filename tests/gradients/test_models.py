@@ -33,12 +33,16 @@ def is_tied(layer):
     return hasattr(layer, "decoder") and layer.decoder.weight is layer.embedding.weight
 
 
+def drops_words(case):
+    layer, _, forward_kwargs = CASES[case]
+    return "rng" in forward_kwargs and layer.embedding.dropout.probability > 0
+
+
 EMBEDDING_CASES = [case for case in CASES if has_positions(CASES[case].layer)]
 LOSS_CASES = [case for case in CASES if has_loss(CASES[case].layer)]
 LOOKUP_CASES = [  # with an embedding of their own, without what else would change its gradient
     case for case in LOSS_CASES
-    if hasattr(CASES[case].layer, "embedding") and "rng" not in CASES[case].forward_kwargs
-    and not is_tied(CASES[case].layer)
+    if hasattr(CASES[case].layer, "embedding") and not is_tied(CASES[case].layer) and not drops_words(case)
 ]
 CHARACTER_CASES = [case for case in LOSS_CASES if hasattr(CASES[case].layer, "characters")]
 LABELS = {"mlm": "labels", "nsp": "next_sentence_label"}
