@@ -44,6 +44,13 @@ AIMS = {  # lesson: {how an aim begins: the exercises that ask for it}
         "explain why a gradient check": "seen_by_ones",
         "tell post-norm from pre-norm": "pre_norm_block",
     },
+    "08": {
+        "turn BERT's block into GPT's": "next_token_loss",
+        "compute exactly what right context": "right_context",
+        "differentiate a pre-norm block": "rms_block",
+        "choose text by greedy": "beam_search top_p",
+        "go on from stored keys": "chunk_attention rope",
+    },
     "09": {
         "split text into word pieces": "longest_match merge_step",
         "build `input_ids`": "span_mask weighted_mlm_loss",
