@@ -19,7 +19,6 @@ from minibert.models.recurrent import (
 from minibert.objectives.corpora import TOY, CorpusRecipe
 from minibert.objectives.masked_lm import UNIGRAM_FILE
 from minibert.objectives.next_tokens import ORDER, TextTokens, ToyTokens
-from minibert.text.tokenizer_files import WRITTEN as TOKENIZER_FILES
 from minibert.training.parallel import check_loss
 
 # The changes that the presets of `minibert pretrain` make in a RecurrentRecipe.
@@ -160,7 +159,7 @@ class CausalLM:
         self.held_out = [[self.arguments(batch) for batch in stream] for stream in self.tokens.held_out]
         self.baselines = self._baselines()
         self.limits = None
-        self.files = [*TOKENIZER_FILES, UNIGRAM_FILE]
+        self.files = [*self.tokens.files, UNIGRAM_FILE]
         self.pictures = ["loss.png", "phenomena.png"] if self.is_toy else ["loss.png"]
         self.picture_seconds = 0.6 if self.is_toy else 0.0  # plots.phenomena, at each evaluation
         if self.is_toy:

@@ -1,10 +1,15 @@
-"""GPT-2 as a model to train from left to right; see causal_lm.py for how it is judged."""
+"""GPT-2 as a model to train from left to right; see causal_lm.py for how it is judged.
+
+Of a text it reads byte-level tokens, as in 2019; of the toy language words.
+"""
 
 import dataclasses
 
 from minibert.models.gpt import GPT2Config, GPT2LMHeadModel
 from minibert.objectives.causal_lm import CausalLM, CausalLMRecipe
+from minibert.objectives.next_tokens import ByteLevelTokens, ToyTokens
 from minibert.text.examples import shifted_inside
+from minibert.text.examples.ends import ends_of
 
 PRESETS = {  # the changes that the presets of `minibert pretrain` make in a GPTRecipe
     "tiny": {},
@@ -33,16 +38,25 @@ class GPTRecipe(CausalLMRecipe):
 
     presets, toy_recipe = PRESETS, TOY_RECIPE
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.cased or self.strip_accents or self.alphabet:
+            raise ValueError(
+                "--cased, --strip-accents and --alphabet are of word pieces; GPT-2 reads bytes, and keeps "
+                "capitals and accents: leave them out"
+            )
+
 
 class GPTObjective(CausalLM):
     """A GPT-2; see CausalLM."""
 
     name, Recipe, carries_state = "gpt", GPTRecipe, False
+    kinds = ByteLevelTokens, ToyTokens
     arguments = staticmethod(shifted_inside)
 
     def make_model(self):
         """Return a new model. It reads one token more than a window predicts."""
-        recipe, tokenizer = self.recipe, self.tokenizer
+        recipe, tokenizer, ends = self.recipe, self.tokenizer, ends_of(self.tokenizer)
         config = GPT2Config(
             vocab_size=tokenizer.vocab_size,
             hidden_size=recipe.hidden_size,
@@ -53,8 +67,8 @@ class GPTObjective(CausalLM):
             attention_probs_dropout_prob=recipe.dropout,
             max_position_embeddings=recipe.seq_length + 1,
             initializer_range=recipe.initializer_range,
-            bos_token_id=tokenizer.cls_token_id if self.is_toy else tokenizer.sep_token_id,
-            eos_token_id=tokenizer.sep_token_id,
-            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=ends.start,
+            eos_token_id=ends.end,
+            pad_token_id=ends.pad,
         )
         return GPT2LMHeadModel(config, seed=recipe.seed)

@@ -1,6 +1,6 @@
 """Next tokens to learn from and to be judged on: from a text, or from the toy language.
 
-Both kinds offer the same: tokenizer, examples, held_out, unigram, kneser_ney (a loss for each held-out
+All kinds offer the same: tokenizer, files, examples, held_out, unigram, kneser_ney (a loss for each held-out
 token), pieces_per_word, fingerprint; the toy language also knows which phenomenon decides each token, and the
 losses of the best possible model.
 """
@@ -10,7 +10,10 @@ import numpy as np
 from minibert.models.kneser_ney import KneserNey
 from minibert.objectives.corpora import load_corpus
 from minibert.objectives.sentence_pairs import learned_tokenizer, warn_of_unknown
-from minibert.text.corpora import CorpusError, split_held_out, split_held_out_texts
+from minibert.text import byte_level_bpe, tokenizer_files
+from minibert.text.basic_tokenizer import BasicTokenizer
+from minibert.text.byte_level_bpe import ByteLevelBPETokenizer
+from minibert.text.corpora import Corpus, CorpusError, split_held_out, split_held_out_texts
 from minibert.text.examples import Streams, TokenizedCorpus, Windows, unigram_log_probs
 from minibert.text.tokenizer import WordPieceTokenizer
 
@@ -20,7 +23,7 @@ NUM_ROWS = 20_000  # of the toy language that the Kneser–Ney model counts
 
 
 class TextTokens:
-    """The tokens of a corpus.
+    """The tokens of a corpus: word pieces.
 
     Args:
         recipe: a CausalLMRecipe.  checkpoint: the folder of a tokenizer; None learns one from the corpus.
@@ -29,15 +32,15 @@ class TextTokens:
 
     Attributes:
         texts: the Corpus of training and the one that is held out.
-        tokenizer, fingerprint.  examples: of training.  held_out_examples, held_out: the others, and their
-            streams.
+        tokenizer, fingerprint.  files: the names of the tokenizer's.
+        examples: of training.  held_out_examples, held_out: the others, and their streams.
         unigram: (V,), log probabilities of the training text's tokens.
         kneser_ney: (M,), nats of the Kneser–Ney model for each held-out token.
         pieces_per_word: of the held-out text.
     """
 
     tags, phenomena, best_losses, best_right = None, (), None, None
-    unit = "word pieces"
+    unit, files, tokenizer_class = "word pieces", tokenizer_files.WRITTEN, WordPieceTokenizer
 
     def __init__(self, recipe, checkpoint, say, carries_state):
         corpus = load_corpus(recipe.corpus, recipe.lines)
@@ -51,9 +54,10 @@ class TextTokens:
             f"corpus      {corpus.name}: {corpus.num_words:,} words, {len(corpus.documents):,} documents, "
             f"fingerprint {corpus.fingerprint}{corpus.note and '; '}{corpus.note}"
         )
+        training, held_out = map(self.written, self.texts)
         self.tokenizer = (
             self.learned(training.sentences, recipe) if checkpoint is None
-            else WordPieceTokenizer.from_pretrained(checkpoint)
+            else self.tokenizer_class.from_pretrained(checkpoint)
         )
         training_tokens = TokenizedCorpus(training, self.tokenizer)
         held_out_tokens = TokenizedCorpus(held_out, self.tokenizer)
@@ -69,7 +73,11 @@ class TextTokens:
         self.unigram = unigram_log_probs(training_tokens, self.tokenizer.vocab_size)
         model = KneserNey([self.examples.row()], self.tokenizer.vocab_size, ORDER)
         self.kneser_ney = -model.log_probs([self.held_out_examples.row()])
-        self.pieces_per_word = len(held_out_tokens.ids) / held_out_tokens.num_words
+        self.pieces_per_word = len(held_out_tokens.ids) / self.count_words(held_out_tokens)
+
+    def written(self, corpus):
+        """Return a Corpus as the tokenizer reads it."""
+        return corpus
 
     def learned(self, sentences, recipe):
         """Return the tokenizer that is learned from sentences."""
@@ -78,6 +86,43 @@ class TextTokens:
     def say_unknown(self, tokens, checkpoint, say):
         """Say so where [UNK] is common in the training tokens."""
         warn_of_unknown(tokens, self.tokenizer, checkpoint, say)
+
+    def count_words(self, tokens):
+        """Return the number of words and punctuation marks in the TokenizedCorpus that is held out."""
+        return tokens.num_words
+
+
+class ByteLevelTokens(TextTokens):
+    """The tokens of a corpus: GPT-2's, which are made of bytes, so that none is unknown.
+
+    A document is one text: a sentence after the first one begins with a space. Words are those of BERT's
+    tokenizer, so that losses per word compare.
+    """
+
+    unit, files, tokenizer_class = "tokens", byte_level_bpe.WRITTEN, ByteLevelBPETokenizer
+
+    def written(self, corpus):
+        """Return the Corpus with a space before all sentences of a document but the first.
+
+        Half a character, which UTF-8 cannot write, becomes "?".
+        """
+        documents = [
+            [sentence.encode(errors="replace").decode() for sentence in document]
+            for document in corpus.documents
+        ]
+        return Corpus(corpus.name, [[first, *(" " + other for other in rest)] for first, *rest in documents])
+
+    def learned(self, sentences, recipe):
+        """Return the tokenizer that is learned from sentences."""
+        return ByteLevelBPETokenizer.train(sentences, recipe.vocab_size)
+
+    def say_unknown(self, tokens, checkpoint, say):
+        """Say nothing: every text is made of bytes."""
+
+    def count_words(self, tokens):
+        """Return the number of words and punctuation marks in the text that is held out."""
+        basic = BasicTokenizer()
+        return sum(len(basic.words(sentence)) for sentence in self.texts[1].sentences)
 
 
 class ToyTokens:
@@ -90,7 +135,7 @@ class ToyTokens:
         best_losses, best_right: of the best possible model, (M,) each, in the order of the labels.
     """
 
-    pieces_per_word, num_held_out = 1.0, None
+    pieces_per_word, num_held_out, files = 1.0, None, tokenizer_files.WRITTEN
 
     def __init__(self, recipe, checkpoint, say, carries_state):
         from minibert.text import toy

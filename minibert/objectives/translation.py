@@ -14,7 +14,7 @@ from minibert.text import byte_level_bpe
 from minibert.text import tokenizer_files as wordpiece_files
 from minibert.text.byte_level_bpe import ByteLevelBPETokenizer
 from minibert.text.examples import Translations
-from minibert.text.examples.translation import ends_of
+from minibert.text.examples.ends import ends_of
 from minibert.text.labelled import read_translations
 from minibert.training.parallel import check_loss
 from minibert.training.schedules import noam_schedule

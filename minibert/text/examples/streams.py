@@ -1,6 +1,7 @@
 """Examples of the next token: text as it runs on, cut into windows.
 
-A corpus becomes one long row of ids, a [SEP] before each document, in a new order of documents in each epoch.
+A corpus becomes one long row of ids, a [SEP] (or "<|endoftext|>") before each document, in a new order of
+documents in each epoch.
 
     Streams     the row is cut into B streams; batch k + 1 goes on where batch k ended, and a recurrent state
                 is carried along (Mikolov et al. 2010; Merity et al. 2017)
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.layers.cross_entropy import IGNORE_INDEX
+from minibert.text.examples.ends import ends_of
 
 ORDER = 4  # generators are made from [seed, purpose, epoch]; see sentence_pairs.py for 0 to 3
 
@@ -55,7 +57,7 @@ class Streams:
         if seed < 0:
             raise ValueError(f"seed {seed} is negative; give 0 or more")
         self.tokenized, self.seq_length, self.seed = tokenized, seq_length, seed
-        self.separator = tokenizer.sep_token_id
+        self.separator = ends_of(tokenizer).end
         self.num_tokens = len(tokenized.ids) + len(tokenized.document_starts) - 1
         if self.num_tokens < 2:
             raise ValueError("next tokens need a text of two tokens or more")

@@ -10,8 +10,8 @@ class TokenizedCorpus:
 
     Args:
         corpus: a Corpus.
-        tokenizer: a WordPieceTokenizer. Sentences without any token are dropped, and documents without
-            sentences.
+        tokenizer: a WordPieceTokenizer; or another one, which has no "##", and so starts_word and num_words
+            have no meaning. Sentences without any token are dropped, and documents without sentences.
 
     Attributes:
         ids: int32 (N,), the pieces of all sentences one after the other, without special tokens.

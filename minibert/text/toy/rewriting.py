@@ -12,7 +12,8 @@ A tenth of all sentences is held out: a hash of its words tells whether. No trai
 
 import numpy as np
 
-from minibert.text.examples.translation import ends_of, translation_batch
+from minibert.text.examples.ends import ends_of
+from minibert.text.examples.translation import translation_batch
 from minibert.text.toy.pairs import NUM_SPECIAL, STEPS_AT_ONCE
 
 HELD_OUT_SHARE = 0.1

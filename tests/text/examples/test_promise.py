@@ -21,7 +21,7 @@ from minibert.text.examples import (
     encode_texts,
     word_table,
 )
-from minibert.text.examples.translation import ends_of
+from minibert.text.examples.ends import ends_of
 from minibert.text.labelled import LabelledText, TaggedWords
 from minibert.text.toy.next_tokens import ToyNextTokens, ToyWords
 from minibert.text.toy.pairs import ToyExamples

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from minibert.text.examples import Translations
-from minibert.text.examples.translation import Ends, translation_batch
+from minibert.text.examples.ends import Ends
+from minibert.text.examples.translation import translation_batch
 
 ENDS = Ends(start=1, end=2, pad=0)
 
