@@ -6,12 +6,11 @@ embeddings, of which a batch reads a few hundred rows, and AdamW steps them all.
 """
 
 import functools
-import statistics
 
 import numpy as np
 
 from minibert.benchmarks.bert import blas_threads
-from minibert.benchmarks.harness import add_number, is_installed, median_ratio, seconds_of, take_turns
+from minibert.benchmarks.harness import add_number, comparison, is_installed, seconds_of, take_turns
 from minibert.models.bert import BertConfig
 from minibert.models.heads import BertForSequenceClassification
 from minibert.training.optimizers import AdamW
@@ -58,10 +57,7 @@ def table(result):
         f"a step of fine-tuning MiniLM (B {result['batch_size']}, T {result['tokens']}), threads: "
         f"{result['threads']}, median of {num_rounds} steps"
     )
-    yield f"    {'':<22}{'ms a step':>10}{'minibert / it':>15}"
-    for name, times in result["seconds"].items():
-        share = "" if name == "minibert" else f"{median_ratio(result['seconds']['minibert'], times):>15.2f}"
-        yield f"    {name:<22}{1e3 * statistics.median(times):>10.1f}{share}"
+    yield from comparison(result["seconds"], "ms a step")
 
 
 def measure_steps(config, batch, num_threads, num_rounds):

@@ -67,6 +67,14 @@ def median_ratio(ours, theirs):
     return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
 
 
+def comparison(seconds, unit):
+    """Yield the lines of {contestant: [seconds, one for each round]}: milliseconds, ours as a share of it."""
+    yield f"    {'':<22}{unit:>10}{'minibert / it':>15}"
+    for name, times in seconds.items():
+        share = "" if name == "minibert" else f"{median_ratio(seconds['minibert'], times):>15.2f}"
+        yield f"    {name:<22}{1e3 * statistics.median(times):>10.1f}{share}"
+
+
 def spread(values):
     """Return the median and half the range of some values as text."""
     return f"{statistics.median(values):.3f} ± {(max(values) - min(values)) / 2:.3f}" if values else "-"

@@ -81,7 +81,7 @@ def hugging_face(config, num_threads):
     config = transformers.BertConfig(**vars(config), attn_implementation="eager")
     model = transformers.BertForPreTraining(config).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01)
-    return _step(lambda batch: model(**batch).loss, optimizer, num_threads)
+    return step_of(lambda batch: model(**batch).loss, optimizer, num_threads)
 
 
 def classifier(config, num_threads, fused):
@@ -97,7 +97,7 @@ def classifier(config, num_threads, fused):
     config = transformers.BertConfig(**vars(config), attn_implementation="eager")
     model = transformers.BertForSequenceClassification(config).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5, weight_decay=0.01, fused=fused)
-    return _step(lambda batch: model(**batch).loss, optimizer, num_threads)
+    return step_of(lambda batch: model(**batch).loss, optimizer, num_threads)
 
 
 def lean(config, num_threads):
@@ -109,7 +109,7 @@ def lean(config, num_threads):
         if parameter.ndim > 1:
             nn.init.trunc_normal_(parameter, std=spread, a=-2 * spread, b=2 * spread)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
-    return _step(lambda batch: model(**batch), optimizer, num_threads)
+    return step_of(lambda batch: model(**batch), optimizer, num_threads)
 
 
 class RecurrentLanguageModel(nn.Module):
@@ -136,10 +136,11 @@ def language_model(config, num_threads):
     model = RecurrentLanguageModel(config)
     nn.init.normal_(model.embedding.weight, std=config.initializer_range)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
-    return _step(lambda batch: model(**batch), optimizer, num_threads)
+    return step_of(lambda batch: model(**batch), optimizer, num_threads)
 
 
-def _step(loss_of, optimizer, num_threads):
+def step_of(loss_of, optimizer, num_threads):
+    """Return a function that makes one step on a batch, a dict of arrays."""
     def step(batch):
         torch.set_num_threads(num_threads)
         loss = loss_of({name: torch.from_numpy(array) for name, array in batch.items()})
