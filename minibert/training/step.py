@@ -42,7 +42,7 @@ class Training:
         self.check_finite(norm)
         self.optimizer.lr = self.recipe.learning_rate_at(number)
         self.optimizer.step(self.workers.spread)
-        self.state = output.state
+        self.state = None if self.objective.starts_stream(number + 1) else output.state
         return {
             "step": number + 1, "tokens": self.objective.num_tokens(batch), "loss": output.loss,
             **output.losses, "learning_rate": self.optimizer.lr, "gradient_norm": norm,

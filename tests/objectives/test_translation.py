@@ -42,6 +42,7 @@ def test_it_learns(recipe):
         training.step(step)
     after = training.evaluate()
     assert after.loss < 0.5 * before.loss and after.accuracy > before.accuracy
+    assert training.state is None  # keys and values of a pair are of no use to the next, nor to a checkpoint
     assert len(training.objective.hidden_matrices(training.model)) == 6 + 10
 
 
