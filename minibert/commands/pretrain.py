@@ -33,7 +33,8 @@ def add(commands):
     )
     command.add_argument(
         "--model", choices=OBJECTIVES, metavar="NAME",
-        help=f"model to train: {', '.join(OBJECTIVES)} (default: bert)",
+        help=f"model to train: {', '.join(OBJECTIVES)} (default: bert). transformer learns to translate: its "
+        "--corpus is toy (the default) or files with a text, a tab and its translation in each line",
     )
     command.add_argument(
         "--preset", choices=("tiny", "mini", "small"), help="size of the model (default: tiny)"
