@@ -1,7 +1,7 @@
 """Sentences of the toy language and their rewritten forms, as examples of translation.
 
-    source   did anna quietly hide the blue coat         a sentence of a document
-    target   the blue coat did anna quietly hide it      its words in another order, and fixed ones
+    source   did anna quietly hide the magic lamp        a sentence of a document
+    target   the magic lamp did anna quietly hide it     its words in another order, and fixed ones
 
 The template of a sentence decides the order, and its words tell the template. So the target is certain: the
 best possible model writes it without an error, and its loss is 0. Which word of the source each word of the
