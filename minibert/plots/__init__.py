@@ -26,6 +26,7 @@ from minibert.plots.gradients import (
     step_errors,
 )
 from minibert.plots.predictions import mask_probabilities, saliency
+from minibert.plots.recurrent import against_distance, gate_traces, unrolled
 from minibert.plots.style import BLUE, GREEN, GREY, ORANGE, STYLES, TWO_SIDED, save, show
 from minibert.plots.training import (
     learning_curves,
