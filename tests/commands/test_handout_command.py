@@ -14,7 +14,7 @@ def test_it_says_what_to_hand_out_and_what_to_keep(tmp_path, output_of, failing,
     assert (tmp_path / "week 1" / "students" / "李明" / "02_glove_李明.ipynb").is_file()
     assert "holds something already" in failing(*words, tmp_path / "week 1")
     assert "No such file" in failing("handout", "02", "--students", "none.csv", "--output", tmp_path / "new")
-    assert "there is no lesson '03'" in failing(
-        "handout", "03", "--students", tmp_path / "class.txt", "--output", tmp_path / "new"
+    assert "there is no lesson '99'" in failing(
+        "handout", "99", "--students", tmp_path / "class.txt", "--output", tmp_path / "new"
     )
     assert not (tmp_path / "new").exists()

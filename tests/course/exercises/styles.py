@@ -2,8 +2,8 @@
 
 For each exercise with a gradient: loops that fill np.zeros (real numbers, whatever comes in), np.abs and
 np.linalg.norm where the formula has a size, math.exp and a running float(loss) where it has a number. The
-vectorised style is that of notebooks/solutions. The forwards of two exercises are given. All other caches are
-the inputs; each backward computes again what it needs.
+vectorised style is that of notebooks/solutions. The forwards of four exercises are given. All other caches
+are the inputs; each backward computes again what it needs.
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minibert.course.exercises.lesson_03 import coupled_forward, three_steps_forward
 from minibert.course.exercises.lesson_11 import gated_forward, small_bert
 from minibert.layers import FeedForward, Layer, LayerNorm, MultiHeadAttention
 
@@ -260,6 +261,77 @@ def huber_back(d_loss, cache):
         d_word_bias[i] += d_difference
         d_context_bias[j] += d_difference
     return d_words, d_contexts, d_word_bias, d_context_bias
+
+
+# --- lesson 03 ---
+
+
+def three_steps_back(d_y, cache):
+    x, weight_in, weight_hh, weight_out, *hiddens = cache
+    d_x, d_first = np.zeros(x.shape), np.zeros(hiddens[0].shape)
+    d_in, d_hh, d_out = (np.zeros(weight.shape) for weight in (weight_in, weight_hh, weight_out))
+    for b in range(len(x)):
+        d_hidden = np.zeros(len(weight_hh))
+        for t in (2, 1, 0):
+            before, after = hiddens[t][b], hiddens[t + 1][b]
+            d_out += np.outer(after, d_y[b, t])
+            d_sum = (d_hidden + weight_out @ d_y[b, t]) * (1 - after**2)
+            d_in += np.outer(x[b, t], d_sum)
+            d_hh += np.outer(before, d_sum)
+            d_x[b, t] = weight_in @ d_sum
+            d_hidden = weight_hh @ d_sum
+        d_first[b] = d_hidden
+    return d_x, d_first, d_in, d_hh, d_out
+
+
+def gru_loops(x, hidden, weight_x, weight_h):
+    y, size = np.zeros(hidden.shape), hidden.shape[1]
+    for b, k in np.ndindex(y.shape):
+        from_x = [x[b] @ weight_x[:, gate * size + k] for gate in range(3)]
+        from_h = [hidden[b] @ weight_h[:, gate * size + k] for gate in range(3)]
+        reset, update = (sigmoid(from_x[gate] + from_h[gate]) for gate in (0, 1))
+        y[b, k] = (1 - update) * np.tanh(from_x[2] + reset * from_h[2]) + update * hidden[b, k]
+    return y, (x, hidden, weight_x, weight_h)
+
+
+def gru_back(d_y, cache):
+    x, hidden, weight_x, weight_h = cache
+    d_x, d_hidden = np.zeros(x.shape), np.zeros(hidden.shape)
+    d_weight_x, d_weight_h, size = np.zeros(weight_x.shape), np.zeros(weight_h.shape), hidden.shape[1]
+    for b, k in np.ndindex(hidden.shape):
+        columns = [gate * size + k for gate in range(3)]
+        from_x, from_h = x[b] @ weight_x[:, columns], hidden[b] @ weight_h[:, columns]
+        reset, update = sigmoid(from_x[:2] + from_h[:2])
+        new = np.tanh(from_x[2] + reset * from_h[2])
+        d_new = d_y[b, k] * (1 - update) * (1 - new**2)
+        d_update = d_y[b, k] * (hidden[b, k] - new) * update * (1 - update)
+        d_reset = d_new * from_h[2] * reset * (1 - reset)
+        d_hidden[b, k] += d_y[b, k] * update
+        for column, from_input, from_state in zip(
+            columns, (d_reset, d_update, d_new), (d_reset, d_update, d_new * reset)
+        ):
+            d_x[b] += from_input * weight_x[:, column]
+            d_hidden[b] += from_state * weight_h[:, column]
+            d_weight_x[:, column] += from_input * x[b]
+            d_weight_h[:, column] += from_state * hidden[b]
+    return d_x, d_hidden, d_weight_x, d_weight_h
+
+
+def coupled_back(d_y, cache):
+    x, weight_f, weight_g, gates, candidates, cells = cache
+    d_x, d_weight_f, d_weight_g = (np.zeros(array.shape) for array in (x, weight_f, weight_g))
+    for b, k in np.ndindex(len(x), weight_f.shape[1]):
+        d_cell = 0.0
+        for t in range(x.shape[1] - 1, -1, -1):
+            d_cell += d_y[b, t, k]
+            gate, new = gates[b, t, k], candidates[b, t, k]
+            d_f_sum = d_cell * (cells[t][b, k] - new) * gate * (1 - gate)
+            d_g_sum = d_cell * (1 - gate) * (1 - new**2)
+            d_x[b, t] += d_f_sum * weight_f[:, k] + d_g_sum * weight_g[:, k]
+            d_weight_f[:, k] += d_f_sum * x[b, t]
+            d_weight_g[:, k] += d_g_sum * x[b, t]
+            d_cell *= gate
+    return d_x, d_weight_f, d_weight_g
 
 
 # --- lesson 05 ---
@@ -867,6 +939,9 @@ STYLES = {
         one_table_back,
     ),
     "huber_glove": ({"loops": huber_loops, "running": huber_running, "abs": huber_abs}, huber_back),
+    "three_steps": ({"loops": three_steps_forward}, three_steps_back),
+    "gru_cell": ({"loops": gru_loops}, gru_back),
+    "coupled_gate": ({"loops": coupled_forward}, coupled_back),
     "row_softmax": (
         {"loops": row_softmax_loops, "running": row_softmax_running, "norm": row_softmax_abs},
         row_softmax_back,

@@ -31,6 +31,12 @@ AIMS = {  # lesson: {how an aim begins: the exercises that ask for it}
         "write the objective's backward": "adagrad_steps one_table huber_glove",
         "read the scores of GloVe": "shifted_ppmi",
     },
+    "03": {
+        "say which words before": "who_can_know",
+        "count an n-gram model": "interpolated_bigram",
+        "go back through time by hand": "three_steps truncated_bptt",
+        "derive the backward pass of a gated cell": "gru_cell coupled_gate",
+    },
     "05": {
         "compute softmax(QKᵀ/√D)V by hand": "one_head split_heads",
         "say what Q, K, V": "one_head two_facts",

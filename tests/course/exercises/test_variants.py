@@ -22,7 +22,7 @@ from minibert.course.exercises.variants import all_references, numbers_of, own, 
 
 EXERCISES = {exercise.name: exercise for lesson in exercises.lessons().values() for exercise in lesson}
 # predictions in words, without numbers
-THE_SAME_FOR_ALL = {"what_stays", "seen_by_ones", "zero_or_not", "silent_loading"}
+THE_SAME_FOR_ALL = {"what_stays", "who_can_know", "seen_by_ones", "zero_or_not", "silent_loading"}
 EVERYBODYS = {  # the numbers of the notebooks' texts
     "gradient_shapes": {"B": 4, "T": 6, "H": 3, "C": 5, "V": 9},
     "touched_rows": {
