@@ -10,8 +10,8 @@ its folder `language-model`. `begin` and `resume` do both.
 Against forgetting, the paper has three means. The learning rate follows a slanted triangle in both stages.
 Each layer learns 2.6 times more slowly than the one above it. And stage 3 trains the head alone in its first
 epoch, one group of layers more in each epoch that follows, and then all (gradual unfreezing). Here 2.6 is the
-default of stage 2 only: a small model that was trained for a minute has more to learn than to forget, and
-with 2.6 in stage 3 its lower layers hardly move (notebooks/guides/finetuning.md has the figures).
+default of stage 2 only: in stage 3 the embeddings would learn 17 times more slowly than the head, and with
+100 labels there are too few steps for that (notebooks/guides/finetuning.md has the figures).
 
 What differs from the authors' program (fastai): word pieces, so that no word is unknown; a text is read at
 once, and cut if it is too long; every text begins with an empty state, also in stage 2; no batch
