@@ -165,9 +165,9 @@ def _adagrad(value, gradients, eta, start=1.0, power=0.5):
 
 # --- shifted_ppmi ---
 
-COUNTS = np.array([[8.0, 1.0, 0.5, 0.0], [0.0, 6.0, 3.0, 1.0], [2.0, 0.0, 0.5, 12.0]])
-PPMI = np.array([[1.051925175, 0, 0, 0], [0, 1.069624752, 0.936093359, 0], [0, 0, 0, 0.772169168]])
-SHIFTED_PPMI = np.array([[0.358777994, 0, 0, 0], [0, 0.376477571, 0.242946178, 0], [0, 0, 0, 0.079021987]])
+COUNTS = np.array([[8.0, 1, 0.25, 0], [0, 6, 0.9, 1], [2, 0, 0.25, 12]])  # 0.9 is more than chance
+PPMI = np.array([[0.999040790, 0, 0, 0], [0, 1.225794454, 0.938112381, 0], [0, 0, 0, 0.710008279]])
+SHIFTED_PPMI = np.array([[0.305893610, 0, 0, 0], [0, 0.532647273, 0.244965201, 0], [0, 0, 0, 0.016861098]])
 
 
 def ppmi_with_negatives(counts, k):
@@ -226,8 +226,8 @@ def huber_inputs(rng):
 
 
 COUNTED = np.array([0.5, 12.0, 3.0, 40.0, 1.0, 7.0, 2.5, 0.8])  # of the cells, two of them above x_max
-ONE_TABLE = {"counts": COUNTED, "x_max": 10.0}
-HUBER = {"counts": COUNTED, "x_max": 10.0, "kappa": 0.8}
+ONE_TABLE = {"counts": COUNTED, "x_max": 8.0}  # not the lesson's 10
+HUBER = {"counts": COUNTED, "x_max": 8.0, "kappa": 0.6}  # differences between 0.6 and √0.6, too
 
 
 def _weight(counts, x_max):
@@ -451,6 +451,7 @@ EXERCISES = [
             ((OTHER_VALUE, ONE_STEP, 0.05), AFTER_ONE_STEP),
             ((VALUE, np.zeros((2, 3)), 0.1), VALUE),
         ],
+        unchanged=(0, 1),
         mistakes=[
             Mistake(
                 adagrad_from_zero,
@@ -524,6 +525,7 @@ EXERCISES = [
         points=2,
         tolerance=1e-7,
         cases=[((COUNTS, 1), PPMI), ((COUNTS, 2), SHIFTED_PPMI)],
+        unchanged=(0,),
         mistakes=[
             Mistake(
                 ppmi_with_negatives,
@@ -555,7 +557,7 @@ EXERCISES = [
         points=(1, 2),
         inputs=one_table_inputs,
         shape=(),
-        values=[18.2446],
+        values=[18.958],
         constants=ONE_TABLE,
         mistakes=[
             Mistake(one_table_one_bias, "The bias of the column's word is missing: b_i + b_j."),
@@ -591,7 +593,7 @@ EXERCISES = [
         points=(1, 3),
         inputs=huber_inputs,
         shape=(),
-        values=[2.17497],
+        values=[2.07469],
         constants=HUBER,
         mistakes=[
             Mistake(

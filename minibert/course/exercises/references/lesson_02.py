@@ -36,7 +36,7 @@ def shifted_ppmi(counts, k):
 def draw_counts(rng):
     counts = rng.poisson(1.5, (3, 5)).astype(float)
     counts[[0, 1, 2, 0, 1], range(5)] += rng.integers(2, 9, 5)  # no row and no column is empty
-    return [(counts, 2)]
+    return [(counts / 4, 2)]
 
 
 def weight_of(counts, x_max):

@@ -110,7 +110,7 @@ def one_table(vectors, bias, rows, columns, counts, x_max, log=np.log):
 def one_table_back(d_y, vectors, bias, rows, columns, add=np.add.at, both=True):
     difference = (vectors[rows] * vectors[columns]).sum(axis=1) + bias[rows] + bias[columns]
     difference -= np.log(COUNTED)
-    d_difference = d_y * np.minimum(1, (COUNTED / 10.0) ** 0.75) * difference
+    d_difference = d_y * np.minimum(1, (COUNTED / 8.0) ** 0.75) * difference
     d_vectors, d_bias = np.zeros(vectors.shape), np.zeros(bias.shape)
     add(d_vectors, rows, d_difference[:, np.newaxis] * vectors[columns])
     add(d_bias, rows, d_difference)
@@ -122,6 +122,25 @@ def one_table_back(d_y, vectors, bias, rows, columns, add=np.add.at, both=True):
 
 def plus_equals(array, index, values):
     array[index] += values
+
+
+def adagrad_into_the_argument(value, gradients, eta):
+    squares = np.ones_like(value)
+    for gradient in gradients:
+        squares += gradient * gradient
+        value -= eta * gradient / np.sqrt(squares)
+    return value
+
+
+def ppmi_of_whole_counts(counts, k):
+    """Counts below 1 are taken for none."""
+    return np.where(counts >= 1, _ppmi(counts, k), 0)
+
+
+def ppmi_with_the_table_changed(counts, k):
+    result = _ppmi(counts, k)
+    counts[counts == 0] = 1
+    return result
 
 
 STAYS = solution("what_stays")[0]
@@ -154,6 +173,7 @@ WRONG = {
         "one step with all": (adagrad_of_the_sum,),
         "sizes, not squares": (adagrad_of_sizes,),
         "the root is kept": (adagrad_root_inside,),
+        "the argument is changed": (adagrad_into_the_argument,),
     },
     "what_stays": {
         "all the same": (dict.fromkeys(STAYS, "same"),),
@@ -166,6 +186,8 @@ WRONG = {
         "one added to all": (ppmi_smoothed,),
         "divided by the shift": (ppmi_divided,),
         "empty cells filled": (ppmi_of_empty_cells,),
+        "no counts below 1": (ppmi_of_whole_counts,),
+        "the argument is changed": (ppmi_with_the_table_changed,),
     },
     "one_table": {
         "+= with repeated words": backward(
@@ -180,6 +202,9 @@ WRONG = {
         "x_max of the data": forward(
             lambda *inputs, counts, x_max: one_table(*inputs, counts=counts, x_max=counts.max())
         ),
+        "x_max of the lesson": forward(
+            lambda *inputs, counts, x_max: one_table(*inputs, counts=counts, x_max=10.0)
+        ),
     },
     "huber_glove": {
         "the slope of the square": backward(
@@ -188,13 +213,13 @@ WRONG = {
         "beyond kappa by the sign": backward(
             "huber_glove",
             lambda d_y, g, *inputs: huber_back(
-                d_y, g, *inputs, slope=lambda d: np.where(np.abs(d) <= 0.8, d, np.sign(d))
+                d_y, g, *inputs, slope=lambda d: np.where(np.abs(d) <= 0.6, d, np.sign(d))
             ),
         ),
         "beyond kappa nothing": backward(
             "huber_glove",
             lambda d_y, g, *inputs: huber_back(
-                d_y, g, *inputs, slope=lambda d: np.where(np.abs(d) <= 0.8, d, 0)
+                d_y, g, *inputs, slope=lambda d: np.where(np.abs(d) <= 0.6, d, 0)
             ),
         ),
         "the biases are exchanged": backward("huber_glove", lambda d_y, g, *inputs: [g[0], g[1], g[3], g[2]]),
@@ -202,6 +227,15 @@ WRONG = {
             "huber_glove", lambda d_y, g, *inputs: [g[1], g[0], g[2], g[3]]
         ),
         "kappa / 2 missing": forward(lambda *inputs, **constants: _huber(*inputs, **constants, off=0)),
+        "the square is compared with kappa": forward(
+            lambda *inputs, **constants: _huber(*inputs, **constants, size=lambda d: d**2)
+        ),
+        "its half is compared with kappa": forward(
+            lambda *inputs, **constants: _huber(*inputs, **constants, size=lambda d: d**2 / 2)
+        ),
+        "x_max of the lesson": forward(
+            lambda *inputs, counts, x_max, kappa: _huber(*inputs, counts=counts, x_max=10.0, kappa=kappa)
+        ),
         "the weight of log x": forward(
             lambda *inputs, counts, x_max, kappa: _huber(
                 *inputs, counts=counts, x_max=x_max, kappa=kappa, weigh=np.log1p(counts) / np.log1p(x_max)
@@ -216,9 +250,10 @@ def _difference(words, contexts, word_bias, context_bias, rows, columns, counts)
     return product + word_bias[rows] + context_bias[columns] - np.log(counts)
 
 
-def _huber(*inputs, counts, x_max, kappa, off=0.5, weigh=None):
-    distance = np.abs(_difference(*inputs, counts))
-    cost = np.where(distance <= kappa, distance**2 / 2, kappa * (distance - off * kappa))
+def _huber(*inputs, counts, x_max, kappa, off=0.5, weigh=None, size=np.abs):
+    difference = _difference(*inputs, counts)
+    distance = np.abs(difference)
+    cost = np.where(size(difference) <= kappa, distance**2 / 2, kappa * (distance - off * kappa))
     weight = np.minimum(1, (counts / x_max) ** 0.75) if weigh is None else np.minimum(1, weigh)
     return (weight * cost).sum()
 
@@ -226,7 +261,7 @@ def _huber(*inputs, counts, x_max, kappa, off=0.5, weigh=None):
 def huber_back(d_y, g, words, contexts, word_bias, context_bias, rows, columns, slope):
     """The gradients of both biases, from another slope h'."""
     difference = _difference(words, contexts, word_bias, context_bias, rows, columns, COUNTED)
-    d_difference = d_y * np.minimum(1, (COUNTED / 10.0) ** 0.75) * slope(difference)
+    d_difference = d_y * np.minimum(1, (COUNTED / 8.0) ** 0.75) * slope(difference)
     d_word_bias, d_context_bias = np.zeros(word_bias.shape), np.zeros(context_bias.shape)
     np.add.at(d_word_bias, rows, d_difference)
     np.add.at(d_context_bias, columns, d_difference)
