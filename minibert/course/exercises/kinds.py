@@ -217,6 +217,18 @@ class Gradients(NamedTuple):
             rows = [row.verdict == "right" for row in report.rows if row.max_numeric > 1e-9]
             share = 0 if report.problems else sum(rows) / max(len(rows), 1)
             raise Wrong(f"not right.\n{report}", share)
+        if not isinstance(layer, tuple):
+            self._check_no_state(layer, d_y)
+
+    def _check_no_state(self, layer, d_y):
+        """Another batch between a layer's forward and its backward must change nothing."""
+        inputs, constants = self.arguments()
+        others = [item[..., ::-1].copy() if _is_float(item) else item for item in inputs]
+        expected = layer.backward(d_y, layer.forward(*inputs, **constants)[1])
+        _, cache = layer.forward(*self.arguments()[0], **constants)
+        layer.forward(*others, **constants)
+        if _difference(layer.backward(d_y, cache), expected, 1e-9):
+            raise Wrong(_HAS_STATE)
 
 
 class Function(NamedTuple):
@@ -408,6 +420,10 @@ class Choices(NamedTuple):
 _RUNS_FORWARD = (
     "it runs your forward. A derivative that is measured by running the forward passes every check and "
     "derives nothing, so it has no points. Keep in the cache what backward needs."
+)
+_HAS_STATE = (
+    "right, until the forward runs on another batch before it. Keep what backward needs in the cache, and "
+    "not in self."
 )
 _TODO = "Write your code in the place of the dots and run the cell again."
 

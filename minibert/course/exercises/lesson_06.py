@@ -36,6 +36,20 @@ def tanh_gelu_inputs(rng):
     return (2 * rng.standard_normal((B, T, H)),)
 
 
+ONE_AXIS = (
+    (np.array([-4.0, -3.5, -3, -2.5, -2]),),
+    {},
+    np.array([-7.02459e-05, -6.16198e-04, -3.63739e-03, -1.50843e-02, -4.54023e-02]),
+    "x may have any shape, and far below 0 every digit of the two constants counts.",
+)
+FAR_ENTRIES = (
+    (np.array([[60.0, 0, -60]]),),
+    {},
+    np.array([[60.0, 0, 0]]),
+    "exp(2u) is infinite: np.tanh is 1 or -1 there.",
+)
+
+
 def exact_gelu(x):
     return GELU().forward(x)[0]
 
@@ -225,6 +239,7 @@ EXERCISES = [
         inputs=tanh_gelu_inputs,
         shape=(B, T, H),
         values=[0.150692, 1.83905, -0.0153972, 2.72482, -0.164883, 0.541089],
+        edges=[ONE_AXIS, FAR_ENTRIES],
         mistakes=[
             Mistake(
                 exact_gelu,

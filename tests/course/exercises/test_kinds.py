@@ -183,6 +183,25 @@ def test_a_layer_is_an_answer_whatever_its_initial_values():
     assert not exercise.grade(...).done
 
 
+def test_a_layer_with_state_is_told_to_use_the_cache():
+    class Squared:
+        def forward(self, x):
+            self.x = x
+            return x * x, x
+
+        def backward(self, d_y, cache):
+            return 2 * cache * d_y
+
+    class WithState(Squared):
+        def backward(self, d_y, cache):
+            return super().backward(d_y, self.x)
+
+    exercise = linear_exercise()._replace(values=[0.0158081, 0.130751, 0.00170784])
+    assert exercise.grade(Squared()).points == 3
+    result = exercise.grade(WithState())
+    assert result.points == 1 and "another batch" in result.message and "in self" in result.message
+
+
 DOUBLE = Function(
     name="double",
     points=2,

@@ -17,6 +17,11 @@ def gelu(x, c=0.044715, factor=math.sqrt(2 / math.pi)):
     return 0.5 * x * (1 + np.tanh(factor * (x + c * x * x * x)))
 
 
+def gelu_of_exponentials(x):
+    power = np.exp(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))
+    return 0.5 * x * (1 + (power - 1) / (power + 1))
+
+
 class Block(Layer):
     """A pre-norm block, with one step that can be left out."""
 
@@ -42,6 +47,17 @@ class Block(Layer):
         if self.wrong == "d_y for d_attended":
             return d_x + d_y
         return d_x if self.wrong == "first skip" else d_x + d_attended
+
+
+class BlockWithState(Block):
+    """The cache is kept in the layer."""
+
+    def forward(self, x):
+        y, self.kept = super().forward(x)
+        return y, None
+
+    def backward(self, d_y, cache):
+        return super().backward(d_y, self.kept)
 
 
 ONES = solution("seen_by_ones")[0]
@@ -78,6 +94,11 @@ WRONG = {
         "1 + tanh squared": backward("tanh_gelu", lambda d_y, g, x: _gelu_back(d_y, x, sign=1)),
         "u' forgotten": backward("tanh_gelu", lambda d_y, g, x: _gelu_back(d_y, x, slope=1.0)),
         "0.44715": forward(lambda x: gelu(x, c=0.44715)),
+        "0.0447": forward(lambda x: gelu(x, c=0.0447)),
+        "0.7979": forward(lambda x: gelu(x, factor=0.7979)),
+        "straight beyond 3": forward(lambda x: np.where(x > 3, x, np.where(x < -3, 0, gelu(x)))),
+        "clipped at 3": forward(lambda x: gelu(np.clip(x, -3, 3))),
+        "tanh of exponentials": forward(gelu_of_exponentials),
         "the sigmoid form": forward(lambda x: x / (1 + np.exp(-1.702 * x))),
     },
     "rms_norm": {
@@ -121,6 +142,7 @@ WRONG = {
         "second skip path": (Block("second skip"),),
         "d_y on the first skip path": (Block("d_y for d_attended"),),
         "skip from the norm": (Block("skip from the norm"),),
+        "state in the layer": (BlockWithState(),),
     },
 }
 
