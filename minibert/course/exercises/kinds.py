@@ -242,6 +242,7 @@ class Function(NamedTuple):
         mistakes:  Mistakes: functions that return a wrong result.
         hint:      printed if the result is wrong in another way.
         unchanged: places of the arguments that the function must not change, counted from 0.
+        integers:  whether the result has to be an array of integers, such as ids.
     """
 
     name: str
@@ -251,6 +252,7 @@ class Function(NamedTuple):
     mistakes: tuple = ()
     hint: str = ""
     unchanged: tuple = ()
+    integers: bool = False
 
     @property
     def of(self):
@@ -294,6 +296,9 @@ class Function(NamedTuple):
                 text,
             ]
             raise Wrong("\n".join(lines).rstrip(), share)
+        dtype = np.asarray(found).dtype if self.integers else None
+        if dtype is not None and dtype.kind not in "iu":
+            raise Wrong(f"The numbers are right, but of dtype {dtype}: ids must be integers.", share)
 
 
 class Value(NamedTuple):

@@ -16,6 +16,12 @@ def _embedding_arguments():
     return ids, types, rng.standard_normal((7, 5)), rng.standard_normal((6, 5)), rng.standard_normal((2, 5))
 
 
+def _small_numbers():
+    """The variance is about as large as eps."""
+    ids, types, *tables = _embedding_arguments()
+    return ids, types, *(1e-6 * table for table in tables)
+
+
 def _one_sequence():
     ids, types, token_table, position_table, segment_table = _embedding_arguments()
     return ids[:1, :3], types[:1, :3], token_table, position_table, segment_table
@@ -154,7 +160,7 @@ def _over_the_batch(attention_mask):
 
 
 def _embedding_inputs(rng):
-    ids = np.array([[4, 1, 4], [6, 4, 0]])
+    ids = np.array([[4, 1, 4], [5, 4, 0]])  # the last row, too, is not looked up
     return ids, rng.standard_normal((7, 4)), rng.standard_normal((4, 5))
 
 
@@ -186,6 +192,14 @@ def _divided_by_batch_count(x, attention_mask):
     return (x * attention_mask[..., np.newaxis]).sum(axis=1) / attention_mask.sum()
 
 
+ZEROS_ARE_REAL = (
+    (np.array([[[0.0, 2], [4, 6], [0, 0], [9, 9]]]), np.array([[1, 1, 1, 0]])),
+    {},
+    np.array([[4 / 3, 8 / 3]]),
+    "A real token may hold zeros: the number of real tokens is the sum of the mask.",
+)
+
+
 # --- mlm_loss ---
 
 
@@ -199,10 +213,16 @@ def _head_arguments():
 
 def _far_logits():
     *others, output_bias = _head_arguments()
-    return *others, output_bias + np.array([1000.0, 0, 0, 990, 0, 1000, 998])
+    return *others, output_bias + np.array([1000.0, 0, 0, 990, 0, 1000, -998])  # a word of probability 0
 
 
-MLM_LOSS, FAR_LOSS = 2.82954061, 3.99261752
+def _rows_far_apart():
+    """All logits of one position are near 40, all of another near -820; the loss is that of the table."""
+    *others, table, output_bias = _head_arguments()
+    return *others, table + 400 * np.array([1.0, -1, 0]), output_bias
+
+
+MLM_LOSS, FAR_LOSS, LOSS_OF_FAR_ROWS = 2.82954061, 502.472888, 2.82954061
 
 
 def _mlm_loss(states, labels, weight, bias, table, output_bias, act=True, norm=True, ignored=-100):
@@ -240,8 +260,10 @@ EXERCISES = [
         name="embedding_sum",
         points=1,
         cases=[
-            (arguments, _embedding_sum(*arguments)) for arguments in (_embedding_arguments(), _one_sequence())
+            (arguments, _embedding_sum(*arguments))
+            for arguments in (_embedding_arguments(), _one_sequence(), _small_numbers())
         ],
+        unchanged=(0, 1, 2, 3, 4),
         tolerance=1e-5,
         mistakes=[
             Mistake(_summed, "The sum is right; LayerNorm is missing."),
@@ -258,7 +280,12 @@ EXERCISES = [
     Function(
         name="mlm_loss",
         points=2,
-        cases=[(_head_arguments(), MLM_LOSS), (_far_logits(), FAR_LOSS)],
+        cases=[
+            (_head_arguments(), MLM_LOSS),
+            (_far_logits(), FAR_LOSS),
+            (_rows_far_apart(), LOSS_OF_FAR_ROWS),
+        ],
+        unchanged=(0, 1, 2, 3, 4, 5),
         mistakes=[
             Mistake(
                 _loss_over_all_positions,
@@ -348,7 +375,10 @@ EXERCISES = [
                 (np.array([[1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]),),
                 np.array([[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]),
             ),
+            ((np.array([[0, 1, 1, 1, 0], [0, 0, 1, 0, 0]]),), np.array([[0, 0, 1, 2, 0], [0, 0, 0, 0, 0]])),
         ],
+        unchanged=(0,),
+        integers=True,
         mistakes=[
             Mistake(
                 _arange, "That is the place in the row; a sentence with padding on its left would begin late."
@@ -371,7 +401,7 @@ EXERCISES = [
         points=(1, 3),
         inputs=_embedding_inputs,
         shape=(2, 3, 5),
-        values=[1.21529, 2.20303, 0.702701, 0.346714, 2.46384, 1.06466],
+        values=[1.21529, 2.20303, 0.702701, 1.34255, 2.46384, 1.06466],
         mistakes=[
             Mistake(_first_rows, "Look up the rows that ids names."),
             Mistake(_scaled, "There is no factor: the row times the projection."),
@@ -385,6 +415,7 @@ EXERCISES = [
         inputs=_mean_inputs,
         shape=(3, 2),
         values=[0.034579, 0.00956263, -0.376769, 0.340102, 0.90347, 0.0940123],
+        edges=[ZEROS_ARE_REAL],
         mistakes=[
             Mistake(_mean_of_all, "The padding is averaged in."),
             Mistake(_divided_by_T, "Divide by the number of real tokens of each row, and not by T."),

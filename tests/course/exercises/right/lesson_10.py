@@ -26,7 +26,7 @@ def embedded_in_place(ids, types, token_table, position_table, segment_table):
 def embedded_by_onehot(words, sentences, W, P, S):
     places = np.arange(words.shape[1])
     x = np.eye(len(W))[words] @ W + np.eye(len(P))[places] @ P + np.eye(2)[sentences] @ S
-    mean, std = np.mean(x, -1), np.std(x, -1)
+    mean, std = np.mean(x, -1), np.sqrt(np.var(x, -1) + 1e-12)
     return (x - mean[..., None]) / std[..., None]
 
 

@@ -92,6 +92,60 @@ def head_with_ignored_words(states, labels, *others):
     return head(states, np.maximum(labels, 0), *others)
 
 
+def head_with_logs(states, labels, weight, bias, table, output_bias, less=np.max, safe=lambda p: p):
+    """The logarithm is taken of a probability, which may be 0."""
+    rows, words = states[labels != -100], labels[labels != -100]
+    logits = normalised(right_gelu(rows @ weight + bias)) @ table.T + output_bias
+    exponentials = np.exp(logits - less(logits, axis=1, keepdims=True))
+    probs = exponentials[np.arange(len(words)), words] / exponentials.sum(axis=1)
+    return -np.log(safe(probs)).mean()
+
+
+def head_less(number):
+    """Another number than the largest of the row is subtracted before exp."""
+
+    def wrong(states, labels, weight, bias, table, output_bias):
+        rows, words = states[labels != -100], labels[labels != -100]
+        logits = normalised(right_gelu(rows @ weight + bias)) @ table.T + output_bias
+        logits = logits - number(logits)
+        return (np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(words)), words]).mean()
+
+    return (wrong,)
+
+
+def head_that_changes_labels(states, labels, *others):
+    loss = head(states, labels, *others)
+    labels[labels == -100] = 0
+    return loss
+
+
+def summed(ids, types, token_table, position_table, segment_table):
+    return token_table[ids] + position_table[: ids.shape[1]] + segment_table[types]
+
+
+def sum_outside_the_root(*arguments):
+    x = summed(*arguments)
+    return (x - x.mean(axis=-1, keepdims=True)) / (x.std(axis=-1, keepdims=True) + 1e-12)
+
+
+def sum_that_changes_the_table(ids, types, token_table, position_table, segment_table):
+    places = position_table[: ids.shape[1]]
+    places -= 0.5
+    return normalised(token_table[ids] + places + segment_table[types] + 0.5)
+
+
+def left_or_right(attention_mask):
+    """A row that begins with padding has all of it there."""
+    T = attention_mask.shape[1]
+    padding = (T - attention_mask.sum(axis=1, keepdims=True)) * (attention_mask[:, :1] == 0)
+    return (np.arange(T) - padding) * attention_mask
+
+
+def left_into_the_mask(attention_mask):
+    attention_mask *= np.cumsum(attention_mask, axis=1) - 1
+    return attention_mask
+
+
 FIRST = solution("first_loss")[0]
 
 WRONG = {
@@ -106,6 +160,14 @@ WRONG = {
         "normalised over the words": (lambda *arguments: head(*arguments, axis=0),),
         "the mean of the sentences": (head_of_sentences,),
         "exp without the maximum": (head_without_the_maximum,),
+        "the logarithm of 0": (head_with_logs,),
+        "the logarithm of at least 1e-12": (
+            lambda *arguments: head_with_logs(*arguments, safe=lambda p: np.maximum(p, 1e-12)),
+        ),
+        "1e-12 added to p": (lambda *arguments: head_with_logs(*arguments, safe=lambda p: p + 1e-12),),
+        "the maximum of everything": head_less(np.max),
+        "the mean subtracted": head_less(lambda logits: logits.mean(axis=1, keepdims=True)),
+        "the labels are changed": (head_that_changes_labels,),
         "-100 is word 0": (head_with_ignored_words,),
         "the sum": (lambda *arguments: 4 * head(*arguments),),
     },
@@ -125,6 +187,11 @@ WRONG = {
         "divided by the variance": (sum_divided_by_variance,),
         "one segment": (sum_without_segments,),
         "positions begin again": (sum_of_segment_positions,),
+        "no eps": (lambda *arguments: normalised(summed(*arguments), 0),),
+        "eps is 1e-6": (lambda *arguments: normalised(summed(*arguments), 1e-6),),
+        "eps outside the root": (sum_outside_the_root,),
+        "the mean of the three": (lambda *arguments: normalised(summed(*arguments) / 3),),
+        "the table is changed": (sum_that_changes_the_table,),
     },
     "bert_shapes": {
         "the heads side by side": (SHAPES | {"query": (3, 7, 24)},),
@@ -143,6 +210,9 @@ WRONG = {
         "goes on behind the end": (left_by_first,),
         "all padding is on the left": (left_by_row_length,),
         "shares": (left_of_floats,),
+        "padding on one side": (left_or_right,),
+        "floats": (lambda mask: (np.cumsum(mask, axis=1) - 1.0) * mask,),
+        "the mask is changed": (left_into_the_mask,),
     },
     "factorised_embedding": {
         "+= with repeated ids": backward(
@@ -158,6 +228,9 @@ WRONG = {
                 g[1] / np.maximum(np.bincount(ids.reshape(-1), minlength=len(table)), 1)[:, np.newaxis],
                 g[2],
             ],
+        ),
+        "no rows behind the largest id": backward(
+            "factorised_embedding", lambda d_y, g, ids, table, p: [None, g[1][: ids.max() + 1], g[2]]
         ),
         "every row of the table": backward(
             "factorised_embedding", lambda d_y, g, ids, table, p: [None, g[1] + 0.1, g[2]]
@@ -176,6 +249,9 @@ WRONG = {
         ),
         "one count for all": backward(
             "masked_mean", lambda d_y, g, x, m: [m[..., None] * d_y[:, None] / m.sum(), None]
+        ),
+        "numbers that are not 0 counted": forward(
+            lambda x, m: (x * m[..., None]).sum(axis=1) / (x * m[..., None] != 0).sum(axis=1)
         ),
         "up to the last real token": forward(
             lambda x, m: np.stack([row[: mask.sum()].mean(axis=0) for row, mask in zip(x, m)])
