@@ -95,6 +95,7 @@ def test_an_unmasked_prefill_changes_what_was_said_before_the_last_token():
     assert found.loss != found.unmasked_loss and 0 <= found.changed <= 1
 
 
+@pytest.mark.exhaustive
 def test_a_rerun_begins_as_what_is_stored(stored):
     """The stored model has the stored loss and text; a short training still learns."""
     model = minibert.GPT2LMHeadModel.from_pretrained(DATA / "08_toy_gpt")
