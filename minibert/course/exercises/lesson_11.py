@@ -40,10 +40,10 @@ def small_bert(ids, types, predicted, labels, next_labels, token, position, segm
 
 
 def _joints_inputs(rng):
-    """A first token is predicted, ids repeat, and the last row of `position` is not used."""
+    """A first token is predicted, places are in no order, ids repeat, and `position` has unused rows."""
     ids = np.array([[4, 1, 4, 6], [2, 4, 0, 1], [5, 5, 4, 2]])
     types = np.array([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1]])
-    integers = ids, types, np.array([1, 4, 6, 8, 11]), np.array([4, 1, 4, 0, 6]), np.array([1, 0, 1])
+    integers = ids, types, np.array([8, 1, 11, 6, 4]), np.array([0, 4, 6, 4, 1]), np.array([1, 0, 1])
     shapes = [(8, 6), (7, 6), (2, 6), (6, 9), (6, 9), (6, 2)]
     return *integers, *(0.5 * rng.standard_normal(shape) for shape in shapes)
 
@@ -107,7 +107,7 @@ ZERO_QUESTIONS = {
 
 
 def _albert_inputs(rng):
-    ids, predicted = np.array([[4, 1, 4], [6, 4, 0]]), np.array([0, 3, 4, 5])  # 4 is predicted twice
+    ids, predicted = np.array([[4, 1, 4], [6, 4, 0]]), np.array([4, 5, 0, 3])  # id 4 is predicted twice
     return (
         ids,
         predicted,
@@ -144,6 +144,14 @@ def _albert_second_tanh(ids, predicted, table, projection, dense):
 
 def _stack_inputs(rng):
     return rng.standard_normal((2, 3, 5)), 0.5 * rng.standard_normal((5, 5)), 0.5 * rng.standard_normal(5)
+
+
+THREE_LAYERS = (
+    (np.array([[[1.0, 2.0]]]), np.array([[0.0, 1.0], [0.5, 0.0]]), np.array([0.0, -1.0])),
+    {"num_layers": 3},
+    np.array([[[3.390223, 3.551267]]]),
+    "There are three layers here: how often the loop runs follows from num_layers.",
+)
 
 
 def _stack(x, weight, bias, num_layers):
@@ -214,7 +222,7 @@ EXERCISES = [
         points=(1, 3),
         inputs=_albert_inputs,
         shape=(4, 7),
-        values=[0.723302, -4.99096, -1.05009, -0.141175, 6.59076, -0.326868, -7.9571, 1.8166],
+        values=[0.723302, -4.99096, 1.05366, 0.817199, 6.59076, -0.326868, 7.58871, 0.853635],
         mistakes=[
             Mistake(_albert_without_tanh, "The tanh that represents the encoder is missing."),
             Mistake(
@@ -259,6 +267,7 @@ EXERCISES = [
                 "The layers are side by side, all on the first x. Each reads the result of the one before.",
             ),
         ],
+        edges=[THREE_LAYERS],
         hint="A loop: x = x + np.tanh(x @ weight + bias). Keep every layer's x and tanh for the way back.",
     ),
 ]

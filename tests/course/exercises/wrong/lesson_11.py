@@ -17,7 +17,8 @@ def joints(wrong):
         d_logits, d_pair_logits = d_loss * cache[15], d_loss * cache[16]
         d_rows, d_first = d_logits @ token, d_pair_logits @ pair.T
         d_states = np.zeros(states.shape)
-        d_states.reshape(-1, x.shape[-1])[predicted] = d_rows
+        places = np.isin(np.arange(12), predicted) if wrong == "places in rising order" else predicted
+        d_states.reshape(-1, x.shape[-1])[places] = d_rows
         d_states[:, 0] = d_first if wrong == "the pooler overwrites" else d_states[:, 0] + d_first
         d_probs = d_states @ x.swapaxes(1, 2)
         d_scores = probs * (d_probs - (probs * d_probs).sum(axis=-1, keepdims=True))
@@ -82,6 +83,12 @@ def stacked(x, weight, bias, num_layers):
     return x
 
 
+def four_layers(x, weight, bias, num_layers):
+    for _ in range(4):
+        x = x + np.tanh(x @ weight + bias)
+    return x
+
+
 def last_layer_only(d_y, g, x, weight, bias):
     for _ in range(3):
         x = x + np.tanh(x @ weight + bias)
@@ -94,6 +101,7 @@ WRONG = {
         wrong: joints(wrong)
         for wrong in (
             "the pooler overwrites",
+            "places in rising order",
             "no .T for the values",
             "no way through the keys",
             "+= in the table",
@@ -128,6 +136,12 @@ WRONG = {
         "all rows predicted": forward(
             lambda ids, predicted, *weights: tied(ids, np.arange(len(predicted)), *weights)
         ),
+        "predicted in rising order": forward(
+            lambda ids, predicted, *weights: tied(ids, np.sort(predicted), *weights)
+        ),
+        "a mask of the predicted": forward(
+            lambda ids, predicted, *weights: tied(ids, np.isin(np.arange(ids.size), predicted), *weights)
+        ),
         "sigmoid": forward(lambda *inputs: tied(*inputs, act=lambda z: 1 / (1 + np.exp(-z)))),
     },
     "shared_stack": {
@@ -136,5 +150,6 @@ WRONG = {
         "times the layers": backward("shared_stack", lambda d_y, g, *inputs: [g[0], g[1] * 4, g[2]]),
         "no skip on the way back": backward("shared_stack", lambda d_y, g, *inputs: [g[0] - d_y, g[1], g[2]]),
         "tanh before the weight": forward(stacked),
+        "four layers, whatever num_layers": forward(four_layers),
     },
 }
