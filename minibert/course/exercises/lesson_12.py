@@ -15,6 +15,7 @@ FIRST = np.array([[0.1, 0.3, 0.2], [-0.2, 0.0, 0.0]])
 SECOND = np.array([[0.04, 0.09, 0.05], [0.25, 0.01, 0.0]])
 THIRD_STEP = (VALUE, GRAD, FIRST, SECOND, 3, 0.1, 0.8, 0.9, 0.01, 0.1)
 BIAS, BIAS_GRAD = np.array([1.0, -2.0, 3.0]), np.array([0.5, -2.0, 0.1])
+THREE_AXES = (*(array[np.newaxis] for array in THIRD_STEP[:4]), 2, *THIRD_STEP[5:])  # (1, 2, 3)
 FIRST_STEP = (BIAS, BIAS_GRAD, np.zeros(3), np.zeros(3), 1, 0.1, 0.9, 0.95, 0.0, 0.1)
 
 
@@ -103,7 +104,7 @@ def adam_that_keeps_the_corrected(*arguments):
 # --- clip_global_norm ---
 
 GRADIENTS = [
-    np.array([[1.0, 2.0, -2.0, 0.0], [0.0, 0.0, 0.0, 0.0]]),
+    np.array([[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, -2.0, 0.0]]),
     np.array([0.0, -2.4, 0.0, 3.2, 0.0]),
     np.array([12.0]),
 ]  # norms 3, 4, 12, one below 3.5: together 13
@@ -275,6 +276,8 @@ def limits_in_bits(truth, model):
 
 PRETRAINED, RANDOM = np.array([0.91, 0.94, 0.9, 0.93, 0.92]), np.array([0.88, 0.95, 0.84])
 FAR_ABOVE = np.array([0.71, 0.7, 0.72, 0.69]), np.array([0.5, 0.52])
+ABOVE = np.array([0.88, 0.84, 0.93, 0.9]), np.array([0.65, 0.86, 0.66])  # 2.3 errors apart, but one overlaps
+NOT_QUITE = np.array([0.72, 0.75, 0.79, 0.95]), np.array([0.7, 0.71, 0.69])  # 1.99 errors, without overlap
 
 
 def bars(pretrained, random, ddof=1, of_the_mean=True, add=np.hypot):
@@ -460,10 +463,16 @@ def z_loss_inputs(rng):
 
 
 LARGE = (
-    (np.array([[[1000.0, 998, 997], [3, 2, 1]]]), np.array([[0, IGNORE_INDEX]])),  # logits (1, 2, 3)
-    {"z_weight": 0.1},
-    np.float64(0.1698461 + 0.1 * 1000.1698461**2),
-    "exp(1000) is infinite: subtract the largest logit of each token, and add it to the logarithm again.",
+    (  # logits (1, 4, 5)
+        np.array(
+            [[[1000.0, 998, -1e3, -1e3, -1e3], [3, 2, 1, 0, 9], [-1000, -1000, -1001, -1003, -1002], [0] * 5]]
+        ),
+        np.array([[1, IGNORE_INDEX, 2, IGNORE_INDEX]]),
+    ),
+    {"z_weight": 1e-6},
+    np.float64((2.1269280 + 1.9372698 + 1e-6 * (1000.1269280**2 + 999.0627302**2)) / 2),
+    "exp(1000) is infinite, and exp(-1000) is 0: subtract the largest logit of each token, and add it to the "
+    "logarithm again.",
 )
 
 
@@ -529,6 +538,7 @@ EXERCISES = [
         cases=[
             (THIRD_STEP, AFTER_THREE),
             (FIRST_STEP, AFTER_ONE),
+            (THREE_AXES, _adamw(*THREE_AXES)),
         ],
         mistakes=[
             Mistake(adam_without_correction, "The bias correction is missing: divide by 1 - beta**step."),
@@ -644,7 +654,9 @@ EXERCISES = [
     Function(
         name="error_bars",
         points=2,
-        cases=[((PRETRAINED, RANDOM), bars(PRETRAINED, RANDOM)), (FAR_ABOVE, bars(*FAR_ABOVE))],
+        cases=[
+            (runs, bars(*runs)) for runs in ((PRETRAINED, RANDOM), FAR_ABOVE, ABOVE, NOT_QUITE)
+        ],
         mistakes=[
             Mistake(
                 bars_of_the_sample, "Divide by n - 1 (ddof=1): the mean was estimated from the same runs."

@@ -12,10 +12,12 @@ def adamw(value, grad, first, second, step, lr, beta1, beta2, eps, weight_decay,
     step = step - 1 if wrong == "steps from 0" else step
     m_hat = m / (1 - beta1**step if step else 1)
     v_hat = v / (1 - (beta1 if wrong == "one beta" else beta2) ** step if step else 1)
-    decay = weight_decay * value if value.ndim == 2 else 0
+    decays = value.ndim == 2 if wrong == "matrices only" else value.ndim > 1
+    decays = len(value) > 1 and decays if wrong == "one row is a bias" else decays
+    decay = weight_decay * value * decays
     if wrong == "decay of the new value":
         value = value - lr * m_hat / (np.sqrt(v_hat) + eps)
-        return value - lr * weight_decay * value * (value.ndim == 2), m, v
+        return value - lr * weight_decay * value * decays, m, v
     if wrong == "eps not corrected":
         return value - lr * (m_hat / np.sqrt(v_hat + eps**2) + decay), m, v
     if wrong == "the size of the gradient":
@@ -37,6 +39,12 @@ def clip_divided(gradients, max_norm):
 def clip_mean(gradients, max_norm):
     norm = math.sqrt(np.mean([(g * g).sum() for g in gradients]))
     return [g * min(1, max_norm / norm) if norm else g for g in gradients]
+
+
+def clip_by_spectral_norms(gradients, max_norm):
+    """np.linalg.norm(g, 2), which is another norm for a matrix."""
+    total = math.hypot(*(np.linalg.norm(g, 2) for g in gradients))
+    return [g * max_norm / total if total > max_norm else g for g in gradients]
 
 
 def clip_large_arrays(gradients, max_norm):
@@ -87,6 +95,22 @@ def wrong_limits(wrong):
 def bars(pretrained, random, error):
     difference = pretrained.mean() - random.mean()
     return {"difference": difference, "standard_error": error, "clear": bool(difference > 2 * error)}
+
+
+def clear(judge):
+    """The right numbers with another judgement; judge(difference, the errors of both means)."""
+
+    def answer(pretrained, random):
+        errors = [runs.std(ddof=1) / math.sqrt(len(runs)) for runs in (pretrained, random)]
+        found = bars(pretrained, random, math.hypot(*errors))
+        return found | {"clear": bool(judge(found["difference"], errors))}
+
+    return (answer,)
+
+
+def bars_without_overlap(pretrained, random):
+    errors = [runs.std(ddof=1) / math.sqrt(len(runs)) for runs in (pretrained, random)]
+    return bars(pretrained, random, math.hypot(*errors)) | {"clear": bool(pretrained.min() > random.max())}
 
 
 def bars_of_all_runs(pretrained, random):
@@ -172,11 +196,15 @@ def batches_running_mean(batches, weight):
     return loss, d_weight
 
 
-def z_loss(logits, labels, z_weight, power=2, stable=True):
+def z_loss(logits, labels, z_weight, power=2, shift=lambda rows: rows.max(axis=-1)):
     rows, words = logits[labels != -100], labels[labels != -100]
-    largest = rows.max(axis=-1) if stable else 0 * rows.max(axis=-1)
+    largest = shift(rows)
     log_z = largest + np.log(np.exp(rows - largest[:, np.newaxis]).sum(axis=-1))
     return (log_z - rows[np.arange(len(words)), words] + z_weight * log_z**power).mean()
+
+
+def shifted(shift):
+    return forward(lambda *inputs, z_weight: z_loss(*inputs, z_weight, shift=shift))
 
 
 def softmax_rows(logits):
@@ -200,6 +228,8 @@ WRONG = {
             "decay of the new value",
             "eps not corrected",
             "the size of the gradient",
+            "matrices only",
+            "one row is a bias",
         )
     },
     "clip_global_norm": {
@@ -208,6 +238,7 @@ WRONG = {
         "large arrays only": (clip_large_arrays,),
         "always to the sphere": (clip_to_the_sphere,),
         "norm + 1": (clip_with_a_large_eps,),
+        "spectral norms": (clip_by_spectral_norms,),
     },
     "baseline_losses": {
         "perplexity of the pieces we have": (BASELINES | {"untrained_perplexity": 30521.0 / 2},),
@@ -224,6 +255,11 @@ WRONG = {
         "of the random runs": (bars_of_the_random,),
         "half the ranges": (bars_of_the_range,),
         "equal numbers of runs": (bars_of_equal_numbers,),
+        "one error": clear(lambda difference, errors: difference > math.hypot(*errors)),
+        "1.96 errors": clear(lambda difference, errors: difference > 1.96 * math.hypot(*errors)),
+        "three errors": clear(lambda difference, errors: difference > 3 * math.hypot(*errors)),
+        "bars that do not touch": clear(lambda difference, errors: difference > 2 * sum(errors)),
+        "runs that do not overlap": (bars_without_overlap,),
     },
     "head_removal": {
         wrong: wrong_removal(wrong)
@@ -249,6 +285,8 @@ WRONG = {
         "divided by T": backward("z_loss", lambda d_y, g, logits, labels: [g[0] * 3 / 4, None]),
         "d_loss not used": backward("z_loss", lambda d_y, g, *inputs: [g[0] / d_y, None]),
         "to the power 4": forward(lambda *inputs, z_weight: z_loss(*inputs, z_weight, power=4)),
-        "exp without the maximum": forward(lambda *inputs, z_weight: z_loss(*inputs, z_weight, stable=False)),
+        "exp without the maximum": shifted(lambda rows: np.zeros(len(rows))),
+        "one maximum for all": shifted(lambda rows: np.full(len(rows), rows.max())),
+        "the mean subtracted": shifted(lambda rows: rows.mean(axis=-1)),
     },
 }
