@@ -11,7 +11,10 @@ from minibert.course.exercises.kinds import Choices, Function, Gradients, Mistak
 
 
 def safetensors_file(*tensors):
-    """(name, dtype as the file says it, shape, bytes) of each tensor → the bytes of the file."""
+    """(name, dtype as the file says it, shape, bytes) of each tensor → the bytes of the file.
+
+    The header names the last tensor first: only the offsets say where a tensor is.
+    """
     header, numbers = {}, b""
     for name, dtype, shape, content in tensors:
         header[name] = {
@@ -20,7 +23,7 @@ def safetensors_file(*tensors):
             "data_offsets": [len(numbers), len(numbers) + len(content)],
         }
         numbers += content
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = json.dumps(dict(reversed(header.items())), separators=(",", ":")).encode()
     return struct.pack("<Q", len(text)) + text + numbers
 
 
@@ -29,6 +32,7 @@ GRID = np.array([[0.5, 1.25, -3.0], [7.0, 0.1, 2.0]], np.float32)
 FILE = safetensors_file(
     ("b", "BF16", [5], (PI.astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()),
     ("w", "F32", [2, 3], GRID.astype("<f4").tobytes()),
+    ("a", "F32", [1, 3], GRID[:1].astype("<f4").tobytes()),
 )
 
 
@@ -93,13 +97,17 @@ def column_by_column(data, name):
 
 PAIRS = {
     "embeddings.word_embeddings.weight": "embeddings.token.weight",
+    "embeddings.position_embeddings.weight": "embeddings.position.weight",
     "embeddings.token_type_embeddings.weight": "embeddings.segment.weight",
     "embeddings.LayerNorm.weight": "embeddings.norm.gamma",
     "encoder.layer.3.attention.self.query.weight": "encoder.3.attention.query.weight",
+    "encoder.layer.10.attention.self.key.bias": "encoder.10.attention.key.bias",
+    "encoder.layer.7.attention.self.value.weight": "encoder.7.attention.value.weight",
     "encoder.layer.11.attention.output.dense.bias": "encoder.11.attention.output.bias",
     "encoder.layer.0.attention.output.LayerNorm.bias": "encoder.0.attention_norm.beta",
     "encoder.layer.0.intermediate.dense.weight": "encoder.0.feed_forward.intermediate.weight",
     "encoder.layer.0.output.dense.weight": "encoder.0.feed_forward.output.weight",
+    "encoder.layer.23.output.dense.bias": "encoder.23.feed_forward.output.bias",
     "encoder.layer.5.output.LayerNorm.weight": "encoder.5.output_norm.gamma",
     "pooler.dense.weight": "pooler.dense.weight",
 }
@@ -159,7 +167,14 @@ def pooler_without_dense(theirs):
 WEIGHT = np.array(
     [[0.8, -1.27, 0.333, 0.016], [0.0, 0.0, 0.0, 0.0], [-0.02, 0.0077, 0.0159, -0.0012]], np.float32
 )
-WEIGHT_WIDE = np.array([[3.0, -0.4, 0.25, 1.07, -2.2], [-0.5, 0.49, 0.123, 0.2, -0.31]], np.float32)
+WEIGHT_WIDE = np.array(
+    [
+        [3.0, -0.4, 0.25, 1.07, -2.2],
+        [-0.5, 0.49, 0.123, 0.2, -0.31],
+        [5e-9, -3e-9, 1.1e-9, 0.0, 2.05e-9],  # small, but no row of zeros
+    ],
+    np.float32,
+)
 
 
 def _quantised(weight, limit=127, axis=1, rounding=np.round, absolute=np.abs, zero_scale=1.0):
@@ -239,7 +254,7 @@ def scales_kept_in_a_column(weight):
 
 # --- sentence_vector ---
 
-MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]])
+MASK = np.array([[1, 1, 1, 1, 1], [0, 1, 0, 0, 1], [1, 0, 1, 1, 1]])
 
 
 def sentence_vector_inputs(rng):
@@ -298,6 +313,17 @@ def first_token(states, attention_mask):
 
 def ranking_loss_inputs(rng):
     return rng.standard_normal((5, 3)), rng.standard_normal((5, 3))
+
+
+FAR_SCORES = (
+    (
+        np.array([[0.9, 1.0], [0.5, 5.0], [-0.9, 1.0], [0.0, -10.0]]),
+        np.array([[10.0, 1.0], [10.0, 1.001], [-10.0, 1.0], [-10.0, 1.0]]),
+    ),
+    {"temperature": 0.01},
+    np.float64(0.781476),
+    "exp(1000) is infinite, and exp(-1000) is 0: subtract from each row of S its largest score before exp.",
+)
 
 
 def _log_softmax(scores, axis=-1):
@@ -519,7 +545,7 @@ EXERCISES = [
         points=(1, 2),
         inputs=sentence_vector_inputs,
         shape=(3, 6),
-        values=[0.0977241, -0.337088, -0.480286, -0.301551, 0.22027, 0.0386025],
+        values=[0.0977241, -0.337088, -0.473772, -0.595983, 0.168975, 0.254822],
         mistakes=[
             Mistake(mean_without_unit, "The mean is right: divide it by its length."),
             Mistake(padding_counted, "The padding is averaged in: only tokens whose mask is 1 count."),
@@ -557,6 +583,7 @@ EXERCISES = [
         constants={"temperature": 0.7},
         shape=(),
         values=[2.38499],
+        edges=[FAR_SCORES],
         mistakes=[
             Mistake(no_temperature, "The scores are not divided by the temperature."),
             Mistake(times_temperature, "The scores are multiplied by the temperature; divide."),

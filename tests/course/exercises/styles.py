@@ -905,7 +905,8 @@ def ranking_running(first, second, temperature):
     loss = 0.0
     for i in range(len(first)):
         scores = [float(first[i] @ row) / temperature for row in second]
-        loss += math.log(sum(math.exp(score) for score in scores)) - scores[i]
+        largest = max(scores)
+        loss += math.log(sum(math.exp(score - largest) for score in scores)) + largest - scores[i]
     return loss / len(first), (first, second, temperature)
 
 

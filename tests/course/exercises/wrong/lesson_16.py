@@ -1,6 +1,7 @@
 """Wrong answers to the exercises of lesson 16, as students might give them who read the task only."""
 
 import json
+import re
 import struct
 
 import numpy as np
@@ -18,6 +19,10 @@ def tensor(data, name, wrong):
     begin, end = entry["data_offsets"]
     if wrong == "all from the first tensor":
         begin, end = 0, end - begin
+    if wrong in ("in the header's order", "in the order of the names"):
+        names = list(header) if wrong == "in the header's order" else sorted(header)
+        sizes = [end - begin for begin, end in (header[other]["data_offsets"] for other in names)]
+        begin, end = (sum(sizes[: names.index(name) + k]) for k in (0, 1))
     content = data[start + begin : start + end]
     if entry["dtype"] == "F32":
         numbers = np.frombuffer(content, "<f4")
@@ -43,6 +48,12 @@ def named(wrong):
             return ".".join(str(int(part) + 1) if part.isdigit() else part for part in parts)
         if wrong == "last digit of the layer":
             return ours.replace("encoder.11", "encoder.1")
+        if wrong == "positions stay":
+            return ours.replace(".position.", ".position_embeddings.")
+        if wrong == "query only":
+            return ours.replace(".key", ".self.key").replace(".value", ".self.value")
+        if wrong == "one digit before the feed-forward part":
+            return re.sub(r"(\d\d)\.feed_forward\.output", r"\1.output.dense", ours)
         if wrong == "attention.self stays":
             return ours.replace(".attention.query", ".attention.self.query")
         return ours.replace("attention_norm", "attention.norm")
@@ -56,7 +67,8 @@ def quantised(weight, wrong):
         largest = np.ptp(weight, axis=1) / 2
     if wrong == "scales of 1e-8":
         largest = largest + 127e-8 * (largest == 0)
-    scale = (np.where(largest == 0, 127, largest) / 127).astype(np.float32)
+    none = np.isclose(largest, 0) if wrong == "a small row is a row of zeros" else largest == 0
+    scale = (np.where(none, 127, largest) / 127).astype(np.float32)
     whole = weight / scale[:, np.newaxis]
     whole = np.floor(whole) if wrong == "floor" else np.round(whole)
     whole = np.clip(whole, -128, 127).astype(np.int8)
@@ -79,19 +91,29 @@ def mean(states, mask):
     return (states * mask[..., np.newaxis]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
 
 
+def up_to_the_last(states, mask):
+    ends = [np.flatnonzero(row)[-1] + 1 for row in mask]
+    return unit(np.array([x[:end].mean(axis=0) for x, end in zip(states, ends)]))
+
+
 def without_projection(d_y, g, states, mask):
     length = np.sqrt((mean(states, mask) ** 2).sum(axis=-1, keepdims=True))
     return [(d_y / length)[:, np.newaxis] * (mask / mask.sum(axis=1, keepdims=True))[..., np.newaxis], None]
 
 
-def ranking(first, second, temperature, wrong=""):
+def ranking(first, second, temperature, wrong="", less=None):
     scores = first @ second.T / temperature
     if wrong == "squared distances":
         scores = -((first[:, np.newaxis] - second) ** 2).sum(axis=-1) / temperature
     if wrong == "temperature squared":
         scores = scores / temperature
+    scores = scores if less is None else scores - less(scores)
     probs = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
     return -np.log(np.diag(probs)).mean()
+
+
+def shifted(less):
+    return forward(lambda *inputs, temperature: ranking(*inputs, temperature, less=less))
 
 
 PARTS = solution("parts_of_bert")[0]
@@ -109,11 +131,26 @@ WRONG = {
     },
     "tensor_from_bytes": {
         wrong: wrong_tensor(wrong)
-        for wrong in ("all from the first tensor", "bfloat16 by value", "shifted by 8", "backwards")
+        for wrong in (
+            "all from the first tensor",
+            "bfloat16 by value",
+            "shifted by 8",
+            "backwards",
+            "in the header's order",
+            "in the order of the names",
+        )
     },
     "our_name": {
         wrong: named(wrong)
-        for wrong in ("layers from 1", "last digit of the layer", "attention.self stays", "attention.norm")
+        for wrong in (
+            "layers from 1",
+            "last digit of the layer",
+            "attention.self stays",
+            "attention.norm",
+            "positions stay",
+            "query only",
+            "one digit before the feed-forward part",
+        )
     },
     "silent_loading": {
         "all errors": (dict.fromkeys(LOADED, "error"),),
@@ -123,7 +160,13 @@ WRONG = {
     },
     "int8_rows": {
         wrong: wrong_quantised(wrong)
-        for wrong in ("the range of a row", "scales of 1e-8", "floor", "scales of 8 bytes")
+        for wrong in (
+            "the range of a row",
+            "scales of 1e-8",
+            "floor",
+            "scales of 8 bytes",
+            "a small row is a row of zeros",
+        )
     },
     "sentence_vector": {
         "the length is a constant": backward("sentence_vector", without_projection),
@@ -143,6 +186,10 @@ WRONG = {
         "sum of sizes": forward(
             lambda states, mask: mean(states, mask) / np.abs(mean(states, mask)).sum(axis=-1, keepdims=True)
         ),
+        "the first tokens": forward(
+            lambda states, mask: unit(np.array([x[: row.sum()].mean(axis=0) for x, row in zip(states, mask)]))
+        ),
+        "up to the last token": forward(up_to_the_last),
         "[CLS] left out": forward(lambda states, mask: unit(mean(states[:, 1:], mask[:, 1:]))),
     },
     "ranking_loss": {
@@ -156,5 +203,9 @@ WRONG = {
         "temperature squared": forward(
             lambda *inputs, temperature: ranking(*inputs, temperature, "temperature squared")
         ),
+        "exp without the maximum": forward(ranking),
+        "one maximum for all": shifted(np.max),
+        "the maximum of each column": shifted(lambda scores: scores.max(axis=0)[:, np.newaxis]),
+        "the mean subtracted": shifted(lambda scores: scores.mean(axis=1, keepdims=True)),
     },
 }
