@@ -243,6 +243,7 @@ class Function(NamedTuple):
         hint:      printed if the result is wrong in another way.
         unchanged: places of the arguments that the function must not change, counted from 0.
         integers:  whether the result has to be an array of integers, such as ids.
+        dtypes:    of the result, or of the first items of a tuple; none means that any will do.
     """
 
     name: str
@@ -253,6 +254,7 @@ class Function(NamedTuple):
     hint: str = ""
     unchanged: tuple = ()
     integers: bool = False
+    dtypes: tuple = ()
 
     @property
     def of(self):
@@ -299,6 +301,10 @@ class Function(NamedTuple):
         dtype = np.asarray(found).dtype if self.integers else None
         if dtype is not None and dtype.kind not in "iu":
             raise Wrong(f"The numbers are right, but of dtype {dtype}: ids must be integers.", share)
+        for item, dtype in zip(found if len(self.dtypes) > 1 else [found], self.dtypes):
+            if getattr(item, "dtype", None) != dtype:
+                text = f"The numbers are right: return them as an array of {dtype}. It is {_kind(item)}."
+                raise Wrong(text, share)
 
 
 class Value(NamedTuple):

@@ -384,6 +384,7 @@ EXERCISES = [
         name="tensor_from_bytes",
         points=2,
         cases=[((FILE, "w"), GRID), ((FILE, "b"), PI.astype(np.float32))],
+        dtypes=("float32",),
         mistakes=[
             Mistake(
                 lower_half, "The 16 bits of a BF16 are the *upper* half of a float32: shift them left by 16."
@@ -497,6 +498,7 @@ EXERCISES = [
         points=2,
         tolerance=1e-6,
         cases=[((WEIGHT_WIDE,), quantised_rows(WEIGHT_WIDE)), ((WEIGHT,), quantised_rows(WEIGHT))],
+        dtypes=("int8", "float32"),
         mistakes=[
             Mistake(
                 cut_not_rounded,

@@ -351,3 +351,13 @@ def test_a_function_that_changes_an_argument_which_it_must_not_is_told_so():
     assert Function("double", 2, cases).grade(doubled).points == 2
     result = Function("double", 2, cases, unchanged=(0,)).grade(doubled)
     assert result.points == 0 and "Argument 0 (counted from 0) was changed" in result.message
+
+
+def test_a_function_may_ask_for_a_dtype():
+    cases = [((np.arange(3.0),), np.array([0.0, 2, 4]))]
+    exercise = Function("double", 2, cases, dtypes=("float32",))
+    assert exercise.grade(lambda x: (2 * x).astype(np.float32)).points == 2
+    for double, found in ((lambda x: 2 * x, "dtype float64"), (lambda x: (2 * x).tolist(), "a list of 3")):
+        result = exercise.grade(double)
+        assert result.points == 0
+        assert "return them as an array of float32" in result.message and found in result.message

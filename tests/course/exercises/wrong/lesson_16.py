@@ -31,7 +31,10 @@ def tensor(data, name, wrong):
     else:
         shift = 8 if wrong == "shifted by 8" else 16
         numbers = (np.frombuffer(content, "<u2").astype(np.uint32) << shift).view(np.float32)
-    return numbers[::-1].reshape(entry["shape"]) if wrong == "backwards" else numbers.reshape(entry["shape"])
+    numbers = numbers[::-1] if wrong == "backwards" else numbers
+    numbers = numbers.astype(float) if wrong == "float64" else numbers
+    numbers = numbers.reshape(entry["shape"])
+    return numbers.tolist() if wrong == "a list" else numbers
 
 
 def wrong_tensor(wrong):
@@ -73,7 +76,8 @@ def quantised(weight, wrong):
     whole = np.floor(whole) if wrong == "floor" else np.round(whole)
     whole = np.clip(whole, -128, 127).astype(np.int8)
     scale = scale.astype(np.float64) if wrong == "scales of 8 bytes" else scale
-    return whole, scale, whole.nbytes + scale.nbytes
+    num_bytes = whole.nbytes + scale.nbytes
+    return whole.astype(np.float32) if wrong == "whole numbers as float32" else whole, scale, num_bytes
 
 
 def wrong_quantised(wrong):
@@ -138,6 +142,8 @@ WRONG = {
             "backwards",
             "in the header's order",
             "in the order of the names",
+            "float64",
+            "a list",
         )
     },
     "our_name": {
@@ -166,6 +172,7 @@ WRONG = {
             "floor",
             "scales of 8 bytes",
             "a small row is a row of zeros",
+            "whole numbers as float32",
         )
     },
     "sentence_vector": {
