@@ -610,7 +610,7 @@ EXERCISES = [
         name="baseline_losses",
         points=2,
         expected=BASELINES,
-        tolerance=2e-3,
+        tolerance=1.5e-3,  # 0.347 is near enough to 0.3466, and ln 30,000 too far from ln 30,522
         mistakes=BASELINE_MISTAKES,
         hint="A loss is the mean of -ln p(right answer). Perplexity is e to the power of the loss.",
     ),

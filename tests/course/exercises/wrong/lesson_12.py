@@ -241,6 +241,9 @@ WRONG = {
         "spectral norms": (clip_by_spectral_norms,),
     },
     "baseline_losses": {
+        "30,000 pieces": (
+            BASELINES | {"untrained": math.log(30000), "averaged_over_all": 0.15 * math.log(30000)},
+        ),
         "perplexity of the pieces we have": (BASELINES | {"untrained_perplexity": 30521.0 / 2},),
         "four alike": (BASELINES | {"unigram": math.log(4)},),
         "the rarer class": (BASELINES | {"always_not_next": 0.4},),
