@@ -43,7 +43,7 @@ from minibert.text.examples.labelled import (
 )
 from minibert.text.examples.streams import NextBatch
 from minibert.training import run
-from minibert.training.checkpoint import find_model
+from minibert.training.checkpoint import BEST, find_model
 from minibert.training.layerwise import Unfreezing, layer_groups, layerwise_adamw, reinitialize
 from minibert.training.schedules import slanted_triangular
 
@@ -87,6 +87,12 @@ class ULMFiTRecipe(FineTuningRecipe):
             raise ValueError(f"an AWD-LSTM learns --task classify or pairs, not {self.task}")
         if self.unfreeze not in UNFREEZE:
             raise ValueError(f"there is no way {self.unfreeze!r} to unfreeze: choose {' or '.join(UNFREEZE)}")
+        largest = max(*LANGUAGE_MODEL_DROPOUT.values(), *CLASSIFIER_DROPOUT.values())
+        if not 0 <= self.dropout < 1 / largest:
+            raise ValueError(
+                f"dropout {self.dropout:g} is a factor of the authors' rates, of which the largest is "
+                f"{largest:g}: give 0 or more, and less than {1 / largest:g}"
+            )
 
     @classmethod
     def of(cls, **changes):
@@ -385,9 +391,11 @@ def begin(output, recipe, say=print):
     """Do stages 2 and 3; arguments, results and errors as of training.run.begin."""
     output, say = pathlib.Path(output), _once(say)
     run.check_new(output)
-    folder = output / LANGUAGE_MODEL
+    folder, last = output / LANGUAGE_MODEL, dataclasses.replace(recipe, language_model="")
     if recipe.language_model_epochs == 0:
-        return _begin_last(output, dataclasses.replace(recipe, language_model=""), say)
+        return _begin_last(output, last, say)
+    ULMFiT(last, say=lambda line: None)  # refuses now what stage 3 would refuse after the time of stage 2
+    run.check_new(output, [*ULMFiT.files, *ULMFiT.pictures, BEST])
     say(f"stage 2     the language model goes on with the texts of the task: {folder}")
     run.begin(folder, TargetLanguageModel, LanguageModelRecipe.before(recipe), say=say)
     return _begin_last(output, dataclasses.replace(recipe, language_model=os.path.abspath(folder)), say)

@@ -213,7 +213,18 @@ def test_what_is_refused(recipe_of, tmp_path):
         recipe_of(task="tag")
     with pytest.raises(ValueError, match="no way 'none' to unfreeze: choose gradual or all"):
         recipe_of(unfreeze="none")
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(run.RunError, match="holds a model already"):  # before stage 2 takes its time
-        ulmfit.begin(tmp_path, recipe_of(), say=quiet)
+    with pytest.raises(ValueError, match="dropout 2 is a factor .* largest is 0.5: give .* less than 2"):
+        recipe_of(dropout=2)
+
+
+@pytest.mark.parametrize("file, changes, message", [
+    ("config.json", {}, "holds a model already"),
+    ("vocab.txt", {}, "holds vocab.txt, which a run would write"),
+    ("best", {}, "holds best, which a run would write"),
+    ("notes.txt", {"freeze": 9}, "has 2 layers: --freeze 9"),
+])
+def test_what_stage_three_refuses_is_refused_before_stage_two(recipe_of, tmp_path, file, changes, message):
+    (tmp_path / file).write_text("{}")
+    with pytest.raises((run.RunError, ValueError), match=message):
+        ulmfit.begin(tmp_path, recipe_of(**changes), say=quiet)
     assert not (tmp_path / "language-model").exists()
