@@ -408,8 +408,9 @@ def resume(output, find_objective, say=print, changes=None):
         return run.resume(output, find_objective, say, changes)
     for_both = {name: value for name, value in changes.items() if name not in ("epochs", "num_steps")}
     _, training = run.resume(under_way, find_objective, say, for_both)
-    recipe = ULMFiTRecipe(**{**training.recipe.classifier, **changes, "num_steps": 0})
-    recipe = dataclasses.replace(recipe, language_model=os.path.abspath(under_way))
+    now = {name: getattr(training.recipe, name) for name in ("train", "dev", "threads")}  # as resumed
+    fields = {**training.recipe.classifier, **now, **changes, "num_steps": 0}
+    recipe = ULMFiTRecipe(**{**fields, "language_model": os.path.abspath(under_way)})
     return _begin_last(pathlib.Path(output), recipe, say)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 
 import numpy as np
 import pytest
@@ -192,6 +193,20 @@ def test_changes_while_stage_two_is_under_way(recipe_of, tmp_path, monkeypatch):
     ulmfit.resume(tmp_path, objectives.find, quiet, {"epochs": 1})
     recipe = json.loads((tmp_path / "run.json").read_text())["recipe"]
     assert recipe["epochs"] == 1 and recipe["num_steps"] == 2
+
+
+def test_changes_of_an_earlier_resumption_reach_stage_three(recipe_of, tmp_path, monkeypatch):
+    """Stage 2 was resumed with a file in another place, stopped again, and resumed without options."""
+    stage_two = dataclasses.replace(
+        ulmfit.LanguageModelRecipe.before(recipe_of()), train="moved.tsv", threads=3)
+    training = types.SimpleNamespace(recipe=stage_two)
+    (tmp_path / "language-model").mkdir()
+    (tmp_path / "language-model" / "run.json").write_text("{}")
+    monkeypatch.setattr(run, "resume", lambda *arguments: (None, training))
+    monkeypatch.setattr(run, "begin", lambda output, objective, recipe, say: recipe)
+    recipe = ulmfit.resume(tmp_path, objectives.find, quiet, {"epochs": 7})
+    assert (recipe.train, recipe.threads, recipe.epochs) == ("moved.tsv", 3, 7)
+    assert recipe.language_model == str(tmp_path / "language-model")
 
 
 @pytest.mark.parametrize("labels", [["negative", "positive"], ["acceptable", "spoiled"]])
