@@ -56,7 +56,7 @@ def add(commands):
 def run(options):
     """Run `minibert predict`."""
     from minibert.objectives import fine_tuning, ulmfit
-    from minibert.text.labelled import Columns
+    from minibert.text.labelled import Columns, counted
     from minibert.training.checkpoint import find_model
 
     folder = find_model(options.model)
@@ -85,8 +85,7 @@ def run(options):
             f"{unit} {getattr(evaluation, field):.3f}"
             for field, unit in task.units.items() if getattr(evaluation, field, None) is not None
         ]
-        plural = "" if len(examples) == 1 else "s"
-        complain(f"note: {', '.join(values)}, on {len(examples):,} labelled example{plural}")
+        complain(f"note: {', '.join(values)}, on {counted(len(examples), 'labelled example')}")
 
 
 def _tell_unknown(model, labels):
@@ -194,16 +193,16 @@ def _labels_of(example):
 
 def _of_texts(name, line, texts, place="the command line"):
     """Return the example of one text, or of the two of a pair or a question."""
-    from minibert.text.labelled import LabelledText, Question, TaggedWords
+    from minibert.text.labelled import LabelledText, Question, TaggedWords, counted
 
     needed = 2 if name in ("pairs", "span") else 1
     if len(texts) != needed:
         kinds = {"span": "a question and the text with its answer", "pairs": "two texts"}
         expected = f"{kinds[name]}, with a tab between them in a file" if name in kinds else "one"
-        found = "1 text" if len(texts) == 1 else f"{len(texts)} texts"
-        raise ValueError(f"{place}: there {'is' if len(texts) == 1 else 'are'} {found}; expected {expected}")
+        verb = "is" if len(texts) == 1 else "are"
+        raise ValueError(f"{place}: there {verb} {counted(len(texts), 'text')}; expected {expected}")
     if not all(text.strip() for text in texts):
-        raise ValueError(f"{place}: a text is empty")
+        raise ValueError(f"{place}: a text is empty; give some words")
     if name == "tag":
         return TaggedWords(line, WORD.findall(texts[0]), None)
     if name == "span":

@@ -15,7 +15,7 @@ from minibert.text import tokenizer_files as wordpiece_files
 from minibert.text.byte_level_bpe import ByteLevelBPETokenizer
 from minibert.text.examples import Translations
 from minibert.text.examples.ends import ends_of
-from minibert.text.labelled import read_translations
+from minibert.text.labelled import counted, read_translations
 from minibert.training.parallel import check_loss
 from minibert.training.schedules import noam_schedule
 
@@ -116,7 +116,7 @@ class TextTranslations:
         text = "\n".join(f"{pair.source}\t{pair.target}" for pair in pairs)
         self.fingerprint = hashlib.sha256(text.encode()).hexdigest()[:12]
         say(
-            f"corpus      {', '.join(recipe.corpus)}: {len(pairs):,} pairs of texts, fingerprint "
+            f"corpus      {', '.join(recipe.corpus)}: {counted(len(pairs), 'pair')} of texts, fingerprint "
             f"{self.fingerprint}"
         )
         training, held_out = split_pairs(pairs)
@@ -124,11 +124,11 @@ class TextTranslations:
             ByteLevelBPETokenizer.train((text for pair in training for text in pair[1:]), recipe.vocab_size)
             if checkpoint is None else ByteLevelBPETokenizer.from_pretrained(checkpoint)
         )
-        self.examples = self._examples(training, recipe, "of training", say)
-        self.held_out = self._examples(held_out, recipe, "held out", say).held_out(HELD_OUT_ROWS)
+        self.examples = self._examples(training, recipe, "training", say)
+        self.held_out = self._examples(held_out, recipe, "held-out", say).held_out(HELD_OUT_ROWS)
         say(
-            f"training    {len(self.examples.pairs):,} pairs, {self.tokenizer.vocab_size:,} tokens; held out "
-            f"{sum(len(batch.labels) for [batch] in self.held_out):,} pairs, with no source in common"
+            f"training    {counted(len(self.examples.pairs), 'pair')}, {self.tokenizer.vocab_size:,} tokens; "
+            f"held out {sum(len(batch.labels) for [batch] in self.held_out):,}, with no source in common"
         )
 
     def _examples(self, pairs, recipe, which, say):
@@ -137,13 +137,14 @@ class TextTranslations:
         kept = [pair for pair in ids if max(map(len, pair)) <= recipe.seq_length]
         if len(kept) < len(ids):
             say(
-                f"note        {len(ids) - len(kept):,} of {len(ids):,} pairs {which} have more than "
-                f"{recipe.seq_length} tokens and are left out; give a larger --seq-length"
+                f"note        left out, with more than {counted(recipe.seq_length, 'token')} in a text: "
+                f"{len(ids) - len(kept):,} of {counted(len(ids), which + ' pair')}; a larger --seq-length "
+                "keeps more"
             )
         if not kept:
             raise ValueError(
-                f"all {len(ids):,} pairs {which} have more than {recipe.seq_length} tokens: give a larger "
-                "--seq-length"
+                f"no {which} pair has {counted(recipe.seq_length, 'token')} or fewer on both sides: give a "
+                "larger --seq-length"
             )
         return Translations(kept, ends_of(self.tokenizer), recipe.seed)
 
@@ -159,7 +160,8 @@ def split_pairs(pairs):
     keys = [" ".join(pair.source.casefold().split()) for pair in pairs]
     order = sorted(set(keys), key=lambda key: hashlib.sha256(key.encode()).digest())
     if len(order) < 2:
-        raise ValueError(f"{len(pairs)} pairs have {len(order)} source: give more, so that one is held out")
+        found = f"{len(pairs):,} pairs, all with the same source" if len(pairs) > 1 else "one pair"
+        raise ValueError(f"the corpus holds {found}, so none can be held out: give others, too")
     chosen = set(order[: max(1, min(int(HELD_OUT_SHARE * len(order)), MOST_HELD_OUT))])
     return tuple(
         [pair for pair, key in zip(pairs, keys) if (key in chosen) == is_held_out]
@@ -287,11 +289,14 @@ class TranslationObjective:
         beside = [""] * 3 if limits is None else [f"{value:>9.3f}" for value in limits]
         epsilon, vocab_size = self.recipe.label_smoothing, self.tokenizer.vocab_size
         smoothed = -np.log(1 - epsilon + epsilon / vocab_size)
+        note = (
+            f"Label smoothing of {epsilon:g} asks for less than certainty: a right token costs "
+            f"{smoothed:.3f} nats."
+        )
         return [
             f"{'held-out pairs':<28}{'model':>9}" + ("" if limits is None else f"{'limit':>9}"),
             *(f"{name:<28}{value:>9.3f}{limit}" for name, value, limit in zip(names, evaluation, beside)),
-            f"Label smoothing of {epsilon:g} asks for less than certainty: a right token costs "
-            f"{smoothed:.3f} nats.",
+            *([note] if epsilon > 0 else []),
         ]
 
     # --- files ---

@@ -42,6 +42,7 @@ from minibert.text.examples.labelled import (
     next_token_rows,
 )
 from minibert.text.examples.streams import NextBatch
+from minibert.text.labelled import counted
 from minibert.training import run
 from minibert.training.checkpoint import BEST, find_model
 from minibert.training.layerwise import Unfreezing, layer_groups, layerwise_adamw, reinitialize
@@ -265,7 +266,7 @@ class TargetLanguageModel(FineTuning):
         training, held_out = super()._read(recipe)
         if recipe.unlabelled:
             more = self.task.read(recipe.unlabelled, is_labelled=False)
-            self.say(f"unlabelled  {len(more):,} texts more for the language model")
+            self.say(f"unlabelled  {counted(len(more), 'more text')} for the language model")
             training = training + [example._replace(label=None) for example in more]
         return training, held_out
 

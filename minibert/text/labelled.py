@@ -42,6 +42,8 @@ TAG_HEADERS = {*TAGS, "tag", "ner_tag", "pos_tag", "label", "ner", "pos", "upos"
 CONLL_U = 10  # columns
 MOST_LISTED = 5  # lines of bad rows in an error
 SHOWN = 40  # characters of a text in an error
+KINDS_OF_FILES = "a TSV, CSV, JSON lines, CoNLL or SQuAD file"  # what an error asks for
+PAIRS_OF_TEXTS = "a file with a text, a tab and its translation in each line"
 
 
 class LabelledError(ValueError):
@@ -190,7 +192,7 @@ def _layout_of(rows):
 def _ragged(fields, layout, is_labelled):
     """Return why a line of CoNLL columns is bad, or None."""
     if len(fields) != layout.width:
-        return f"it has {_count(len(fields), 'column')}, and most lines have {layout.width}"
+        return f"it has {counted(len(fields), 'column')}, and most lines have {layout.width}"
     if layout.width == 1 and is_labelled:
         return (
             "it has 1 column; expected a word and, in the last column, its tag, with spaces or tabs between "
@@ -217,7 +219,7 @@ def _tagged_objects(path, text, is_labelled):
                 break
         else:
             if tags is not None and len(tags) != len(words):
-                bad.append((line, f"it has {len(words)} words and {len(tags)} tags"))
+                bad.append((line, f"it has {counted(len(words), 'word')} and {counted(len(tags), 'tag')}"))
                 continue
             tags = None if tags is None else list(map(str, tags))
             sentences.append(TaggedWords(line, list(map(str, words)), tags))
@@ -350,7 +352,7 @@ def read_translations(path):
     """
     path = pathlib.Path(path)
     pairs, bad = [], []
-    for line, fields in _tsv(_read(path)):
+    for line, fields in _tsv(_read(path, PAIRS_OF_TEXTS)):
         fields = [field.strip() for field in fields]
         if not pairs and not bad and _named(fields, TRANSLATION) == tuple(fields[:2]):
             continue
@@ -419,8 +421,9 @@ def _short(text):
     return repr(text if len(text) <= SHOWN else text[: SHOWN - 3] + "...")
 
 
-def _count(number, noun):
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def counted(number, noun):
+    """Return a number with its noun, such as "1 text" and "1,000 texts"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 # --- columns ---
@@ -481,13 +484,13 @@ def _listed(names):
 # --- tables ---
 
 
-def _read(path):
+def _read(path, expected=KINDS_OF_FILES):
     try:
         content = path.read_bytes()
     except OSError as error:
         is_absent = isinstance(error, FileNotFoundError)
         reason = "does not exist" if is_absent else f"cannot be read: {error.strerror}"
-        raise LabelledError(f"{path} {reason}; give a TSV, CSV, JSON lines, CoNLL or SQuAD file") from None
+        raise LabelledError(f"{path} {reason}; give {expected}") from None
     text = decoded(content, str(path), LabelledError)
     if not text.strip():
         raise LabelledError(f"{path} is empty; give a file with a row for each example")
@@ -510,7 +513,7 @@ def _table(path, text=None):
     rows, bad = [], []
     for line, fields in lines[1:]:
         if len(fields) != len(names):
-            bad.append((line, f"it has {_count(len(fields), 'field')}, and the header {len(names)}"))
+            bad.append((line, f"it has {counted(len(fields), 'field')}, and the header {len(names)}"))
         else:
             rows.append((line, dict(zip(names, fields))))
     return names, rows, bad

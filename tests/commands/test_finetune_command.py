@@ -236,7 +236,7 @@ def test_what_predict_refuses(tuned, files, failing, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     assert "standard input holds no text" in failing("predict", tuned("classify"))
     assert f"{files}{os.sep} is a folder; give" in failing("predict", tuned("classify"), f"{files}{os.sep}")
-    assert "error: the command line: a text is empty" in failing("predict", tuned("classify"), " ")
+    assert "error: the command line: a text is empty; give" in failing("predict", tuned("classify"), " ")
     assert failing("predict", tuned("tag"), "a", "b").endswith("there are 2 texts; expected one")
 
 

@@ -1,7 +1,9 @@
 """Translation as an objective: files of pairs, what is held out, how it is judged, a run that translates."""
 
+import dataclasses
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -80,21 +82,23 @@ def test_no_source_is_on_both_sides():
     assert len(training) + len(held_out) == 63 and len({pair.source for pair in held_out}) <= 2
     assert not {pair.source.lower().replace("  ", " ") for pair in training} & {
         pair.source.lower().replace("  ", " ") for pair in held_out}
-    with pytest.raises(ValueError, match="2 pairs have 1 source: give more"):
-        split_pairs(pairs[:2])
+    for number, found in ((2, "2 pairs, all with the same source"), (1, "one pair")):
+        with pytest.raises(ValueError, match=f"holds {found}, so none can be held out: give others, too"):
+            split_pairs(pairs[:number])
 
 
 def test_what_cannot_be_learned_from(recipe, path):
     for changes, message in (
         ({"corpus": ["python-docs"]}, "python-docs holds no translations: give --corpus toy, or files"),
         ({"corpus": ["toy", str(path)]}, "toy holds no pairs of texts for a file beside it: give"),
-        ({"seq_length": 1}, r"all \d+ pairs held out have more than 1 tokens: give a larger --seq-length"),
+        ({"seq_length": 1}, "no held-out pair has 1 token or fewer on both sides: give a larger --seq"),
     ):
         with pytest.raises(ValueError, match=message):
             TranslationObjective(recipe(**changes), say=quiet)
     said = []
     TranslationObjective(recipe(seq_length=4), say=said.append)
-    assert any("of training have more than 4 tokens and are left out" in line for line in said)
+    left_out = r"note        left out, with more than 4 tokens in a text: \d+ of \d+ training pairs; a larger"
+    assert any(re.match(left_out, line) for line in said)
     with pytest.raises(ValueError, match="TranslationRecipe has no cased"):
         TranslationObjective.Recipe.of(cased=True)
 
@@ -124,5 +128,7 @@ def test_the_toy_language(monkeypatch):
     table = objective.table(objective.texts.limits)
     assert table[0].split() == ["held-out", "pairs", "model", "limit"]
     assert "a right token costs 0.105 nats" in table[-1]
+    objective.recipe = dataclasses.replace(objective.recipe, label_smoothing=0.0)
+    assert objective.table(objective.texts.limits) == table[:-1]
     [(_, _, text)] = objective.suggestions("run")
     assert len(text.split()) == 7

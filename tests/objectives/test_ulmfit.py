@@ -142,7 +142,7 @@ def test_more_texts_without_labels(recipe_of, tmp_path):
     recipe = ulmfit.LanguageModelRecipe.before(recipe_of(unlabelled=str(more)))
     objective = ulmfit.TargetLanguageModel(recipe, say=said.append)
     assert len(objective.examples.rows) == 24 + 2 and objective.labels == ["negative", "positive"]
-    assert any(line.startswith("unlabelled  2 texts more") for line in said)
+    assert any(line.startswith("unlabelled  2 more texts for") for line in said)
 
 
 def killed(monkeypatch, tmp_path, recipe, name, step):

@@ -182,7 +182,7 @@ def test_bad_rows_of_texts(tmp_path, name, content, message):
     ('{"tokens": [["a"]], "tags": ["O"]}', "line 1: one of its words is a list, expected a string"),
     ('{"tokens": ["a"], "tags": [" "]}', "line 1: one of its tags is empty, expected a string"),
     ('{"tokens": ["a"], "tags": ["O"]}\n{"tokens": ["a", "b"], "tags": ["O"]}',
-     "line 2: it has 2 words and 1 tags"),
+     "line 2: it has 2 words and 1 tag;"),
     ('{"tokens": ["a"], "tags": ["O"]}\n{"tokens": "a b", "tags": ["O"]}', "line 2: it has no list of words"),
     ('{"tokens": ["a"], "tags": ["O"]}\n{"tokens": ["b"]}', "line 2: it has no list of tags"),
 ])
@@ -248,3 +248,8 @@ def test_translations(tmp_path, content):
 ])
 def test_translations_that_are_none(tmp_path, content, message):
     assert message in error_of(read_translations, written(tmp_path, "a.tsv", content))
+
+
+def test_no_file_of_translations(tmp_path):
+    for path in (tmp_path, tmp_path / "nothing.tsv"):
+        assert "give a file with a text, a tab and its translation" in error_of(read_translations, path)
