@@ -25,7 +25,7 @@ class ULMFiTConfig(AWDLSTMConfig):
 
     Attributes (beside those of AWDLSTMConfig):
         output_dropout_prob: of the pooled vector; nothing else is dropped of what the last layer gives.
-        classifier_size: of the hidden layer of the head.  classifier_dropout: of what leaves it.
+        classifier_size: F, of the hidden layer of the head.  classifier_dropout: of what leaves it.
         max_position_embeddings: tokens to which texts are cut. An LSTM has no table of positions: this is a
             choice and not the size of a weight.
         num_labels, id2label, label2id: of the classes; one follows from the other, see models/labels.py.
@@ -47,6 +47,9 @@ class ULMFiTConfig(AWDLSTMConfig):
         for field, value in zip(("num_labels", "id2label", "label2id"), names):
             object.__setattr__(self, field, value)
         AWDLSTMConfig.__post_init__(self)
+        longest = self.max_position_embeddings
+        if not isinstance(longest, (int, np.integer)) or isinstance(longest, bool) or longest < 1:
+            raise ValueError(f"max_position_embeddings must be a positive integer, got {longest!r}")
         if not 0 <= self.classifier_dropout < 1:
             raise ValueError(
                 f"classifier_dropout must be at least 0 and below 1, got {self.classifier_dropout!r}"
@@ -111,9 +114,9 @@ class ULMFiTCache(NamedTuple):
 
 
 class AWDLSTMForSequenceClassification(Layer):
-    """An AWD-LSTM that gives a text one of the labels: its states, pooled, and two linear layers.
+    """An AWD-LSTM that gives a text one of K labels: its states, pooled, and two linear layers.
 
-        logits = dropout(relu(dropout([last; max; mean]) W_1 + b_1)) W_2 + b_2
+        logits = dropout(relu(dropout([last; max; mean]) W_1 + b_1)) W_2 + b_2     W_1 (3E, F), W_2 (F, K)
 
     Each text begins with an empty state. The LSTM also runs over the padding behind a text, but what it finds
     there is read by nothing.
@@ -167,8 +170,8 @@ class AWDLSTMForSequenceClassification(Layer):
             layer_caches.append(layer_cache)
         pooled, pooling_cache = self.pooling.forward(layer_input, attention_mask)       # (B, 3E)
         dropped_pooled, pooled_dropout_cache = self.pooled_dropout.forward(pooled, rng)  # (B, 3E)
-        hidden_sum, dense_cache = self.dense.forward(dropped_pooled)                    # (B, 50)
-        hidden, relu_cache = self.relu.forward(hidden_sum)                              # (B, 50)
+        hidden_sum, dense_cache = self.dense.forward(dropped_pooled)                    # (B, F)
+        hidden, relu_cache = self.relu.forward(hidden_sum)                              # (B, F)
         output, head_cache = self.head.forward(hidden, labels, rng)                     # logits (B, K)
         cache = ULMFiTCache(
             embedding=embedding_cache, dropouts=dropout_caches, layers=layer_caches, pooling=pooling_cache,
@@ -177,8 +180,8 @@ class AWDLSTMForSequenceClassification(Layer):
 
     def backward(self, cache, d_loss=1.0):
         """Go back from d_loss, a number or {"label": number} → d_embedded (B, T, E), as in pretraining."""
-        d_hidden = self.head.backward(cache.head, d_loss)                               # (B, 50)
-        d_hidden_sum = self.relu.backward(d_hidden, cache.relu)                         # (B, 50)
+        d_hidden = self.head.backward(cache.head, d_loss)                               # (B, F)
+        d_hidden_sum = self.relu.backward(d_hidden, cache.relu)                         # (B, F)
         d_dropped_pooled = self.dense.backward(d_hidden_sum, cache.dense)               # (B, 3E)
         d_pooled = self.pooled_dropout.backward(d_dropped_pooled, cache.pooled_dropout)  # (B, 3E)
         d_states = self.pooling.backward(d_pooled, cache.pooling)                       # (B, T, E)

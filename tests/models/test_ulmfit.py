@@ -126,6 +126,7 @@ def test_wrong_input(ids, mask, message, model):
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"classifier_dropout": 1.0}, "classifier_dropout must be at least 0 and below 1"),
+    ({"max_position_embeddings": 0}, "max_position_embeddings must be a positive integer, got 0"),
     ({"classifier_size": 0}, "classifier_size must be a positive integer"),
     ({"num_labels": 2, "id2label": {0: "a", 1: "b", 2: "c"}}, "num_labels is 2, but id2label has 3"),
 ])
