@@ -61,7 +61,7 @@ def table(result):
 
 
 def measure_steps(config, batch, num_threads, num_rounds):
-    """Return {contestant: [seconds of a step, one for each round]}; a round before these warms up."""
+    """Return {contestant: [seconds of a step, one for each round]}; two rounds before these warm up."""
     def timed(step, round_number):
         with blas_threads("", num_threads):
             return seconds_of(step, batch)

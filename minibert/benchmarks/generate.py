@@ -8,6 +8,7 @@ import functools
 
 import numpy as np
 
+from minibert.arguments import positive
 from minibert.benchmarks.bert import blas_threads
 from minibert.benchmarks.harness import add_number, comparison, is_installed, seconds_of, take_turns
 from minibert.generation import generate
@@ -33,7 +34,9 @@ def add_options(command):
         help="sizes: tiny, mini, gpt2 (default: tiny mini)",
     )
     command.add_argument(
-        "--batch-size", nargs="+", type=int, default=[1, 16], metavar="B", help="sequences (default: 1 16)")
+        "--batch-size", nargs="+", type=positive(int), default=[1, 16], metavar="B",
+        help="sequences (default: 1 16)",
+    )
     add_number(command, "--threads", 1, "threads of each contestant")
     add_number(command, "--rounds", 10, "texts that are timed")
 

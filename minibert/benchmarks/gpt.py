@@ -54,7 +54,7 @@ def measure(options, say):
 
 
 def measure_steps(config, batch_size, num_tokens, num_threads, num_rounds):
-    """Return {contestant: [seconds of a step, one for each round]}; rounds before these warm up."""
+    """Return {contestant: [seconds of a step, one for each round]}; two rounds before these warm up."""
     ids = np.random.default_rng(0).integers(config.vocab_size, size=(batch_size, num_tokens))
     batch = {"input_ids": ids, "labels": ids}  # shifted inside
 

@@ -51,7 +51,7 @@ def lean_writer(model):
     gradients.
     """
     config = model.config
-    values = {name: torch.from_numpy(p.value) for name, p in model.parameters().items()}
+    values = {name: torch.from_numpy(parameter.value) for name, parameter in model.parameters().items()}
     eps, num_heads = config.layer_norm_eps, config.num_attention_heads
     layers = []
     for k in range(config.num_hidden_layers):

@@ -48,7 +48,7 @@ def run(options):
     folder = find_model(options.model)
     is_elmo = read_json(pathlib.Path(folder) / "config.json").get("model_type") == "elmo"
     if options.layer is not None and not is_elmo:
-        raise ValueError(f"--layer {options.layer}: {folder} is not an ELMo, and its last layer is taken")
+        raise ValueError(f"--layer {options.layer} is for an ELMo, and {folder} holds none: leave it out")
     embed = _of_elmo(folder, options.layer) if is_elmo else _of_bert(folder)
     vectors = np.concatenate([embed(*numbered) for numbered in enumerate(options.sentences, start=1)])
     if options.output:
@@ -83,14 +83,14 @@ def _of_elmo(folder, layer):
     model, tokenizer = ELMo.from_pretrained(folder), WordPieceTokenizer.from_pretrained(folder)
     num_layers = model.config.num_hidden_layers
     if layer is not None and not 0 <= layer <= num_layers:
-        raise ValueError(f"--layer {layer}: this ELMo has the layers 0 to {num_layers}")
+        raise ValueError(f"--layer {layer}: this ELMo has layers 0 to {num_layers}; give one of these")
     mean = f"the mean over the layers 0 to {num_layers}"
     say(f"ELMo: {mean if layer is None else f'layer {layer} of 0 to {num_layers}'}")
 
     def embed(number, sentence):
         words = tokenizer.words(sentence)
         if not words:
-            raise ValueError(f"sentence {number} has no word: ELMo reads words")
+            raise ValueError(f"sentence {number} has no word, and ELMo reads words: give one or more")
         layers = model.of_sentences([words])[0]                             # (L + 1, T, 2P)
         states = layers.mean(axis=0) if layer is None else layers[layer]    # (T, 2P)
         mean = states.mean(axis=0, keepdims=True)                           # (1, 2P)

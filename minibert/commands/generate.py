@@ -110,7 +110,7 @@ def load(directory):
     from minibert.training.checkpoint import find_model
 
     folder = find_model(directory)
-    name = (read_json(folder / "config.json").get("architectures") or ["model without a name"])[0]
+    name = (read_json(folder / "config.json").get("architectures") or ["a model without a name"])[0]
     model_class = getattr(minibert, name, None) if name in minibert.__all__ else None
     arguments = set() if model_class is None else {*inspect.signature(model_class.forward).parameters}
     if "state" not in arguments or not {"input_ids", "source_ids"} & arguments:

@@ -51,6 +51,12 @@ def test_the_table_of_texts(alone):
     assert "the same tokens" in said and [row["batch_size"] for row in result["results"]] == [3]
 
 
+def test_a_batch_has_a_sequence(capsys):
+    with pytest.raises(SystemExit):
+        measured(generate, "--batch-size", "0")
+    assert "--batch-size: expected a whole number above 0, got '0'" in capsys.readouterr().err
+
+
 def test_other_tokens_are_told(alone, monkeypatch):
     found = {"minibert": generate.minibert_writer, "other": lambda model: lambda prompts, number: prompts}
     monkeypatch.setattr(generate, "contestants", lambda: found)

@@ -108,8 +108,8 @@ def test_vectors_of_an_elmo(elmo, layer, capsys):
 
 
 def test_what_an_elmo_cannot_embed(elmo, finished_run, failing):
-    assert "--layer 3: this ELMo has the layers 0 to 2" in failing("embed", elmo, "a", "--layer", "3")
-    assert "sentence 2 has no word: ELMo reads words" in failing("embed", elmo, "a", " ")
+    assert "--layer 3: this ELMo has layers 0 to 2; give" in failing("embed", elmo, "a", "--layer", "3")
+    assert "sentence 2 has no word, and ELMo reads words: give" in failing("embed", elmo, "a", " ")
     said = failing("embed", finished_run, "a", "--layer", "1")
-    assert "is not an ELMo, and its last layer is taken" in said
+    assert "--layer 1 is for an ELMo, and" in said and "holds none: leave it out" in said
     assert "holds ELMo, which this command cannot use" in failing("generate", elmo, "a")

@@ -111,8 +111,12 @@ def test_room_for_new_tokens(gpt, capsys):
 def test_what_it_refuses(gpt, tmp_path, capsys):
     config = mb.BertConfig(11, hidden_size=4, num_hidden_layers=1, intermediate_size=3)
     mb.BertForPreTraining(config).save_pretrained(tmp_path)
+    nameless = tmp_path / "nameless"
+    mb.BertForPreTraining(config).save_pretrained(nameless)
+    (nameless / "config.json").write_text("{}")
     for arguments, message in (
         ((tmp_path, "a"), "holds BertForPreTraining, which this command cannot use: it needs a model that"),
+        ((nameless, "a"), "holds a model without a name, which this command cannot use"),
         ((tmp_path / "nothing", "a"), "holds no model"),
         ((gpt, "a", "--greedy", "--top-p", "0.5"), "are for tokens that are drawn"),
         ((gpt, "a", "--top-p", "1.5"), "top_p must be above 0 and at most 1"),
