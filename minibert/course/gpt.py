@@ -157,7 +157,7 @@ def gradient_norms(model, seed=0):
     model.zero_grad()
     model.backward(cache)
     return np.array([
-        math.sqrt(sum(np.vdot(p.grad, p.grad) for p in block.parameters().values()))
+        math.sqrt(sum(np.vdot(parameter.grad, parameter.grad) for parameter in block.parameters().values()))
         for block in model.blocks
     ])
 

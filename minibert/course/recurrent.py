@@ -323,7 +323,7 @@ def carriers(model, text, number=NUM_CARRIERS):
 
 
 def flattened(model, text, cells):
-    """Return the accuracy on copies if some cells take their mean over texts amid the answer."""
+    """Return the accuracy on copies if some cells take their mean over texts in the middle of the answer."""
     ids = first_answers(text).ids
     [(hidden, cell)] = model.forward(ids[:, :READ])[0].state
     flat = cell.copy()

@@ -397,7 +397,7 @@ def check_inputs(config, source_ids, target_ids, source_mask, labels, state):
             f"state must hold an entry for each of {config.num_hidden_layers} layers, as output.state of an "
             f"earlier call; got {len(state)}"
         )
-    source_shape = source_ids.shape if state is None else state[0][1][0].shape[::2]
+    source_shape = source_ids.shape if state is None else state[0][1][0].shape[::2]  # (B, S) of (B, A, S, D)
     if source_shape[0] != len(target_ids):
         raise ValueError(f"got {source_shape[0]} sources and {len(target_ids)} targets: give as many of each")
     if source_mask is not None:

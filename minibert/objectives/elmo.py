@@ -118,7 +118,8 @@ class TextWords(TextTokens):
         self.held_out = SpelledWords(self.held_out_examples, held_out, table).held_out(HELD_OUT_ROWS)
         of_training, of_held_out = (row[::-1] for row in rows)
         model = KneserNey([of_training], self.tokenizer.vocab_size, ORDER)
-        from_right = -model.log_probs([of_held_out])[1:]  # the last word but one has no word to be seen
+        # ELMo does not read the last word, and so it does not predict the one before from it.
+        from_right = -model.log_probs([of_held_out])[1:]
         self.num_ahead = len(self.kneser_ney)
         self.kneser_ney = np.concatenate([self.kneser_ney, from_right])
 

@@ -63,9 +63,9 @@ def without_dropout(layers):
 
 
 def kept_tokens(model, examples):
-    """Return of how many tokens the states of each Row of LabelledExamples are kept, (N,).
+    """Return the number of tokens whose states are kept, for each Row of LabelledExamples, (N,).
 
-    Where a model has a pooler, of the first alone. A span's softmax runs over a batch's padding, too, so
+    Where a model has a pooler, it is the first alone. A span's softmax runs over a batch's padding, too, so
     padding is kept there, up to the longest Row.
     """
     if model.bert.pooler is not None:

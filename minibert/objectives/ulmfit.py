@@ -423,7 +423,7 @@ def _begin_last(output, recipe, say):
 
 
 def _once(say):
-    """Return a function that says a line, but what the examples are only once for both stages."""
+    """Return a function that says a line; the lines about the examples, which both stages say, only once."""
     said = set()
 
     def tell(line):

@@ -43,7 +43,7 @@ class SpelledWords:
         return self._both_sides(words, spelt, before.input_ids[:, -1:])
 
     def held_out(self, batch_size):
-        """Return one stream of WordBatch. Every word is predicted once from either side, but for the ends."""
+        """Return one stream of WordBatch. Except at the ends, each word is predicted once from each side."""
         [words], [spelt] = self.words.held_out(batch_size), self.spelt.held_out(batch_size)
         of_row_above = np.insert(words[-1].input_ids[:-1, -1], 0, IGNORE_INDEX)     # (B,)
         first = [of_row_above[:, np.newaxis], *(batch.input_ids[:, -1:] for batch in words[:-1])]
