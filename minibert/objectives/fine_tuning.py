@@ -167,11 +167,7 @@ class FineTuning:
         if recipe.max_length > longest:
             raise ValueError(
                 f"{recipe.start} reads {longest} tokens: --max-length {recipe.max_length} is more")
-        if 0 < recipe.max_length < self.task.least_length:
-            raise ValueError(
-                f"--max-length {recipe.max_length} leaves no room beside [CLS] and [SEP]: --task "
-                f"{recipe.task} needs {self.task.least_length} tokens or more"
-            )
+        check_room(recipe, self.task)
         return recipe.max_length or min(self.task.max_length, longest)
 
     def _checked_layers(self, recipe):
@@ -397,6 +393,15 @@ def _in_order(label):
 
 def _layers(number):
     return f"{number} layer{'' if number == 1 else 's'}"
+
+
+def check_room(recipe, task):
+    """Raise ValueError if the max_length of a recipe leaves no room for a token of each text of a task."""
+    if 0 < recipe.max_length < task.least_length:
+        raise ValueError(
+            f"--max-length {recipe.max_length} leaves no room beside [CLS] and [SEP]: --task {recipe.task} "
+            f"needs {task.least_length} tokens or more"
+        )
 
 
 def _shown(value, width):

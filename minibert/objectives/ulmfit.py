@@ -33,7 +33,7 @@ from minibert.models.recurrent import AWDLSTMLanguageModel
 from minibert.models.ulmfit import AWDLSTMForSequenceClassification
 from minibert.objectives import LANGUAGE_MODEL, UNFREEZE
 from minibert.objectives.classification import Classification, scores_of
-from minibert.objectives.fine_tuning import FineTuning, FineTuningRecipe
+from minibert.objectives.fine_tuning import FineTuning, FineTuningRecipe, check_room
 from minibert.text.examples.labelled import (
     LabelledExamples,
     TagBatch,
@@ -221,11 +221,7 @@ def make_task(name, columns=None):
 
 def checked_length(recipe, task):
     """Return the tokens of a sequence; an LSTM reads as many as it is given."""
-    if 0 < recipe.max_length < task.least_length:
-        raise ValueError(
-            f"--max-length {recipe.max_length} leaves no room beside [CLS] and [SEP]: --task {recipe.task} "
-            f"needs {task.least_length} tokens or more"
-        )
+    check_room(recipe, task)
     return recipe.max_length or task.max_length
 
 
