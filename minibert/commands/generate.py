@@ -89,7 +89,7 @@ def run(options):
         draws = bool(drawing) if translates else not options.greedy
         chosen = stream(model, do_sample=draws, seed=options.seed, **drawing, **given)
     flow, ids, shown = Flow(sys.stdout), [] if translates else list(prompt), ""
-    for token in itertools.chain([None], (int(tokens[0]) for tokens in chosen)):  # first what is there
+    for token in itertools.chain([None], (int(tokens[0]) for tokens in chosen)):  # at first none is new
         ids += [] if token is None else [token]
         text = tokenizer.decode([index for index in ids if index not in (start, end)])
         text = text.rstrip("\N{REPLACEMENT CHARACTER}")  # a character of which bytes are still to come

@@ -277,7 +277,7 @@ class TransformerOutput(NamedTuple):
 
 class TransformerCache(NamedTuple):
     embeddings: list | TransformerEmbeddingsCache  # of source and target; of the target alone with a state
-    encoder: EncoderCache | None  # None with a state, which holds what is needed of the source
+    encoder: EncoderCache | None  # None with a state, which holds the source's keys and values
     decoder: DecoderCache
     hidden_shape: tuple  # (B, T, H)
     predicted: np.ndarray | None  # (M,) flat positions whose label is not -100

@@ -118,8 +118,8 @@ class AWDLSTMForSequenceClassification(Layer):
 
         logits = dropout(relu(dropout([last; max; mean]) W_1 + b_1)) W_2 + b_2     W_1 (3E, F), W_2 (F, K)
 
-    Each text begins with an empty state. The LSTM also runs over the padding behind a text, but what it finds
-    there is read by nothing.
+    Each text begins with an empty state. The LSTM also runs over the padding behind a text, but nothing reads
+    its states there.
 
     The paper has batch normalization before both linear layers; this model has none. Its running mean and
     variance change in every forward pass that trains: hidden state, which the layers of this library do not

@@ -29,7 +29,7 @@ def who_sees_whom(masks, tokens, figure=None):
     for axes, (title, mask) in zip(panels, masks.items()):
         sizes = np.asarray(mask, float)
         sizes = sizes / sizes.max(axis=1, keepdims=True)
-        shown = np.where(sizes > 0, 0.25 + 0.6 * sizes, 0)          # what is not 0 can be told from 0
+        shown = np.where(sizes > 0, 0.25 + 0.6 * sizes, 0)          # the smallest can be told from 0
         axes.imshow(shown, cmap="Blues", vmin=0, vmax=1)
         axes.set_xticks(range(len(tokens)), tokens, rotation=50, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(tokens)), tokens)

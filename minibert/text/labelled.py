@@ -42,7 +42,7 @@ TAG_HEADERS = {*TAGS, "tag", "ner_tag", "pos_tag", "label", "ner", "pos", "upos"
 CONLL_U = 10  # columns
 MOST_LISTED = 5  # lines of bad rows in an error
 SHOWN = 40  # characters of a text in an error
-KINDS_OF_FILES = "a TSV, CSV, JSON lines, CoNLL or SQuAD file"  # what an error asks for
+KINDS_OF_FILES = "a TSV, CSV, JSON lines, CoNLL or SQuAD file"  # for errors
 PAIRS_OF_TEXTS = "a file with a text, a tab and its translation in each line"
 
 
@@ -304,7 +304,7 @@ def _squad(path, content, is_labelled):
 
 
 def _given_answers(row, name):
-    """Return what a row gives as the answers to its question, [] where it says that there is none."""
+    """Return the answers that a row gives to its question, [] where it says that there is none."""
     return [] if str(row.get("is_impossible")).casefold() == "true" else row.get(name)
 
 
@@ -551,7 +551,7 @@ def _csv(path, text, delimiter):
 
 
 def _json_of(text):
-    """Return what a text is as JSON, None if it is none."""
+    """Return the value of a text of JSON, None if it is no JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

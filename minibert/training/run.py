@@ -83,8 +83,8 @@ def resume(output, find_objective, say=print, changes=None, clock=time.monotonic
         say, clock: as in begin.
         changes: {field of the recipe: value}. A run may be given another number of steps or threads, or
             another place of the same corpus; run.json records what changes, and after which step.
-        minutes: the time that the whole call may take; it becomes a change of num_steps, to what is done and
-            as many more steps as fit. None goes on to the number that the run has.
+        minutes: the time that the whole call may take; it becomes a change of num_steps, to the steps that
+            are done and as many more as fit. None goes on to the number that the run has.
 
     Returns, raises: as begin; RunError also if there is no run to resume, its corpus has changed, or a change
     is not possible.

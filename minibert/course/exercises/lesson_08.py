@@ -197,7 +197,7 @@ def _scored(tokens):
 
 
 def _searched(first, following, length, width, keep, gain=1.0):
-    """Beam search with another rule of what is kept: keep(beams, width) → beams."""
+    """Beam search that keeps beams by another rule: keep(beams, width) → beams."""
     beams = keep([([token], score) for token, score in enumerate(first.tolist())], width)
     for _ in range(length - 1):
         beams = keep([

@@ -558,7 +558,7 @@ EXERCISES = [
                 _span_arguments([(3, 1, 0.1), (2, 3, 0.1), (5, 3, 0.1), (4, 1, 0.1)], 6),
                 _masked_and_labels({3: 4, 4: 4}, [3, 4]),
             ),
-            # what is kept counts, and is taken
+            # a kept word counts, and is taken
             (
                 _span_arguments([(7, 2, 0.95), (8, 1, 0.1), (1, 3, 0.1), (4, 2, 0.1), (2, 1, 0.1)], 4),
                 _masked_and_labels({4: 4, 5: 4}, [7, 8, 4, 5]),

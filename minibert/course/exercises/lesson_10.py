@@ -298,7 +298,7 @@ EXERCISES = [
                 "minibert's weights are (in, out): states @ weight, without a transpose.",
             ),
             Mistake(
-                _loss_without_word_0, "Word 0 is a word, too: what is left out are the labels of -100."
+                _loss_without_word_0, "Word 0 is a word, too: only labels of -100 are left out."
             ),
         ],
         tolerance=1e-6,

@@ -1,9 +1,9 @@
 """Pairs of texts as an encoder and a decoder read them: a source, and its target.
 
     source_ids   the source                         padded on the right, source_mask 0 there
-    target_ids   [start] and the target             what the decoder reads: in training the right text, not
+    target_ids   [start] and the target             the decoder's input: in training the right text, not
                                                     its own ("teacher forcing")
-    labels       the target and [end]               what it must predict: each token from those before it
+    labels       the target and [end]               the right answers: each token follows those before it
 
 Each epoch takes all pairs in another order, those of similar length together, so that little is padded. The
 batch of a step depends on (seed, step) alone.
