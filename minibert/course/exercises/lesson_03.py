@@ -26,7 +26,7 @@ WHO_QUESTIONS = {
 
 # --- interpolated_bigram ---
 
-IDS = [2, 0, 1, 2, 0, 3, 2, 0, 1, 4, 0, 1]  # 5 does not occur, and 1 also ends it
+IDS = [2, 0, 1, 2, 0, 3, 3, 2, 0, 1, 4, 0, 1]  # 5 does not occur, 1 also ends it, 3 follows itself
 SHORT = [0, 2, 1, 0, 2]
 
 

@@ -18,8 +18,10 @@ def bigram(ids, vocab_size, discount, freed="kinds", lower="kinds"):
     for v, w in zip(ids, ids[1:]):
         counts[v, w] += 1
     seen = counts > 0
+    from_others = seen & ~np.eye(vocab_size, dtype=bool)
     continuation = {
         "kinds": seen.sum(axis=0) / seen.sum(),
+        "from others": from_others.sum(axis=0) / from_others.sum(),
         "kinds after": seen.sum(axis=1) / seen.sum(),
         "per word": seen.sum(axis=0) / vocab_size,
     }[lower]
@@ -135,6 +137,7 @@ WRONG = {
         "a constant share": (lambda *arguments: bigram(*arguments, freed="constant"),),
         "words after, not before": (lambda *arguments: bigram(*arguments, lower="kinds after"),),
         "divided by V": (lambda *arguments: bigram(*arguments, lower="per word"),),
+        "a word is not before itself": (lambda *arguments: bigram(*arguments, lower="from others"),),
     },
     "three_steps": {
         wrong: three_steps(wrong)
