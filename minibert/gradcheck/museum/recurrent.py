@@ -54,7 +54,7 @@ class BorrowedBias(LSTMCell):
 
     How it looked. Four gates with a name and a line each, copied from each other: in one of them the name of
     the bias was not changed. Backward was right, as if each gate had its own.
-    How it hides. All biases begin at zero, so that at first nothing is wrong. Later every gate still has a
+    How it hides. Where all biases begin at zero, nothing is wrong at first. Later every gate still has a
     bias that it can learn with, and the loss falls.
     The cost. Two gates share a bias, which is pulled by one of them. A forget gate that begins at +1, to
     remember, opens the output gate as well.
