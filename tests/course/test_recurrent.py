@@ -81,6 +81,13 @@ def test_a_gradient_by_distance_is_that_of_the_embeddings_of_one_loss(text):
     assert norms[2] == pytest.approx(sizes[1] / sizes[0], rel=1e-9)
 
 
+def test_without_w_hh_a_fresh_gradient_shrinks_by_the_forget_gate_and_with_it_by_less():
+    for kind, gate in (("LSTM, half open", 0.5), ("LSTM", 1 / (1 + np.exp(-2)))):
+        [alone] = lesson.cell_factors(kind, seeds=[0])
+        curve = lesson.fresh_gradients([kind], seeds=[0])[kind][0]
+        assert alone == pytest.approx(gate, abs=0.05) and alone < (curve[20] / curve[10]) ** 0.1 - 0.03
+
+
 def test_who_gets_h_and_c_of_another_document_answers_as_the_other(trained, text):
     answered = lesson.first_answers(text)
     items = answered.ids[:, lesson.COPY + 1]
