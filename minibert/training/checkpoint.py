@@ -56,8 +56,7 @@ def save_checkpoint(directory, step, training, run=None):
     directory = pathlib.Path(directory)
     final = directory / f"checkpoint-{step:06d}"
     temporary = _hidden(final)
-    for killed in directory.glob(".checkpoint-*.tmp"):  # what a killed run was writing or removing
-        remove(killed)
+    remove_remains(directory)
     if final.exists() and not _is_of(run, final):
         raise CheckpointError(f"{final} is in the way, and this run did not write it: move it away")
     try:
@@ -79,6 +78,13 @@ def save_checkpoint(directory, step, training, run=None):
             with contextlib.suppress(OSError):  # in use, on Windows: the next checkpoint tries again
                 os.rename(path, _hidden(path))  # a kill leaves no half checkpoint that looks like one
                 remove(_hidden(path))
+
+
+def remove_remains(directory):
+    """Remove the folders that a killed run was writing or removing."""
+    for pattern in (".checkpoint-*.tmp", f".{BEST}.tmp"):
+        for folder in pathlib.Path(directory).glob(pattern):
+            remove(folder)
 
 
 def save_best(directory, training):

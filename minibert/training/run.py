@@ -123,6 +123,7 @@ def resume(output, find_objective, say=print, changes=None, clock=time.monotonic
             else:
                 checkpoint.restore(newest, training)
                 cut_log(output / "log.jsonl", step)
+                checkpoint.remove_remains(output)
             if changed:
                 write_json(output / "run.json", record)
         except OSError as error:

@@ -87,6 +87,17 @@ def test_a_checkpoint_in_the_way_is_left_alone(finished_run, tmp_path):
     assert [step for step, _ in checkpoint.checkpoints(run)] == [20]
 
 
+def test_what_a_run_was_removing_when_it_was_killed_is_gone_once_it_is_resumed(finished_run, tmp_path):
+    """Killed after its last checkpoint, while an older one was removed: no other one clears that up."""
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    before = contents(run)
+    for name in (".checkpoint-000001.tmp", ".best.tmp"):
+        (run / name).mkdir()
+        (run / name / "config.json").write_text("{", encoding="utf-8")
+    resume(run)
+    assert contents(run) == before
+
+
 def test_a_model_of_others_that_came_later_is_not_written_over(finished_run, tmp_path):
     run = shutil.copytree(finished_run, tmp_path / "run")
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
