@@ -139,7 +139,7 @@ def block_without_gamma(x, gamma, up, down):
 
 
 def rope_inputs(rng):
-    return rng.standard_normal((2, 3, 5, 8)), np.arange(4, 9)
+    return rng.standard_normal((2, 3, 5, 8)), np.array([4, 5, 7, 10, 11])
 
 
 def _rotated(x, positions, base, sign=1, step=2):
@@ -174,6 +174,16 @@ def rope_one_angle(x, positions, base):
     return _rotated(x, positions, base, step=0)
 
 
+def rope_counted_on(x, positions, base):
+    return _rotated(x, positions[0] + np.arange(x.shape[-2]), base)
+
+
+def rope_not_interleaved(x, positions, base):
+    """All first features of the pairs, then all second ones."""
+    y = _rotated(x, positions, base)
+    return np.concatenate([y[..., ::2], y[..., 1::2]], axis=-1)
+
+
 def rope_forgotten(x, positions, base):
     return x
 
@@ -189,11 +199,21 @@ FOLLOWING = np.log([
     [0.5, 0.1, 0.1, 0.2, 0.1],
 ])
 GREEDY, OF_TWO, MODE = [2, 2, 2], [4, 0, 1], [0, 1, 2]
+# Three beams lose the likeliest text, [1, 0, 0, 0], at its second token, and still do better than greedy.
+LATE_FIRST = np.log([0.08, 0.63, 0.05, 0.05, 0.19])
+LATE_FOLLOWING = np.log([
+    [0.83, 0.03, 0.03, 0.05, 0.06],
+    [0.16, 0.44, 0.32, 0.01, 0.07],
+    [0.38, 0.17, 0.19, 0.06, 0.2],
+    [0.06, 0.17, 0.52, 0.02, 0.23],
+    [0.02, 0.66, 0.07, 0.2, 0.05],
+])
+OF_THREE = [1, 2, 0, 0]
 
 
-def _scored(tokens):
+def _scored(tokens, first=FIRST, following=FOLLOWING):
     pairs = zip(tokens, tokens[1:])
-    return list(tokens), float(FIRST[tokens[0]] + sum(FOLLOWING[pair] for pair in pairs))
+    return list(tokens), float(first[tokens[0]] + sum(following[pair] for pair in pairs))
 
 
 def _searched(first, following, length, width, keep, gain=1.0):
@@ -236,6 +256,27 @@ def beams_worst(first, following, length, width):
     return _searched(first, following, length, width, lambda beams, width: _best(beams, len(beams))[-width:])
 
 
+def beams_greedy_each(first, following, length, width):
+    """The best first tokens, `width` of them, each continued by its likeliest tokens."""
+    found = []
+    for token in np.argsort(-first)[:width].tolist():
+        tokens = [token]
+        for _ in range(length - 1):
+            tokens.append(int(following[tokens[-1]].argmax()))
+        found.append(_scored(tokens, first, following))
+    return max(found, key=lambda beam: beam[1])
+
+
+def beams_one_per_token(first, following, length, width):
+    """Of the beginnings that end in the same token only the likeliest is kept: Viterbi with a beam."""
+
+    def keep(beams, width):
+        best = {tokens[-1]: (tokens, score) for tokens, score in sorted(beams, key=lambda beam: beam[1])}
+        return _best(best.values(), width)
+
+    return _searched(first, following, length, width, keep)
+
+
 # --- top_p ---
 
 NUCLEUS = np.array([0.15, 0.5, 0.05, 0.3])
@@ -244,6 +285,9 @@ NUCLEUS_CASES = [
     ((NUCLEUS, 0.9), np.array([0.15, 0.5, 0, 0.3]) / 0.95),
     ((NUCLEUS, 0.1), np.array([0.0, 1, 0, 0])),
     ((NUCLEUS, 1.0), NUCLEUS),
+    # sums that are exactly p: 16/32, and 16/32 + 8/32
+    ((np.array([5, 16, 3, 8]) / 32, 0.5), np.array([0.0, 1, 0, 0])),
+    ((np.array([5, 16, 3, 8]) / 32, 0.75), np.array([0, 2, 0, 1]) / 3),
 ]
 
 
@@ -261,6 +305,10 @@ def nucleus_drops_the_crossing(probs, p):
 
 def nucleus_one_more(probs, p):
     return _nucleus(probs, p, lambda sums, in_order, p: np.append(True, sums[:-1] - in_order[:-1] < p))
+
+
+def nucleus_beyond_p(probs, p):
+    return _nucleus(probs, p, lambda sums, in_order, p: sums - in_order <= p)
 
 
 def nucleus_not_sorted(probs, p):
@@ -401,13 +449,24 @@ EXERCISES = [
         inputs=rope_inputs,
         constants={"base": 100.0},
         shape=(2, 3, 5, 8),
-        values=[-0.18216, 2.12853, 1.05792, 0.445902, -1.70272, -1.88341],
+        values=[
+            -0.18216, 0.724276, 0.573976, 1.89919, 0.72576,
+            -0.319256, -2.65878, -0.198519, -0.96903, -2.13275,
+        ],
         mistakes=[
             Mistake(rope_the_other_way, "Rotated the other way: (x cos - y sin, x sin + y cos)."),
             Mistake(rope_in_halves, "Features i and i + D/2 are paired; here 2i and 2i + 1 are neighbours."),
             Mistake(rope_slower, "The exponent is -2i/D with the pair's number i = 0, 1, ..., D/2 - 1."),
             Mistake(rope_from_zero, "The positions are given, and do not begin at 0."),
             Mistake(rope_one_angle, "All pairs have one angle: it falls with i, base^(-2i/D)."),
+            Mistake(
+                rope_counted_on,
+                "The positions are counted on from the first one: take each as it is given, there are gaps.",
+            ),
+            Mistake(
+                rope_not_interleaved,
+                "The rotated features are in another order: put each pair back at its places 2i and 2i + 1.",
+            ),
             Mistake(rope_forgotten, "x comes back as it was."),
         ],
         hint="angles (T, D/2) = positions[:, None] * base ** (-2 i / D); x[..., ::2] and x[..., 1::2] turn.",
@@ -421,8 +480,17 @@ EXERCISES = [
             ((FIRST, FOLLOWING, 3, 1), _scored(GREEDY)),
             ((FIRST, FOLLOWING, 3, 2), _scored(OF_TWO)),
             ((FIRST, FOLLOWING, 3, 125), _scored(MODE)),
+            ((LATE_FIRST, LATE_FOLLOWING, 4, 3), _scored(OF_THREE, LATE_FIRST, LATE_FOLLOWING)),
         ],
         mistakes=[
+            Mistake(
+                beams_greedy_each,
+                "Each beam goes on with its likeliest token only: compare all continuations of all beams.",
+            ),
+            Mistake(
+                beams_one_per_token,
+                "Of beams that end in the same token only one is kept: each is a beginning of its own.",
+            ),
             Mistake(beams_greedy, "Right for one beam. With more, keep that many beginnings at each place."),
             Mistake(
                 beams_of_everything,
@@ -448,6 +516,7 @@ EXERCISES = [
                 nucleus_drops_the_crossing,
                 "The token that crosses p is lost. Keep a token if those *before* it do not reach p.",
             ),
+            Mistake(nucleus_beyond_p, "A sum of exactly p is enough: p *at least*, and not more than p."),
             Mistake(nucleus_one_more, "A token too many: those before it reach p without it."),
             Mistake(nucleus_not_sorted, "Summed in the order of the ids: the likeliest come first."),
             Mistake(nucleus_not_scaled, "What is kept does not sum to 1: divide by its sum."),

@@ -76,6 +76,18 @@ def turned(x, positions, base, sign=1.0, size=None):
     return np.stack([pairs.real, pairs.imag], axis=-1).reshape(x.shape)
 
 
+def not_interleaved(x, positions, base):
+    """Feature order of the rotated pairs: all first ones, then all second ones; its backward fits."""
+    y = turned(x, positions, base)
+    return np.concatenate([y[..., ::2], y[..., 1::2]], axis=-1), (positions, base)
+
+
+def not_interleaved_back(d_y, cache):
+    half = d_y.shape[-1] // 2
+    pairs = np.stack([d_y[..., :half], d_y[..., half:]], axis=-1).reshape(d_y.shape)
+    return turned(pairs, *cache, sign=-1), None
+
+
 def search(first, following, length, width, kept=None, last=None, score=lambda score, place: score):
     beams = [([token], value) for token, value in enumerate(first.tolist())]
     for place in range(length):
@@ -105,6 +117,40 @@ def mean_log_prob(first, following, length, width):
 
 def one_step_short(first, following, length, width):
     return search(first, following, length - 1, width)
+
+
+def best_of_greedy(first, following, length, width):
+    found = []
+    for token in np.argsort(-first)[:width]:
+        tokens, value = [int(token)], float(first[token])
+        for _ in range(length - 1):
+            value += float(following[tokens[-1]].max())
+            tokens.append(int(following[tokens[-1]].argmax()))
+        found.append((tokens, value))
+    return max(found, key=lambda beam: beam[1])
+
+
+def one_beam_for_each_token(first, following, length, width):
+    beams = {token: ([token], value) for token, value in enumerate(first.tolist())}
+    for _ in range(length - 1):
+        kept, beams = sorted(beams.values(), key=lambda beam: -beam[1])[:width], {}
+        for tokens, value in kept:
+            for token, step in enumerate(following[tokens[-1]].tolist()):
+                if token not in beams or value + step > beams[token][1]:
+                    beams[token] = [*tokens, token], value + step
+    return max(beams.values(), key=lambda beam: beam[1])
+
+
+def never_cut_again(first, following, length, width):
+    """The `width` best continuations of each beam, and all of them are kept."""
+    beams = [([int(token)], first[token]) for token in np.argsort(-first)[:width]]
+    for _ in range(length - 1):
+        beams = [
+            ([*tokens, int(token)], value + following[tokens[-1], token])
+            for tokens, value in beams for token in np.argsort(-following[tokens[-1]])[:width]
+        ]
+    tokens, value = max(beams, key=lambda beam: beam[1])
+    return tokens, float(value)
 
 
 def nucleus(probs, p, keep):
@@ -163,6 +209,10 @@ WRONG = {
             "rope", lambda d_y, g, x, positions: [g[0] * (np.arange(x.shape[-1]) % 2 == 0), *g[1:]]
         ),
         "D/2 for D": forward(lambda x, positions, base: turned(x, positions, base, size=x.shape[-1] / 2)),
+        "another order of the features": (not_interleaved, not_interleaved_back),
+        "positions counted on from the first": forward(
+            lambda x, positions, base: turned(x, positions[0] + np.arange(x.shape[2]), base)
+        ),
         "base not used": forward(lambda x, positions, base: turned(x, positions, 10000.0)),
     },
     "beam_search": {
@@ -172,11 +222,17 @@ WRONG = {
         "the last beam": (lambda *given: search(*given, last=True),),
         "two beams always": (lambda *given: search(*given, kept=2),),
         "a token too few": (one_step_short,),
+        "greedy from each first token": (best_of_greedy,),
+        "one beam for each last token": (one_beam_for_each_token,),
+        "beams never cut again": (never_cut_again,),
     },
     "top_p": {
         "sum at most p": (lambda probs, p: nucleus(probs, p, lambda sums, in_order: sums <= p),),
         "sum at most p, one at least": (
             lambda probs, p: nucleus(probs, p, lambda sums, in_order: np.append(True, sums[1:] <= p)),
+        ),
+        "one more than those of sum at most p": (
+            lambda probs, p: nucleus(probs, p, lambda sums, in_order: sums - in_order <= p),
         ),
         "above 1 - p": (lambda probs, p: np.where(probs > 1 - p, probs, 0),),
         "the unlikeliest": (lambda probs, p: nucleus(-probs, p, lambda sums, in_order: -sums < p),),
