@@ -137,8 +137,8 @@ class GPT2Block(Layer):
         attended = x + dropout(attention(LayerNorm(x)))
         y        = attended + dropout(feed_forward(LayerNorm(attended)))
 
-    This is pre-norm (Radford et al. 2019, section 2.3). The path from y to x has nothing on it but sums, so
-    that the gradient arrives at the lowest block as it left the highest.
+    This is pre-norm (Radford et al. 2019, section 2.3). The path from y to x has nothing on it but sums:
+    along it the gradient passes every block unchanged, and each sublayer adds its share.
 
     Derivation: x reaches the sum along two paths, unchanged and through LayerNorm and the sublayer. The
     gradients of both add up where the paths began: d_x = d_attended + norm.backward(attention.backward(...)).
