@@ -551,7 +551,7 @@ def _csv(path, text, delimiter):
 
 
 def _json_of(text):
-    """Return the value of a text of JSON, None if it is no JSON."""
+    """Return the value of a JSON text, or None where it cannot be read as JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
