@@ -104,7 +104,9 @@ def test_pretrain_where_the_console_is_not_utf8_and_every_file_has_its_encoding(
 
 @pytest.mark.parametrize("env, encoding", [
     ({"PYTHONIOENCODING": "gbk"}, "gbk"),
-    ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "ascii"),
+    pytest.param(
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "ascii", marks=pytest.mark.exhaustive
+    ),
 ])
 def test_commands_where_the_console_is_not_utf8(spawn, finished_run, tmp_path, env, encoding):
     model = shutil.copytree(finished_run, tmp_path / "模型 é")

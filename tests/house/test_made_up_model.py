@@ -119,6 +119,7 @@ def test_the_command_checks_it(spawn):
     assert "MadeUpModel" in output.decode() and "right" in output.decode()
 
 
+@pytest.mark.exhaustive
 def test_it_is_benchmarked(spawn):
     process = spawn(HERE, "bench", "step", "--model", "made-up", "--threads", "2", "--rounds", "3", "--json")
     output, errors = process.communicate()
