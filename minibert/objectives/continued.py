@@ -11,9 +11,9 @@ from minibert.training.checkpoint import find_model
 # What a checkpoint brings with it, and what cannot be chosen beside it.
 ITS_OWN = ("vocab_size", "cased", "strip_accents", "alphabet", "hidden_size", "num_hidden_layers",
            "num_attention_heads", "initializer_range", "dropout", "embedding_start")
-# A trained model is changed in small steps, on the share of masks that it knows. BERT's own code advises a
-# rate far below that of the start, too.
-RECIPE = {"learning_rate": 1e-4, "mlm_probability": 0.15}
+# A trained model is changed in small steps, on the share of masks and the lengths that it knows. BERT's own
+# code advises a rate far below that of the start, too.
+RECIPE = {"learning_rate": 1e-4, "mlm_probability": 0.15, "short_first": 0.0}
 SEQ_LENGTH = 128  # tokens, or what the model reads
 
 

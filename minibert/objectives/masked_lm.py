@@ -56,7 +56,13 @@ _TOY = {
 }
 TOY_RECIPES = {
     "bert": {**_TOY, "learning_rate": 4e-3, "settle": 0.3},
-    "fast": {**_TOY, "learning_rate": 8e-3, "settle": 0.2, "embedding_start": "random"},
+    "fast": {
+        **_TOY,
+        "learning_rate": 8e-3,
+        "settle": 0.2,
+        "embedding_start": "random",
+        "short_first": 0.0,  # its pairs are short already
+    },
 }
 # Ways to train, by name: their changes to MaskedLMRecipe.
 RECIPES = {
@@ -67,6 +73,7 @@ RECIPES = {
         "batch_size": 16,
         "learning_rate": 1e-3,
         "muon_learning_rate": 0.01,
+        "short_first": 0.5,
     },
 }
 UNIGRAM_FILE = "unigram.safetensors"
@@ -91,6 +98,8 @@ class MaskedLMRecipe(Recipe):
         hidden_size, num_hidden_layers, num_attention_heads: of the model; the feed-forward size is
             4 hidden_size.
         seq_length: tokens.  dropout: all probabilities.
+        short_first: share of the steps, the first ones, that read half as many tokens of twice as many
+            sequences.
         initializer_range: standard deviation of the initial weights.
         embedding_start: "random", or "word2vec": the token embeddings start from our own Word2Vec of the
             training text's pieces.
@@ -115,6 +124,7 @@ class MaskedLMRecipe(Recipe):
     num_hidden_layers: int = 2
     num_attention_heads: int = 4
     seq_length: int = 64
+    short_first: float = 0.0
     dropout: float = 0.0
     initializer_range: float = 0.05
     embedding_start: str = "random"
@@ -253,8 +263,10 @@ class MaskedLM:
     def description(self):
         """Describe a run in a few words."""
         recipe = self.recipe
+        short = f" ({recipe.short_first:.0%} of them with twice as many, half as long)"
         return (
             f"{recipe.num_steps:,} steps of {recipe.batch_size} sequences of up to {recipe.seq_length} tokens"
+            f"{short if recipe.short_first else ''}"
         )
 
     # --- the model and its data ---
@@ -311,6 +323,8 @@ class MaskedLM:
     def batch(self, step):
         """Return the PairBatch of a training step."""
         recipe = self.recipe
+        if step < recipe.short_first * recipe.num_steps:
+            return self.pairs.short_examples.batch(step, 2 * recipe.batch_size)
         is_settled = recipe.num_steps > 0 and step >= (1 - recipe.settle) * recipe.num_steps
         examples = self.pairs.settled_examples if is_settled else self.pairs.examples
         return examples.batch(step, recipe.batch_size)

@@ -5,6 +5,7 @@ pieces_per_word, fingerprint; the toy language also knows which phenomenon decid
 scores of the best possible model.
 """
 
+import functools
 import warnings
 
 import numpy as np
@@ -16,6 +17,7 @@ from minibert.text.examples import SentencePairs, SingleTexts, TokenizedCorpus, 
 from minibert.text.tokenizer import WordPieceTokenizer
 from minibert.training.checkpoint import find_model
 
+LEAST_LENGTH = 5  # tokens: [CLS] A [SEP] B [SEP]
 MUCH_UNKNOWN = 0.01  # share of [UNK] in the training text that is worth a warning
 NUM_DOCUMENTS = 4000  # of the toy language, that Word2Vec reads
 FEW_TO_CHOOSE = 0.5  # share of the words' pieces that whole-word masking can reach, below which it warns
@@ -31,7 +33,8 @@ class TextPairs:
 
     Attributes:
         tokenizer, fingerprint.
-        examples: of training.  settled_examples: of the last steps, masked and paired as in evaluation.
+        examples: of training.  short_examples: of the first steps, half as long; None if the recipe has none.
+        settled_examples: of the last steps, masked and paired as in evaluation.
         held_out: streams of one batch each.
         unigram: (V,), log probabilities of the training text's pieces.
         pieces_per_word: of the held-out text.
@@ -61,18 +64,18 @@ class TextPairs:
         warn_of_unknown(training_tokens, self.tokenizer, checkpoint, say)
         if recipe.whole_word:
             _warn_of_long_words(training_tokens, self.tokenizer, recipe, say)
-        common = {"seq_length": recipe.seq_length, "seed": recipe.seed, "whole_word": recipe.whole_word}
-        self.examples = examples(
-            training_tokens,
-            self.tokenizer,
-            mlm_probability=recipe.mlm_probability,
-            next_sentence_probability=recipe.next_sentence_probability,
-            **common,
+        make = functools.partial(
+            examples, training_tokens, self.tokenizer, seed=recipe.seed, whole_word=recipe.whole_word
         )
-        settled = (
-            examples(training_tokens, self.tokenizer, **common) if recipe.settle else self.examples
+        learned = {
+            "mlm_probability": recipe.mlm_probability,
+            "next_sentence_probability": recipe.next_sentence_probability,
+        }
+        self.examples = make(recipe.seq_length, **learned)
+        self.short_examples = (
+            make(max(recipe.seq_length // 2, LEAST_LENGTH), **learned) if recipe.short_first else None
         )
-        self.settled_examples = settled
+        self.settled_examples = make(recipe.seq_length) if recipe.settle else self.examples
         held_out_examples = examples(held_out_tokens, self.tokenizer, recipe.seq_length)
         # few at a time: little memory
         self.held_out = held_out_examples.held_out(batch_size=16)
@@ -160,6 +163,10 @@ class ToyPairs:
         from minibert.text.toy.limits import Limits
         from minibert.text.toy.pairs import ToyExamples
 
+        if recipe.short_first:
+            raise ValueError(
+                f"the toy language's pairs are short: short_first is {recipe.short_first}; make it 0"
+            )
         if recipe.cased or recipe.strip_accents or recipe.alphabet or recipe.lines is not None:
             raise ValueError(
                 "the toy language has a vocabulary and sentences of its own: leave out --cased, "

@@ -9,6 +9,7 @@ import pytest
 from runs import begin, training_of
 
 from minibert.objectives import masked_lm
+from minibert.objectives.masked_lm import MaskedLMRecipe
 from minibert.objectives.word2vec_start import word2vec_rows
 from minibert.text.corpora import load_corpus, split_held_out
 from minibert.text.examples import PairBatch
@@ -101,6 +102,35 @@ def test_the_files_that_are_saved_are_named(run, tmp_path):
 def test_the_unigram_model_lies_beside_the_model(finished_run, run, tmp_path):
     assert np.array_equal(masked_lm.load_unigram(finished_run), run.objective.pairs.unigram)
     assert masked_lm.load_unigram(tmp_path) is None
+
+
+# --- what is read first ---
+
+
+def test_the_first_steps_read_twice_as_many_sequences_half_as_long(tiny_recipe):
+    recipe = tiny_recipe(num_steps=10, short_first=0.5)
+    objective, plain = training_of(recipe).objective, training_of(tiny_recipe(num_steps=10)).objective
+    assert objective.description().endswith("(50% of them with twice as many, half as long)")
+    for step in range(10):
+        batch, without = objective.batch(step), plain.batch(step)
+        if step < 5:
+            assert len(batch.labels) == 2 * recipe.batch_size
+            assert recipe.seq_length // 2 - 3 < batch.labels.shape[1] <= recipe.seq_length // 2
+        else:
+            assert np.array_equal(batch.input_ids, without.input_ids)
+
+
+def test_short_sequences_keep_room_for_a_pair(tiny_recipe):
+    objective = training_of(tiny_recipe(num_steps=2, short_first=0.5, seq_length=8)).objective
+    assert objective.batch(0).labels.shape[1] == 5
+
+
+def test_a_model_that_goes_on_and_the_toy_language_have_no_short_steps(finished_run):
+    assert MaskedLMRecipe.of().short_first == 0.5
+    assert MaskedLMRecipe.of(recipe="fast", start=str(finished_run)).short_first == 0
+    assert MaskedLMRecipe.of(["toy"]).short_first == 0
+    with pytest.raises(ValueError, match="the toy language's pairs are short: short_first is 0.5; make it 0"):
+        training_of(MaskedLMRecipe.of(["toy"], short_first=0.5, num_steps=2))
 
 
 # --- what the weights start from, and what steps them ---
