@@ -21,6 +21,9 @@ LAYERS = [name for name, exhibit in EXHIBITS.items() if exhibit.case]
 WRONG = [name for name, exhibit in EXHIBITS.items() if exhibit.first_wrong]
 UNSEEN = [name for name, exhibit in EXHIBITS.items() if not exhibit.expected]
 LONG = ["forgotten-share", "overwritten-table", "skip-around-norm", "residual-plus-one"]  # by differences
+PLACE = re.compile(
+    r"https://(github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+|arxiv\.org/abs/\d{4}\.\d{5})( \([^()]+\))?"
+)
 
 SIZES = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "max_position_embeddings": 18}
 GENERATOR = np.random.default_rng(1)
@@ -226,8 +229,16 @@ def test_it_prints_its_story(name):
     text = str(exhibit)
     assert text.startswith(f"{name}\n\n") and exhibit.difference().splitlines()[-1] in text
     assert [text.count(part) for part in ("How it looked.", "How it hides.", "The cost.")] == [1, 1, 1]
+    assert [text.splitlines().count(place) for place in exhibit.seen] == [1] * len(exhibit.seen)
     assert len(exhibit.story.splitlines()[0]) <= 110
     assert max(map(len, text.splitlines())) <= 110
+
+
+def test_every_exhibit_but_one_names_a_public_place_of_its_kind():
+    assert [name for name, exhibit in EXHIBITS.items() if not exhibit.seen] == ["wrong-operand"]
+    places = [place for exhibit in EXHIBITS.values() for place in exhibit.seen]
+    assert [place for place in places if not PLACE.fullmatch(place)] == []
+    assert str(EXHIBITS["wrong-operand"]).count("Seen in public") == 0
 
 
 # --- planted in a model ---

@@ -9,7 +9,7 @@
 Every mistake was found in code that people had published and used: in transformers and recurrent networks in
 NumPy, which were measured, and in issues of others. Each is a class that holds only the lines that differ,
 so that `exhibit.difference()` is a few lines. Its docstring tells how the mistake looked, how it hides and
-its cost.
+its cost; `exhibit.seen` has the public places where a mistake of its kind was reported.
 
 Planted in a BERT, every one of them trains. The loss falls, because other ways to the loss are right, or
 because a wrong gradient may still point downhill; for most of them the curve can hardly be told from the

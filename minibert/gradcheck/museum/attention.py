@@ -77,7 +77,10 @@ def influence_of_a_masked_token(attention):
 CASE = "MultiHeadAttention"
 
 EXHIBITS = [
-    Exhibit("transposed-key", MultiHeadAttention, TransposedKey, CASE, "d_key_heads", "reshaped"),
-    Exhibit("reshaped-heads", MultiHeadAttention, ReshapedHeads, CASE, "d_weighted_value", "reshaped"),
-    Exhibit("mixed-heads", MultiHeadAttention, MixedHeads, CASE, None, "", influence_of_a_masked_token),
+    Exhibit("transposed-key", MultiHeadAttention, TransposedKey, CASE, "d_key_heads", "reshaped",
+            seen=["https://github.com/huggingface/diffusers/pull/14341 (K and V, transposed twice)"]),
+    Exhibit("reshaped-heads", MultiHeadAttention, ReshapedHeads, CASE, "d_weighted_value", "reshaped",
+            seen=["https://github.com/jsbaan/transformer-from-scratch/pull/6 (heads joined, forward)"]),
+    Exhibit("mixed-heads", MultiHeadAttention, MixedHeads, CASE, None, "", influence_of_a_masked_token,
+            seen=["https://github.com/reczoo/FuxiCTR/issues/30"]),
 ]

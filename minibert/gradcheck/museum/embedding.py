@@ -49,7 +49,10 @@ class ForgottenShare(TiedDecoder):
 TABLE = "bert.embeddings.token.weight"
 
 EXHIBITS = [
-    Exhibit("forgotten-share", TiedDecoder, ForgottenShare, "BertForPreTraining", TABLE, "share missing"),
-    Exhibit("repeated-ids", Embedding, RepeatedIds, "Embedding repeated ids", "weight", "repeated ids"),
-    Exhibit("overwritten-table", Embedding, OverwrittenTable, "BertForPreTraining", TABLE, "overwritten"),
+    Exhibit("forgotten-share", TiedDecoder, ForgottenShare, "BertForPreTraining", TABLE, "share missing",
+            seen=["https://github.com/paiml/entrenar/issues/314"]),
+    Exhibit("repeated-ids", Embedding, RepeatedIds, "Embedding repeated ids", "weight", "repeated ids",
+            seen=["https://github.com/HIPS/autograd/issues/39"]),
+    Exhibit("overwritten-table", Embedding, OverwrittenTable, "BertForPreTraining", TABLE, "overwritten",
+            seen=["https://github.com/sony/nnabla/pull/532"]),
 ]

@@ -61,7 +61,10 @@ class WeightsInForward(FeedForward):
 BLOCK, INNER = "EncoderLayer", "FeedForward"  # their cases
 
 EXHIBITS = [
-    Exhibit("skip-around-norm", EncoderLayer, SkipAroundNorm, BLOCK, "d_attended", "term exchanged"),
-    Exhibit("residual-plus-one", EncoderLayer, ResidualPlusOne, BLOCK, "d_attended", "number for gradient"),
-    Exhibit("weights-in-forward", FeedForward, WeightsInForward, INNER, None, "forward is not deterministic"),
+    Exhibit("skip-around-norm", EncoderLayer, SkipAroundNorm, BLOCK, "d_attended", "term exchanged",
+            seen=["https://github.com/Dao-AILab/quack/pull/53"]),
+    Exhibit("residual-plus-one", EncoderLayer, ResidualPlusOne, BLOCK, "d_attended", "number for gradient",
+            seen=["https://github.com/pytorch/pytorch/issues/995 (of a product)"]),
+    Exhibit("weights-in-forward", FeedForward, WeightsInForward, INNER, None, "forward is not deterministic",
+            seen=["https://github.com/wangyida/softpool/issues/11"]),
 ]

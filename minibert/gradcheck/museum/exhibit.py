@@ -51,6 +51,8 @@ class Exhibit(NamedTuple):
         first_wrong: the tensor that the gradient check names first; None if every gradient is right.
         expected:    found by the check: a pattern of the diagnosis, or words of a problem; "" if none.
         value:       function of `ours` or `theirs` that returns a Finding; only where a check sees nothing.
+        seen:        addresses at which a mistake of this kind was reported or repaired; in parentheses how
+            that one differs.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Exhibit(NamedTuple):
     first_wrong: str | None
     expected: str
     value: Callable | None = None
+    seen: tuple | list = ()
 
     @property
     def story(self):
@@ -114,7 +117,9 @@ class Exhibit(NamedTuple):
 
     def __str__(self):
         story = "\n".join(map(_filled, re.split(r"\n(?=\n|How it|The cost| )", self.story)))
-        return f"{self.name}\n\n{story}\n\n{textwrap.indent(self.difference(), '    ')}"
+        places = "\n".join(["Seen in public:", *self.seen]) if self.seen else ""
+        parts = self.name, story, places, textwrap.indent(self.difference(), "    ")
+        return "\n\n".join(filter(None, parts))
 
 
 def changed(method, ours, theirs):

@@ -39,7 +39,7 @@ def layers_off_by_one(groups, lr, layer_decay=1.0, **options):
     """The rate falls by a factor a layer, and once more between the head and the top layer.
 
     How it looked. Depths were counted from the embeddings, 0, to the head, L + 2, where L + 1 is right: the
-    top layer, at L, has the exponent 2 (google-research/electra, issue 51).
+    top layer, at L, has the exponent 2.
     How it hides. The rates fall from layer to layer, as they should. All but the head's are too small by one
     factor, and whoever tunes the learning rate tunes that away, except for the head.
     The cost. With a factor of 0.8 all layers learn at four fifths of the rate that is written down, and who
@@ -53,7 +53,7 @@ def labels_on_every_piece(sentences, tokenizer, max_length, label_ids=None):
     """The label of a word is given to all its pieces, and one name becomes several.
 
     How it looked. B-PER for each of the pieces of "Karlstadt", where the first has the label and the others
-    have -100 (huggingface/transformers, pull request 14055).
+    have -100.
     How it hides. The loss falls, and the accuracy over pieces is a number like any other.
     The cost. B- says that a name begins here: three pieces are three names. Scores over pieces compare with
     nobody's, and a word counts in the loss as often as it has pieces: rare words most.
@@ -69,7 +69,7 @@ class OutsideIsZero(SpanHead):
     """An answer outside of the window is trained as the answer (0, 0).
 
     How it looked. A long text is cut into windows, and most of them do not hold the answer. Their positions
-    were set to 0, that of [CLS], and went into the loss (huggingface/transformers, pull request 441).
+    were set to 0, that of [CLS], and went into the loss.
     How it hides. That is right where a question may have no answer, as in SQuAD 2: [CLS] means just that. And
     the loss falls, because [CLS] is always at the same place.
     The cost. Where every question has an answer, most windows teach that there is none, and [CLS] competes
@@ -87,7 +87,7 @@ def frozen_with_dropout(layers):
     """The encoder is frozen, and its dropout stays on: the head learns from other states at every step.
 
     How it looked. "Frozen" was taken to mean that the parameters get no gradient. Dropout is not a parameter,
-    and the whole model was in training mode (allenai/allennlp, issue 4895).
+    and the whole model was in training mode.
     How it hides. The parameters do not move, as a test would confirm; and the head learns.
     The cost. A layer that learns can answer to its dropout; in one that cannot, it is noise in the features.
     The same text has other features in every epoch, none of them those that it has when the model is used;
@@ -142,14 +142,19 @@ def noise_in_frozen_states(freeze):
 
 
 EXHIBITS = [
-    Exhibit("no-bias-correction", AdamW, Uncorrected, None, None, "", length_of_the_twelfth_step),
-    Exhibit("layers-off-by-one", layerwise_adamw, layers_off_by_one, None, None, "", rate_of_the_top_layer),
+    Exhibit("no-bias-correction", AdamW, Uncorrected, None, None, "", length_of_the_twelfth_step,
+            seen=["https://arxiv.org/abs/2006.04884", "https://arxiv.org/abs/2006.05987"]),
+    Exhibit("layers-off-by-one", layerwise_adamw, layers_off_by_one, None, None, "", rate_of_the_top_layer,
+            seen=["https://github.com/google-research/electra/issues/51"]),
     Exhibit(
         "labels-on-every-piece", encode_tagged, labels_on_every_piece, None, None, "",
         predictions_of_a_long_name,
+        seen=["https://github.com/huggingface/transformers/pull/14055"],
     ),
+    Exhibit("outside-is-zero", SpanHead, OutsideIsZero, None, None, "", loss_of_a_window_without_the_answer,
+            seen=["https://github.com/huggingface/transformers/pull/441"]),
     Exhibit(
-        "outside-is-zero", SpanHead, OutsideIsZero, None, None, "", loss_of_a_window_without_the_answer),
-    Exhibit(
-        "frozen-with-dropout", without_dropout, frozen_with_dropout, None, None, "", noise_in_frozen_states),
+        "frozen-with-dropout", without_dropout, frozen_with_dropout, None, None, "", noise_in_frozen_states,
+        seen=["https://github.com/allenai/allennlp/issues/4895"],
+    ),
 ]

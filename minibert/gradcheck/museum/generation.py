@@ -25,8 +25,8 @@ LINE_OF_PLACES = "predicted = None if answers is None else np.flatnonzero(answer
 class UnmaskedPrefill(GPT2LMHeadModel):
     """With keys and values of earlier tokens there is no mask: "when generating there is no future".
 
-    How it looked. `if cache is None: scores = mask(scores)` (a pull request of TinyLLM repairs it). With one
-    new token this is right: all keys are before it.
+    How it looked. `if cache is None: scores = mask(scores)`. With one new token this is right: all keys are
+    before it.
     How it hides. Training has no state, and one token at a time needs no mask. Only several new tokens at
     once, the second question of a conversation, look at each other's future.
     The cost. Training is right, the loss is right, and answers to longer dialogues get worse.
@@ -53,8 +53,7 @@ class MaskOffByOne(GPT2LMHeadModel):
 class UnshiftedTarget(GPT2LMHeadModel):
     """The target is the input, not shifted: each token is asked for itself.
 
-    How it looked. `loss(logits, input_ids)` for `loss(logits[:, :-1], input_ids[:, 1:])`; an issue of
-    PyTorch's tutorials reports it.
+    How it looked. `loss(logits, input_ids)` for `loss(logits[:, :-1], input_ids[:, 1:])`.
     How it hides. From a gradient check, completely. The shapes fit, and the loss falls to zero in no time.
     The cost. The model learns to repeat its input, and that is what it writes: the last word, for ever.
     """
@@ -68,7 +67,7 @@ class UnshiftedTarget(GPT2LMHeadModel):
 class PaddingIsCounted(GPT2LMHeadModel):
     """Positions count the padding on the left: the same prompt begins somewhere else in each batch.
 
-    How it looked. `positions = arange(T)`, whatever the mask says (two issues of transformers).
+    How it looked. `positions = arange(T)`, whatever the mask says.
     How it hides. Training has no padding on the left, and a single prompt has none. There is no error, only
     other text.
     The cost. What a model answers depends on the longest prompt of its batch.
@@ -92,7 +91,7 @@ def load_as_linear(model_class, directory, dtype=None):
 def drop_the_crossing_token(logits, temperature=1.0, top_k=None, top_p=1.0):
     """Top-p keeps the tokens whose sum is at most p, and so loses the one that crosses p.
 
-    How it looked. `cumulative <= p`, in the code that came with GPT-2 and in that of a model of proteins.
+    How it looked. `cumulative <= p`, in the code of a model of proteins.
     How it hides. Text still comes out, and it is even less odd than it should be. With a small p nothing is
     kept at all, which a second mistake repairs by keeping the first token always.
     The cost. Of 0.5, 0.3, 0.15 and 0.05, p = 0.6 keeps one token, not two: the text repeats itself.
@@ -190,11 +189,18 @@ def loss_beside_padding(loss_class):
 
 
 EXHIBITS = [
-    Exhibit("unmasked-prefill", GPT2LMHeadModel, UnmaskedPrefill, None, None, "", step_of_two_tokens),
-    Exhibit("mask-off-by-one", GPT2LMHeadModel, MaskOffByOne, None, None, "", sight_of_the_next_token),
-    Exhibit("unshifted-target", GPT2LMHeadModel, UnshiftedTarget, None, None, "", number_of_forecasts),
-    Exhibit("padding-is-counted", GPT2LMHeadModel, PaddingIsCounted, None, None, "", prompt_with_padding),
-    Exhibit("conv-as-linear", huggingface.load, load_as_linear, None, None, "", logits_after_loading),
-    Exhibit("crossing-token", next_probs, drop_the_crossing_token, None, None, "", tokens_kept),
-    Exhibit("smoothed-padding", SmoothedCrossEntropy, SmoothedPadding, None, None, "", loss_beside_padding),
+    Exhibit("unmasked-prefill", GPT2LMHeadModel, UnmaskedPrefill, None, None, "", step_of_two_tokens,
+            seen=["https://github.com/Mikyx-1/TinyLLM/pull/18"]),
+    Exhibit("mask-off-by-one", GPT2LMHeadModel, MaskOffByOne, None, None, "", sight_of_the_next_token,
+            seen=["https://github.com/huggingface/transformers/issues/48745 (all later tokens are seen)"]),
+    Exhibit("unshifted-target", GPT2LMHeadModel, UnshiftedTarget, None, None, "", number_of_forecasts,
+            seen=["https://github.com/huggingface/transformers/pull/404"]),
+    Exhibit("padding-is-counted", GPT2LMHeadModel, PaddingIsCounted, None, None, "", prompt_with_padding,
+            seen=["https://github.com/huggingface/transformers/issues/3021"]),
+    Exhibit("conv-as-linear", huggingface.load, load_as_linear, None, None, "", logits_after_loading,
+            seen=["https://github.com/AutoGPTQ/AutoGPTQ/pull/139"]),
+    Exhibit("crossing-token", next_probs, drop_the_crossing_token, None, None, "", tokens_kept,
+            seen=["https://github.com/Biohub/esm/pull/360"]),
+    Exhibit("smoothed-padding", SmoothedCrossEntropy, SmoothedPadding, None, None, "", loss_beside_padding,
+            seen=["https://github.com/pytorch/pytorch/issues/73205"]),
 ]

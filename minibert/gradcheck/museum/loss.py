@@ -72,7 +72,10 @@ def loss_of_one_in_five(cross_entropy):
 IGNORED = "CrossEntropy ignored labels"
 
 EXHIBITS = [
-    Exhibit("divided-twice", CrossEntropy, DividedTwice, "CrossEntropy", "logits", "constant factor"),
-    Exhibit("ignored-zero", CrossEntropy, IgnoredZero, IGNORED, None, "", loss_of_label_zero),
-    Exhibit("averaged-over-all", CrossEntropy, AveragedOverAll, IGNORED, None, "", loss_of_one_in_five),
+    Exhibit("divided-twice", CrossEntropy, DividedTwice, "CrossEntropy", "logits", "constant factor",
+            seen=["https://github.com/d2l-ai/d2l-en/issues/2076 (by the steps, and then by the tokens)"]),
+    Exhibit("ignored-zero", CrossEntropy, IgnoredZero, IGNORED, None, "", loss_of_label_zero,
+            seen=["https://github.com/codertimo/BERT-pytorch/issues/49"]),
+    Exhibit("averaged-over-all", CrossEntropy, AveragedOverAll, IGNORED, None, "", loss_of_one_in_five,
+            seen=["https://github.com/dhlee347/pytorchic-bert/issues/24"]),
 ]

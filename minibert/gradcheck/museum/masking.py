@@ -36,5 +36,6 @@ def share_of_random_tokens(mask):
 
 
 EXHIBITS = [
-    Exhibit("nested-probabilities", mask_tokens, nested_mask_tokens, None, None, "", share_of_random_tokens),
+    Exhibit("nested-probabilities", mask_tokens, nested_mask_tokens, None, None, "", share_of_random_tokens,
+            seen=["https://github.com/huggingface/transformers/issues/32329"]),
 ]

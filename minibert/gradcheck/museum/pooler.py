@@ -32,5 +32,6 @@ def influence_of_the_last_token(pooler):
 
 
 EXHIBITS = [
-    Exhibit("pooled-from-all", Pooler, PooledFromAll, "Pooler", None, "", influence_of_the_last_token),
+    Exhibit("pooled-from-all", Pooler, PooledFromAll, "Pooler", None, "", influence_of_the_last_token,
+            seen=["https://github.com/Blaizzy/mlx-embeddings/pull/63"]),
 ]

@@ -125,10 +125,16 @@ def influence_of_a_later_input(lstm):
 DROPPED = "cell.d_new_hidden (call 5)"  # of the last step, the first that backward comes to
 
 EXHIBITS = [
-    Exhibit("dropped-state", PlainLSTM, DroppedState, "PlainLSTM", DROPPED, "not recognised"),
-    Exhibit("forgotten-slope", LSTMCell, ForgottenSlope, "LSTMCell", "d_forget_sum", "passed on"),
-    Exhibit("borrowed-bias", LSTMCell, BorrowedBias, "LSTMCell", "d_bias", "not recognised"),
-    Exhibit("dead-weight", LSTM, DeadWeight, "LSTM weight dropout", "weight_hh", "exactly zero"),
-    Exhibit("kept-state", LSTM, KeptState, "LSTM no state", None, "two calls with the same input"),
-    Exhibit("both-ways", LSTM, BothWays, "LSTM", None, "", influence_of_a_later_input),
+    Exhibit("dropped-state", PlainLSTM, DroppedState, "PlainLSTM", DROPPED, "not recognised",
+            seen=["https://github.com/CaptainE/RNN-LSTM-in-numpy/issues/1"]),
+    Exhibit("forgotten-slope", LSTMCell, ForgottenSlope, "LSTMCell", "d_forget_sum", "passed on",
+            seen=["https://github.com/CaptainE/RNN-LSTM-in-numpy/issues/1"]),
+    Exhibit("borrowed-bias", LSTMCell, BorrowedBias, "LSTMCell", "d_bias", "not recognised",
+            seen=["https://github.com/ddbourgin/numpy-ml/issues/42"]),
+    Exhibit("dead-weight", LSTM, DeadWeight, "LSTM weight dropout", "weight_hh", "exactly zero",
+            seen=["https://github.com/fastai/fastai2/pull/427"]),
+    Exhibit("kept-state", LSTM, KeptState, "LSTM no state", None, "two calls with the same input",
+            seen=["https://github.com/allenai/allennlp/issues/1169"]),
+    Exhibit("both-ways", LSTM, BothWays, "LSTM", None, "", influence_of_a_later_input,
+            seen=["https://github.com/sherjilozair/char-rnn-tensorflow/pull/64"]),
 ]

@@ -51,6 +51,10 @@ def depth_below_zero(schedule):
 
 EXHIBITS = [
     Exhibit(
-        "pooled-padding", ConcatPooling, PooledPadding, "ConcatPooling", None, "", maximum_of_a_short_text),
-    Exhibit("negative-rate", slanted_triangular, plain_triangle, None, None, "", depth_below_zero),
+        "pooled-padding", ConcatPooling, PooledPadding, "ConcatPooling", None, "", maximum_of_a_short_text,
+        seen=["https://github.com/allenai/allennlp/issues/4739"],
+    ),
+    Exhibit("negative-rate", slanted_triangular, plain_triangle, None, None, "", depth_below_zero,
+            seen=["https://arxiv.org/abs/1801.06146",
+                  "https://github.com/huggingface/transformers/issues/132 (another schedule)"]),
 ]
