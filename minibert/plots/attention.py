@@ -41,7 +41,7 @@ def attention_maps(probs, tokens, layer=None, head=None, figure=None):
 
 
 def _one_map(probs, tokens, title, limits, figure):
-    figure = figure or new_figure(8, 6.6)
+    figure = figure or new_figure(9.6, 8)
     axes = figure.subplots()
     image = _cells(axes, probs, tokens, limits, numbers=len(tokens) <= MAX_TOKENS_WITH_NUMBERS)
     axes.set(title=title, xlabel=KEY, ylabel=QUERY)
@@ -56,7 +56,7 @@ def _grid_of_maps(probs, tokens, layers, heads, limits, figure):
     for row, layer in enumerate(layers):
         for column, head in enumerate(heads):
             axes = grid[row, column]
-            image = _cells(axes, probs[layer][head], tokens, limits, size=9)
+            image = _cells(axes, probs[layer][head], tokens, limits)
             axes.set_title(_title(layer, head))
             axes.label_outer()
     figure.supxlabel(KEY)
@@ -94,7 +94,7 @@ def attention_over_training(maps, tokens, title=None, figure=None):
     row = figure.subplots(1, len(maps), squeeze=False, sharey=True)[0]
     limits = 0, max(probs.max() for probs in maps.values())
     for axes, (step, probs) in zip(row, maps.items()):
-        image = _cells(axes, probs, tokens, limits, size=10)
+        image = _cells(axes, probs, tokens, limits)
         axes.set_title(f"step {step:,}")
     if title is not None:
         figure.suptitle(title)
@@ -248,16 +248,16 @@ def _check_map(name, shape, tokens):
         raise ValueError(f"{len(tokens)} tokens were given for {shape[0]} rows: give one token for each row")
 
 
-def _cells(axes, probs, tokens, limits, size=11, numbers=False):
+def _cells(axes, probs, tokens, limits, numbers=False):
     """Draw probabilities as coloured cells, rows and columns named; with numbers, each cell shows its own."""
     image = axes.imshow(probs, vmin=limits[0], vmax=limits[1], cmap="Blues")
-    axes.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=size)
-    axes.set_yticks(range(len(tokens)), tokens, fontsize=size)
+    axes.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=12)
+    axes.set_yticks(range(len(tokens)), tokens, fontsize=12)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(True)
     if numbers:
         for (row, column), value in np.ndenumerate(probs):
             color = "white" if value > 0.55 * limits[1] else "black"
             text = f"{value:.2f}".replace("0.", ".", 1) if value >= 0.005 else ""
-            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=12)
     return image

@@ -22,7 +22,7 @@ def cost_growth(growth, names, figure=None):
         >>> axes.get_xlabel()
         'T: tokens'
     """
-    figure = figure or new_figure(12, 3.6)
+    figure = figure or new_figure(12, 4)
     row = figure.subplots(1, len(growth), sharey=True, squeeze=False)[0]
     for axes, (letter, measured) in zip(row, growth.items()):
         sizes, steps, products = (np.array(column, float) for column in zip(*measured))
@@ -35,5 +35,6 @@ def cost_growth(growth, names, figure=None):
         axes.yaxis.set_major_formatter("{x:g}")
         axes.grid(color="0.9")
     row[0].set_ylabel("ms")
-    row[0].legend(frameon=False, fontsize=9)
+    handles = row[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False, fontsize=12)
     return row

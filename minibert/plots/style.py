@@ -82,7 +82,7 @@ def show(plot, *inputs, size=None, **options):
 
 def _draw(plot, inputs, size, options):
     """Return the Figure of a plot, in the size that is given or else the plot's own."""
-    with matplotlib.rc_context({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}):
+    with matplotlib.rc_context({"font.size": 12, "axes.spines.top": False, "axes.spines.right": False}):
         if size is not None:
             options = {**options, "figure": new_figure(*size)}
         axes = plot(*inputs, **options)

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import pathlib
+import re
 
 import pytest
 
@@ -17,6 +18,13 @@ def test_the_examples_of_the_docstrings(path):
     results = doctest.testmod(importlib.import_module(name))
     assert results.failed == 0
     assert results.attempted > 0 or path.stem in ("__init__", "style")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_text_is_smaller_than_twelve_points(path):
+    set_to = r"(?:fontsize|labelsize|font\.size|SMALL)\"?(?: =|=|:) ?(\d+)"
+    sizes = re.findall(set_to, path.read_text("utf-8"))
+    assert [size for size in sizes if int(size) < 12] == []
 
 
 def test_colours_are_told_apart_without_colour_vision():
