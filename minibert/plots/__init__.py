@@ -16,6 +16,7 @@ from minibert.plots.attention import (
     named_maps,
     query_key_value,
 )
+from minibert.plots.checkpoints import folder_to_model
 from minibert.plots.cost import cost_growth
 from minibert.plots.embeddings import embedding_map, pca, position_similarity
 from minibert.plots.gradients import (
@@ -38,3 +39,4 @@ from minibert.plots.training import (
     seed_curves,
     seed_dots,
 )
+from minibert.plots.word_vectors import counts_and_vectors, skip_gram

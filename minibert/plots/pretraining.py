@@ -225,3 +225,43 @@ def reported_and_true(results, figure=None):
         axes.set_xlabel("step")
         axes.legend(frameon=False, fontsize=SMALL)
     return list(panels)
+
+
+def hidden_word(words, place, probs, figure=None):
+    """Draw where pretraining has its labels from: a word is hidden, and a model says what it could be.
+
+    Args:
+        words: list of strings, one sentence.  place: number of the hidden word.
+        probs: {candidate: (probability that the model gives it, that of the best possible model)}.
+        figure: where to draw; None makes one.
+
+    Returns:
+        the Axes of the sentence and of the probabilities.
+
+    Example:
+        >>> sentence, bars = hidden_word(["her", "crown"], 0, {"her": (0.8, 0.98), "his": (0.2, 0.02)})
+        >>> sentence.texts[0].get_text(), [label.get_text() for label in bars.get_yticklabels()]
+        ('[MASK]', ['her', 'his'])
+    """
+    top, bars = (figure or new_figure(10, 4.2)).subplots(2, 1, height_ratios=(1, 1.9))
+    for x, word in enumerate(words):
+        color, shown = (ORANGE, "[MASK]") if x == place else (GREY, word)
+        box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": color, "linewidth": 2}
+        top.text(x, 0, shown, ha="center", va="center", fontsize=14, color="black", bbox=box)
+    label = f"hidden: {words[place]}, the label"
+    top.text(place, 1, label, ha="center", va="center", fontsize=13, color=ORANGE)
+    top.set(xlim=(-0.6, len(words) - 0.4), ylim=(-0.6, 1.4))
+    top.set_axis_off()
+    rows = np.arange(len(probs))
+    looks = (("the model", BLUE, ""), ("the best possible model", GREY, "//"))
+    for (name, color, hatch), shift, values in zip(looks, (-0.19, 0.19), zip(*probs.values())):
+        look = {"color": color, "hatch": hatch, "edgecolor": "white"}
+        bars.barh(rows + shift, values, 0.36, label=name, **look)
+    bars.set_yticks(rows, probs, fontsize=13)
+    bars.get_yticklabels()[list(probs).index(words[place])].set(color=ORANGE, fontweight="bold")
+    bars.invert_yaxis()
+    bars.set_xlabel("probability", fontsize=13)
+    bars.tick_params(axis="x", labelsize=SMALL)
+    bars.set_xlim(0, 1)
+    bars.legend(frameon=False, fontsize=13, loc="lower right")
+    return [top, bars]

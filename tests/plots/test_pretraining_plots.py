@@ -46,3 +46,12 @@ def test_the_true_losses_are_those_of_every_tenth_step():
     panels = pretraining.reported_and_true(results)
     assert [line(axes, "ours")[1][-1] for axes in panels] == [6, 3, 1]
     assert line(panels[2], "ours")[0] == [10, 20]
+
+
+def test_the_hidden_word_is_masked_in_the_sentence_and_marked_among_the_candidates():
+    probs = {"his": (0.2, 0.02), "her": (0.8, 0.98)}
+    sentence, bars = pretraining.hidden_word(["the", "queen", "wears", "her", "crown"], 3, probs)
+    assert texts(sentence.texts) == ["the", "queen", "wears", "[MASK]", "crown", "hidden: her, the label"]
+    assert [label.get_fontweight() for label in bars.get_yticklabels()] == ["normal", "bold"]
+    assert [[bar.get_width() for bar in bars_of] for bars_of in bars.containers] == [[0.2, 0.8], [0.02, 0.98]]
+    assert legend(bars) == ["the model", "the best possible model"]
