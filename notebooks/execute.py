@@ -38,7 +38,9 @@ QUOTED = re.compile(
     r"(?P<number>[-−]?\d[\d,]*(?:\.\d+)?(?:[eE][-+−]?\d+)?)\s?%?\**`?"
     r"<!--\s*(?P<expression>.+?)\s*-->"
 )
-NOT_WORDS = re.compile(r"<!--.*?-->|\$\$.*?\$\$|\$[^$\n]+\$|```.*?```|<[^>]+>", re.DOTALL)
+NOT_WORDS = re.compile(  # numbers' expressions, formulas, code, tags, addresses of links
+    r"<!--.*?-->|\$\$.*?\$\$|\$[^$\n]+\$|```.*?```|<[^>]+>|\]\([^)\s]*\)", re.DOTALL
+)
 DEBRIS = re.compile(r"Warning:|/tmp/|/home/|/root/|/Users/|[A-Z]:\\|site-packages| at 0x[0-9a-f]+|it/s|\x1b")
 CHECKED = re.compile(r"^exercises\.check\(\"(\w+)\"", re.MULTILINE)
 METADATA = {
