@@ -21,14 +21,23 @@ those of the library tokenizers, for every character of Python's Unicode
 import re
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from minibert.files import write_atomically, write_json
+from minibert.files import write_json
+from minibert.text.bpe import (
+    TextEncoding,
+    check_ids,
+    check_merges,
+    encode_batch,
+    load,
+    merged,
+    ranks_of,
+    tokens_of,
+    write_merges,
+)
 from minibert.text.character_classes import LETTERS, NUMBERS, SPACES
 from minibert.text.merging import merges
-from minibert.text.tokenizer_files import read_object, read_text
 
 END = "<|endoftext|>"
 WRITTEN = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json")  # by save_pretrained
@@ -65,13 +74,6 @@ PARTS = re.compile(
 )
 
 
-class TextEncoding(NamedTuple):
-    """An encoded text: int64 arrays (T,). Or a batch of them, padded on the left: (B, T)."""
-
-    input_ids: np.ndarray
-    attention_mask: np.ndarray  # 1 for a token, 0 for padding
-
-
 class ByteLevelBPETokenizer:
     """Text to ids of byte-level tokens, and back: decode(encode(text).input_ids) is the text.
 
@@ -97,10 +99,12 @@ class ByteLevelBPETokenizer:
         self.vocab_size = len(self.id_to_token)
         self.merges = [tuple(pair) for pair in merges]
         self.special_tokens = [token for token in dict.fromkeys(special_tokens) if token in self.vocab]
-        _check(self.vocab, self.merges)
+        check_ids(self.vocab)
+        _check_bytes(self.vocab)
+        check_merges(self.vocab, self.merges)
         self.eos_token_id = self.vocab.get(END)
         self.pad_token_id = self.eos_token_id or 0
-        self._ranks = {pair: rank for rank, pair in reversed(list(enumerate(self.merges)))}
+        self._ranks = ranks_of(self.merges)
         longest_first = sorted(self.special_tokens, key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
         self._ids_of_part = {}  # a cache: most parts of a text have been seen before
@@ -129,28 +133,12 @@ class ByteLevelBPETokenizer:
         for part in PARTS.findall(text):
             part_ids = self._ids_of_part.get(part)
             if part_ids is None:
-                part_ids = [self.vocab[token] for token in self._merged(_visible(part))]
+                part_ids = [self.vocab[token] for token in merged(_visible(part), self._ranks)]
                 if len(self._ids_of_part) >= MAX_CACHED_PARTS:
                     self._ids_of_part.clear()
                 self._ids_of_part[part] = part_ids
             ids += part_ids
         return ids
-
-    def _merged(self, characters):
-        """Merge the pair of lowest rank at every place, from the left, until no pair has a rank."""
-        tokens = list(characters)
-        while len(tokens) > 1:
-            pairs = zip(tokens, tokens[1:])
-            best = min(pairs, key=lambda pair: self._ranks.get(pair, len(self._ranks)))
-            if best not in self._ranks:
-                break
-            merged, place = [], 0
-            while place < len(tokens):
-                is_best = tuple(tokens[place : place + 2]) == best
-                merged.append(best[0] + best[1] if is_best else tokens[place])
-                place += 2 if is_best else 1
-            tokens = merged
-        return tokens
 
     def encode(self, text, max_length=None):
         """Return the TextEncoding of a text, int64 arrays (T,); with `max_length`, its first tokens only."""
@@ -165,15 +153,7 @@ class ByteLevelBPETokenizer:
         Raises:
             ValueError: `texts` is empty or one string, or holds what is no text.
         """
-        if isinstance(texts, str) or not len(texts):
-            raise ValueError(f"encode_batch takes a list of one text or more, got {texts!r}")
-        encodings = [self.encode(text, max_length) for text in texts]
-        shape = len(texts), max(len(encoding.input_ids) for encoding in encodings)
-        batch = TextEncoding(np.full(shape, self.pad_token_id, np.int64), np.zeros(shape, np.int64))
-        for row, encoding in enumerate(encodings):
-            for padded, array in zip(batch, encoding):
-                padded[row, shape[1] - len(array) :] = array
-        return batch
+        return encode_batch(self, texts, max_length)
 
     def decode(self, ids):
         """Return the text of a sequence of ids (a list or an int array).
@@ -184,11 +164,7 @@ class ByteLevelBPETokenizer:
             ValueError: an id is outside the vocabulary.
         """
         content = bytearray()
-        for index in np.ravel(ids).tolist():
-            if not 0 <= index < self.vocab_size:
-                raise ValueError(f"id {index} is outside the vocabulary of {self.vocab_size} tokens; "
-                                 f"ids are 0 to {self.vocab_size - 1}")
-            token = self.id_to_token[index]
+        for token in tokens_of(self, ids):
             is_special = token in self.special_tokens or not BYTES.keys() >= set(token)
             content += token.encode() if is_special else bytes(BYTES[character] for character in token)
         return content.decode("utf-8", errors="replace")
@@ -205,8 +181,7 @@ class ByteLevelBPETokenizer:
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         write_json(directory / "vocab.json", self.vocab)
-        lines = ["#version: 0.2", *(" ".join(pair) for pair in self.merges)]
-        write_atomically(directory / "merges.txt", "".join(f"{line}\n" for line in lines).encode())
+        write_merges(directory / "merges.txt", self.merges)
         write_json(directory / "tokenizer.json", _tokenizer_json(self))
         end = {} if self.eos_token_id is None else dict.fromkeys(("bos_token", "eos_token", "unk_token"), END)
         longest = {} if model_max_length is None else {"model_max_length": model_max_length}
@@ -221,28 +196,9 @@ class ByteLevelBPETokenizer:
             ValueError: the directory or a file is missing, a file is not UTF-8 or not JSON, it describes
                 another kind of tokenizer, or the vocabulary is unusable (see the class).
         """
-        directory = Path(directory)
-        if not directory.is_dir():
-            raise ValueError(f"{directory} is not a directory; give the one that a model was saved in")
-        path, both = directory / "vocab.json", directory / "tokenizer.json"
-        has_two = path.is_file() and (directory / "merges.txt").is_file()
-        if not has_two and not both.is_file():
-            raise ValueError(f"{directory} holds no vocab.json with merges.txt, and no tokenizer.json; give "
-                             "the directory that a model was saved in")
-        try:
-            added = _added_tokens(both) if both.is_file() else {}
-            if has_two:
-                vocab, merges = read_object(path), _read_merges(directory / "merges.txt")
-            else:
-                path = both
-                vocab, merges = _model_of(both)
-            return cls({**vocab, **added}, merges, [END, *added])
-        except (AttributeError, KeyError, TypeError) as error:  # such as a list in place of an object
-            raise ValueError(f"{path} is not of the form that Hugging Face's tokenizers write ({error!r})"
-                             ) from None
-        except ValueError as error:
-            named = str(error).startswith(str(directory))
-            raise ValueError(str(error) if named else f"{path}: {error}") from None
+        return load(directory, _check_kind, lambda vocab, merges, added: cls(
+            {**vocab, **{token["content"]: token["id"] for token in added}}, merges,
+            [END, *(token["content"] for token in added)]))
 
     # --- learning a vocabulary ---
 
@@ -268,11 +224,11 @@ class ByteLevelBPETokenizer:
         words = {_visible(part): count for part, count in counts.items()}
         vocab = {character: number for number, character in enumerate(BYTE_CHARACTERS.values())}
         learned = []
-        for left, right, merged in merges(words, list(vocab), min_frequency, continuation=""):
+        for left, right, both in merges(words, list(vocab), min_frequency, continuation=""):
             if len(vocab) == vocab_size - 1:
                 break
             learned.append((left, right))
-            vocab.setdefault(merged, len(vocab))
+            vocab.setdefault(both, len(vocab))
         vocab[END] = len(vocab)
         return cls(vocab, learned)
 
@@ -292,19 +248,11 @@ def _check_text(text):
                          "UTF-8 cannot write: take it out")
 
 
-def _check(vocab, merges):
-    if sorted(vocab.values()) != list(range(len(vocab))):
-        raise ValueError(f"the ids of a vocabulary of {len(vocab)} tokens must be 0 to {len(vocab) - 1}, "
-                         "each once")
+def _check_bytes(vocab):
     absent = [character for character in BYTES if character not in vocab]
     if absent:
         raise ValueError(f"the vocabulary has no token for {len(absent)} of the 256 bytes, such as "
                          f"{absent[0]!r}: it is not that of a byte-level tokenizer")
-    for pair in merges:
-        for token in (*pair, "".join(pair)):
-            if len(pair) != 2 or token not in vocab:
-                raise ValueError(f"the merge {' '.join(pair)!r} needs the token {token!r}, which is not in "
-                                 "the vocabulary: the two are of different tokenizers")
 
 
 def _tokenizer_json(tokenizer):
@@ -327,9 +275,8 @@ def _tokenizer_json(tokenizer):
     }
 
 
-def _model_of(path):
-    """Return the vocabulary and the merges of a tokenizer.json; ValueError if it is of another kind."""
-    content = read_object(path)
+def _check_kind(path, content):
+    """Raise ValueError if a tokenizer.json is of another kind."""
     model, splitting = content["model"], content.get("pre_tokenizer") or {}
     if (model.get("type", "BPE"), splitting.get("type")) != ("BPE", "ByteLevel"):
         raise ValueError(f"{path} describes another tokenizer: model {model.get('type')!r} after "
@@ -339,16 +286,3 @@ def _model_of(path):
             raise ValueError(f"{path}: {name} {splitting[name]!r} is not supported, only {expected!r}")
     if content.get("normalizer"):
         raise ValueError(f"{path} has a normalizer, which is not supported; that of GPT-2 has none")
-    pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
-    return model["vocab"], pairs
-
-
-def _added_tokens(path):
-    return {token["content"]: token["id"] for token in read_object(path).get("added_tokens") or []}
-
-
-def _read_merges(path):
-    """Return the pairs of a merges.txt: one a line, after a line with the version."""
-    lines = read_text(path).split("\n")
-    start = 1 if lines[0].startswith("#version") else 0
-    return [line.removesuffix("\r").split(" ") for line in lines[start:] if line.strip()]
