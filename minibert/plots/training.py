@@ -197,7 +197,7 @@ def phenomena(log, figure=None):
             f"a log of {len(log)} lines holds no limits: only the toy language has them "
             "(minibert pretrain --corpus toy)"
         )
-    figure = figure or new_figure(12, 6.5)
+    figure = figure or new_figure(11, 6.5)
     num_rows = -(-len(limits) // COLUMNS)
     grid = figure.subplots(num_rows, COLUMNS, sharex=True, sharey=True)
     evaluated = [line for line in log if "held_out" in line]
