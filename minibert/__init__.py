@@ -30,6 +30,7 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "models.transformer": ("Transformer", "TransformerConfig"),
     "models.ulmfit": ("AWDLSTMForSequenceClassification", "ULMFiTConfig"),
     "text.byte_level_bpe": ("ByteLevelBPETokenizer",),
+    "text.gpt_tokenizer": ("OpenAIGPTTokenizer",),
     "text.tokenizer": ("WordPieceTokenizer",),
     "training.optimizers": ("AdamW", "Muon"),
     "word_vectors.glove": ("GloVe",),

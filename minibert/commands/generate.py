@@ -128,16 +128,24 @@ def load(directory):
 
 
 def load_tokenizer(folder):
-    """Return the tokenizer of a folder: byte-level BPE where there are merges, WordPiece otherwise."""
-    from minibert.text.byte_level_bpe import ByteLevelBPETokenizer
+    """Return the tokenizer of a folder: where there are merges, GPT-2's or GPT's, otherwise WordPiece."""
+    from minibert.text.byte_level_bpe import BYTE_CHARACTERS, ByteLevelBPETokenizer
+    from minibert.text.gpt_tokenizer import OpenAIGPTTokenizer
     from minibert.text.tokenizer import WordPieceTokenizer
     from minibert.text.tokenizer_files import read_object
 
-    path = folder / "tokenizer.json"
-    has_merges = (folder / "merges.txt").is_file()
-    if not has_merges and path.is_file() and not (folder / "vocab.txt").is_file():
-        has_merges = "merges" in (read_object(path).get("model") or {})
-    return (ByteLevelBPETokenizer if has_merges else WordPieceTokenizer).from_pretrained(folder)
+    vocab, merges, both = (folder / name for name in ("vocab.json", "merges.txt", "tokenizer.json"))
+    tokens = None
+    if vocab.is_file() and merges.is_file():
+        tokens = read_object(vocab)
+    elif both.is_file() and not (folder / "vocab.txt").is_file():
+        model = read_object(both).get("model") or {}
+        tokens = model.get("vocab") if "merges" in model else None
+    if tokens is None:
+        return WordPieceTokenizer.from_pretrained(folder)
+    # GPT's text is lower-cased, so it has no token for the character that shows a space in GPT-2's.
+    is_of_bytes = BYTE_CHARACTERS[ord(" ")] in tokens
+    return (ByteLevelBPETokenizer if is_of_bytes else OpenAIGPTTokenizer).from_pretrained(folder)
 
 
 def ends_of(model, tokenizer):

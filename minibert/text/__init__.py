@@ -10,5 +10,6 @@ from minibert.text.corpora import (
     read_files,
     split_held_out,
 )
+from minibert.text.gpt_tokenizer import OpenAIGPTTokenizer
 from minibert.text.sentences import split_sentences
 from minibert.text.tokenizer import Encoding, WordPieceTokenizer

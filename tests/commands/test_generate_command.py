@@ -27,6 +27,18 @@ def gpt(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def first_gpt(tmp_path_factory):
+    """A folder with a random GPT of 2018 and its tokenizer."""
+    directory = tmp_path_factory.mktemp("first_gpt")
+    tokenizer = mb.OpenAIGPTTokenizer.train(TEXTS, 60)
+    tokenizer.save_pretrained(directory)
+    config = mb.OpenAIGPTConfig(
+        tokenizer.vocab_size, 8, 1, 2, max_position_embeddings=30, initializer_range=0.5)
+    mb.OpenAIGPTLMHeadModel(config, seed=1).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
 def lstm(tmp_path_factory):
     """A folder with a random LSTM and a WordPiece tokenizer."""
     directory = tmp_path_factory.mktemp("lstm")
@@ -81,6 +93,21 @@ def test_the_seed_decides(gpt, capsys):
 def test_an_lstm_without_a_prompt(lstm, capsys):
     code, out, _ = run(capsys, lstm, "", "--tokens", "5")
     assert code == 0 and out.endswith("\n")
+
+
+@pytest.mark.parametrize("absent", ["tokenizer.json", "merges.txt"])
+def test_gpt_reads_its_own_tokens(first_gpt, tmp_path, capsys, absent):
+    for path in first_gpt.iterdir():
+        if path.name != absent:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    tokenizer, model = (
+        kind.from_pretrained(tmp_path) for kind in (mb.OpenAIGPTTokenizer, mb.OpenAIGPTLMHeadModel)
+    )
+    ids = mb.generate(model, np.array([tokenizer.ids("The OLD")]), max_new_tokens=6)
+    expected = tokenizer.decode(ids[0])
+    assert expected.startswith("the old")
+    assert run(capsys, tmp_path, "The OLD", "--tokens", "6", "--greedy") == (0, expected + "\n", "")
+    assert "the prompt is empty, and no token begins a text" in run(capsys, tmp_path, "")[2]
 
 
 def test_a_transformer_translates(transformer, capsys):
