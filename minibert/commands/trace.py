@@ -1,5 +1,6 @@
 """`minibert trace`: one forward and one backward pass, printed or stopped in."""
 
+import inspect
 import sys
 import textwrap
 
@@ -12,10 +13,11 @@ def add(commands):
     command = commands.add_parser(
         "trace",
         help="print every value and gradient of one pass, or stop in the debugger on a line of it",
-        description="Run one sentence pair through a BERT, forward and backward, and print all that was "
-        "computed: every value with its shape, formula, mean and spread, and every gradient under the "
-        "value it belongs to. Without a model: a tiny one, whose numbers can be checked by hand. With "
-        "--stop-at or --stop-when: open the debugger on a line of our code instead.",
+        description="Run one sentence pair through a BERT, or a text through a GPT or a recurrent language "
+        "model, forward and backward, and print all that was computed: every value with its shape, formula, "
+        "mean and spread, and every gradient under the value it belongs to. Without a model: a tiny BERT, "
+        "whose numbers can be checked by hand. With --stop-at or --stop-when: open the debugger on a line of "
+        "our code instead.",
         epilog="examples: minibert trace --only bert.encoder.1.attention; "
         "minibert trace --stop-at attention.backward; minibert trace --stop-when not-finite; "
         'minibert trace bert-run "A function may [MASK] a value."',
@@ -26,9 +28,10 @@ def add(commands):
         help="directory of a model or of a run (default: the tiny model)",
     )
     command.add_argument(
-        "text", nargs="?", metavar="TEXT", help="text; without a [MASK] in it, some words are masked"
+        "text", nargs="?", metavar="TEXT",
+        help="text; for a BERT, some words are masked if there is no [MASK] in it",
     )
-    command.add_argument("second", nargs="?", metavar="SECOND", help="the text that follows it")
+    command.add_argument("second", nargs="?", metavar="SECOND", help="the text that follows it, for a BERT")
     command.add_argument(
         "--only", metavar="PATH",
         help="print a part, as bert.encoder.1.attention, attention.d_scores or mlm_head.dense.weight.grad; "
@@ -63,12 +66,7 @@ def run(options):
     from minibert.trace import example
 
     _check(options)
-    if options.model is None:
-        subject = example.by_hand()
-    else:
-        model, tokenizer, _ = load_model(options.model)
-        texts = (example.FIRST, example.SECOND) if options.text is None else (options.text, options.second)
-        subject = example.from_text(model, tokenizer, *texts)
+    subject = example.by_hand() if options.model is None else _subject(options)
     if options.exhibit:
         from minibert.gradcheck import museum
 
@@ -85,6 +83,29 @@ def run(options):
     if problem is not None:
         say(f"The first tensor that is not finite: {problem}")
     return 0 if problem is None else 1
+
+
+def _subject(options):
+    """Return the Example of the reader's model and text."""
+    import minibert
+    from minibert.commands import generate
+    from minibert.files import read_json
+    from minibert.trace import example
+    from minibert.training.checkpoint import find_model
+
+    name = (read_json(find_model(options.model) / "config.json").get("architectures") or [""])[0]
+    model_class = getattr(minibert, name, None) if name in minibert.__all__ else None
+    arguments = {} if model_class is None else inspect.signature(model_class.forward).parameters
+    if not {"input_ids", "state"} <= arguments.keys():
+        model, tokenizer, _ = load_model(options.model)
+        texts = (example.FIRST, example.SECOND) if options.text is None else (options.text, options.second)
+        return example.from_text(model, tokenizer, *texts)
+    if options.second is not None:
+        raise ValueError(f"{name} reads one text, and a second is for a BERT: leave out {options.second!r}")
+    model, tokenizer = generate.load(options.model)
+    _, start = generate.ends_of(model, tokenizer)
+    text = example.FIRST if options.text is None else options.text
+    return example.left_to_right(model, tokenizer, text, start)
 
 
 def _check(options):
@@ -105,23 +126,31 @@ def _check(options):
 
 def _describe(subject, name):
     """Yield the heading: the model, the tokens, the masked words, and how large every letter is."""
-    config = subject.model.config
-    head_size = config.hidden_size // config.num_attention_heads
+    config, is_bert = subject.model.config, "token_type_ids" in subject.batch
     yield f"model    {name}"
     yield f"tokens   {' '.join(subject.tokens)}"
-    yield f"hidden   {', '.join(f'{word} at {place}' for place, word in subject.answers.items())}"
-    yield (
-        f"letters  B {len(subject.batch['input_ids'])} batch, T {len(subject.tokens)} tokens, "
-        f"H {config.hidden_size} hidden size, A {config.num_attention_heads} heads, D {head_size} = H/A, "
-        f"F {config.intermediate_size} feed-forward size, V {config.vocab_size} vocabulary, "
-        f"M {len(subject.answers)} hidden tokens"
-    )
+    if is_bert:
+        yield f"hidden   {', '.join(f'{word} at {place}' for place, word in subject.answers.items())}"
+    letters = [
+        f"B {len(subject.batch['input_ids'])} batch", f"T {len(subject.tokens)} tokens",
+        f"H {config.hidden_size} hidden size",
+    ]
+    if hasattr(config, "num_attention_heads"):
+        letters += [
+            f"A {config.num_attention_heads} heads",
+            f"D {config.hidden_size // config.num_attention_heads} = H/A",
+            f"F {config.intermediate_size} feed-forward size",
+        ]
+    asked = "hidden" if is_bert else "predicted"
+    letters += [f"V {config.vocab_size} vocabulary", f"M {len(subject.answers)} {asked} tokens"]
+    yield f"letters  {', '.join(letters)}"
 
 
 def _losses(output):
-    parts = {"MLM": output.mlm_loss, "NSP": output.nsp_loss}
-    known = [f"{name} {loss:.4f}" for name, loss in parts.items() if loss is not None]
-    return f"{output.loss:.4f} = {' + '.join(known)}"
+    parts = {"MLM": "mlm_loss", "NSP": "nsp_loss", "next token": "next_loss"}
+    known = {name: getattr(output, field, None) for name, field in parts.items()}
+    named = [f"{name} {loss:.4f}" for name, loss in known.items() if loss is not None]
+    return f"{output.loss:.4f} = {' + '.join(named)}"
 
 
 def _stop(subject, options):

@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minibert.layers.base import Layer
 from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.models.bert import BertConfig, BertForPreTraining
+from minibert.models.gpt import GPT2LMHeadModel, OpenAIGPTLMHeadModel
 from minibert.text.tokenizer import MASK, SPECIAL_TOKENS, WordPieceTokenizer
 
 FIRST, SECOND = "the dog chased the cat", "it ran up a tree"
@@ -19,13 +21,13 @@ class Example(NamedTuple):
     """A model, its input, and the words of the input.
 
     Attributes:
-        model: a BertForPreTraining.
+        model: a BertForPreTraining, or a model that predicts the next token.
         batch: {argument of its forward: array}, one sequence.
         tokens: list of T strings, as the model sees them: "[CLS]", "the", "[MASK]", ...
-        answers: {position: the word hidden there}.
+        answers: {position: the word hidden there}, or {position: the token that follows}.
     """
 
-    model: BertForPreTraining
+    model: Layer
     batch: dict
     tokens: list
     answers: dict
@@ -77,6 +79,27 @@ def from_text(model, tokenizer, first=FIRST, second=None, seed=0):
     named = output.prediction_logits[0, places, : tokenizer.vocab_size]  # without the rows to spare
     guessed[places] = named.argmax(axis=-1)
     return _example(model, tokenizer, encoding._replace(input_ids=guessed), places, next_sentence_label)
+
+
+def left_to_right(model, tokenizer, text=FIRST, start=None):
+    """Return the Example of a text for a model that predicts the next token: a GPT or a recurrent one.
+
+    Args:
+        start: the id that begins a text of this model, None for none.
+
+    Raises:
+        ValueError: the text has no token that follows another.
+    """
+    ids = ([] if start is None else [start]) + tokenizer.ids(text)
+    most = getattr(model.config, "max_position_embeddings", None)
+    ids = np.array(ids[:most], np.int64)[np.newaxis]                            # (1, T)
+    if ids.size < 2:
+        raise ValueError(f"the text {text!r} has no token that follows another: give a sentence")
+    tokens = [tokenizer.id_to_token[index] for index in ids[0]]
+    answers = dict(enumerate(tokens[1:]))
+    if isinstance(model, (GPT2LMHeadModel, OpenAIGPTLMHeadModel)):  # they shift the labels themselves
+        return Example(model, {"input_ids": ids, "labels": ids}, tokens, answers)
+    return Example(model, {"input_ids": ids[:, :-1], "labels": ids[:, 1:]}, tokens[:-1], answers)
 
 
 def _example(model, tokenizer, encoding, places, next_sentence_label, num_tokens=None):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibert.layers.walk import CONTAINERS, dotted, is_array, is_record, parts
+from minibert.layers.walk import CONTAINERS, dotted, is_array, is_record, parts, tensors
 from minibert.trace import source
 from minibert.trace.calls import Call, calls, done, split
 
@@ -23,7 +23,7 @@ HTML_VALUES = 128  # HTML shows no more numbers of an array than these
 FORWARD_TITLE = "forward: every named value, in the order it is computed"
 FORWARD_HELP = (
     "--only and --stop-at take these paths. Values that the cache keeps can be typed at a breakpoint in "
-    "the model's backward: cache.bert.encoder[1].attention.probs for bert.encoder.1.attention.probs."
+    "the model's backward."
 )
 CACHE_TITLE = "the cache, in the order of its fields"
 CACHE_HELP = "Type cache. and a path, with [1] for .1; a formula is the line of the forward that made it."
@@ -115,7 +115,18 @@ def view(trace, only=None, values=False, width=WIDTH):
         ValueError: there is no such path; the message names those that there are.
     """
     layer_paths = {call.path: call.layer_path for call in calls(trace.forward)}
-    return View(_chosen(trace.sections, only, "the pass", layer_paths), values, width)
+    kept = {".".join(split(path)[1:]): path for path, _ in tensors(trace.cache)}
+    chosen = _chosen(trace.sections, only, "the pass", layer_paths)
+    return View([_with_example(*section, kept) for section in chosen], values, width)
+
+
+def _with_example(title, explanation, items, kept):
+    """Return a section; its help says how the deepest value shown is typed, of kept: {path: typed path}."""
+    shown = [label for label in _labels(items) if label in kept]
+    if title != FORWARD_TITLE or not shown:
+        return title, explanation, items
+    deepest = max(shown, key=lambda label: len(split(label)))  # the first of the longest
+    return title, f"{explanation.removesuffix('.')}: {kept[deepest]} for {deepest}.", items
 
 
 def sections(trace):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+import minibert as mb
 from minibert import cli, trace
 from minibert.trace import example
 
@@ -42,6 +43,34 @@ def test_any_checkpoint_and_any_text(printed_by, finished_run):
     text = printed_by(finished_run, "The small dog sees a bird.")
     assert "[MASK]" in text.splitlines()[1] and "+ NSP" not in text
     assert printed_by(finished_run).startswith(f"model    {finished_run}\n")
+
+
+def test_models_that_predict_the_next_token(printed_by, capsys, tmp_path):
+    def refused(*arguments):
+        assert cli.main(["trace", *map(str, arguments)]) == 2
+        return capsys.readouterr().err
+
+    words = mb.ByteLevelBPETokenizer.train(["the dog chased the cat"] * 2, 280)
+    pieces = mb.WordPieceTokenizer.train(["the dog chased the cat"] * 2, 60)
+    for name, tokenizer, model, last in (
+        ("gpt", words, mb.GPT2LMHeadModel(mb.GPT2Config(words.vocab_size, 8, 1, 2)), "blocks.0.attention"),
+        ("lstm", pieces, mb.LSTMLanguageModel(mb.LSTMConfig(pieces.vocab_size, 7, 5)), "layers.0"),
+    ):
+        tokenizer.save_pretrained(tmp_path / name)
+        model.save_pretrained(tmp_path / name)
+        ids = tokenizer.ids("the dog sees the cat")
+        start = getattr(tokenizer, "sep_token_id", getattr(tokenizer, "eos_token_id", None))
+        text = printed_by(tmp_path / name, "the dog sees the cat")
+        heading, trace_of = text.split("\n\n", 1)
+        shown = [tokenizer.id_to_token[index] for index in [start, *ids][: len(ids) + (name == "gpt")]]
+        assert heading.splitlines()[1] == f"tokens   {' '.join(shown)}" and "hidden   " not in heading
+        assert f"M {len(ids)} predicted" in " ".join(heading.split())
+        loss = float(re.search(r"loss     (\d\.\d{4}) = next token \1", heading)[1])
+        assert abs(loss - np.log(tokenizer.vocab_size)) < 0.3  # weights are small, and nothing is known
+        typed = re.search(r"the model's backward: (cache\.\S+) for (\S+)\.", " ".join(trace_of.split()))
+        assert typed[2].startswith(last) and typed[2] == typed[1][6:].replace("[", ".").replace("]", "")
+        assert "reads one text" in refused(tmp_path / name, "the dog", "the cat")
+    assert "has no token that follows another" in refused(tmp_path / "gpt", "")
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -246,6 +246,31 @@ SESSIONS = {
             ),
         )
     ],
+    "GPT and the future": [
+        (
+            "gpt_future.py",
+            (
+                "cache.mask.astype(int)",
+                "n",
+                "abs(d_scores[0, 0]).round(3)",
+                "np.triu(d_scores, 1).any()",
+                "abs(d_output[0]).sum(axis=-1).round(2)",
+                "c",
+            ),
+        )
+    ],
+    "an LSTM through time": [
+        (
+            "lstm_time.py",
+            (
+                "gates[:, 0, 4:8].mean(axis=1).round(2)",
+                "abs(d_cells).sum(axis=(1, 2)).round(2)",
+                "abs(d_hiddens).sum(axis=(1, 2)).round(2)",
+                "abs(d_sums).sum(axis=(1, 2)).round(2)",
+                "c",
+            ),
+        )
+    ],
 }
 
 
@@ -362,6 +387,26 @@ def test_a_nan_is_followed_to_adamw(seen):
     assert answers["np.flatnonzero(np.isnan(update).any(axis=1))"] == repr(rows)
     assert answers["first[13, 0], second[13, 0], self.eps"] == "(np.float64(0.0), np.float64(0.0), 0)"
     assert answers["c"] == "step 2: loss nan\nstep 3: loss nan"  # a step after the cause
+
+
+def test_no_gradient_comes_from_the_future():
+    answers = play("GPT and the future")
+    commands = SESSIONS["GPT and the future"][0][1]
+    mask, d_scores, d_output = (
+        np.array(re.findall(r"[\d.]+", answers[commands[place]]), float) for place in (0, 2, 4)
+    )
+    assert (mask.reshape(6, 6) == np.tri(6)).all() and answers["np.triu(d_scores, 1).any()"] == "np.False_"
+    assert not np.triu(d_scores.reshape(6, 6), 1).any() and not d_scores.reshape(6, 6)[-1].any()
+    assert d_output[-1] == 0 < d_output[:-1].min()  # the last token foresees nothing that is asked for
+
+
+def test_an_lstms_gradient_through_time():
+    answers = play("an LSTM through time")
+    cells, hiddens, sums = (
+        np.array(re.findall(r"[\d.]+", answers[f"abs({name}).sum(axis=(1, 2)).round(2)"]), float)
+        for name in ("d_cells", "d_hiddens", "d_sums")
+    )
+    assert len(cells) == len(hiddens) == 7 and (np.diff(cells) > 0).all() and (np.diff(sums) > 0).all()
 
 
 def transcript(name):
