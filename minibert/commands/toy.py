@@ -1,11 +1,13 @@
-"""`minibert toy`: documents of the toy language, and the limits that no model of it can beat."""
+"""`minibert toy`: documents of the toy language, the limits of its models, and text of theirs, judged."""
 
+import inspect
 import json
 
-from minibert.arguments import not_negative
+from minibert.arguments import not_negative, path
 from minibert.commands.common import say
 
 NUM_PAIRS = 8192  # of sentences, from which the limits are computed
+NUM_DOCUMENTS, NUM_JUDGED = 3, 4000
 
 
 def add(commands):
@@ -20,8 +22,9 @@ def add(commands):
     )
     command.set_defaults(run=run)
     command.add_argument(
-        "--sample", type=not_negative(int), default=3, metavar="N",
-        help="number of documents, or of examples of a task (default: %(default)s)",
+        "--sample", type=not_negative(int), metavar="N",
+        help=f"number of documents, or of examples of a task (default: {NUM_DOCUMENTS}); with --judge, of "
+        f"sentences (default: {NUM_JUDGED:,})",
     )
     command.add_argument(
         "--seed", type=not_negative(int), default=0, metavar="S",
@@ -48,6 +51,11 @@ def add(commands):
         help="the best possible accuracy on each labelled task: without looking, from one word, from a bag "
         "of words, and from all",
     )
+    how.add_argument(
+        "--judge", type=path, metavar="DIR",
+        help="sentences that a model of toy writes at temperature 1, judged by the language: how many it can "
+        "say, and how many differ",
+    )
 
 
 def run(options):
@@ -55,14 +63,17 @@ def run(options):
     from minibert.text.toy import TOY
     from minibert.text.toy.tasks import as_file, examples
 
+    number = NUM_DOCUMENTS if options.sample is None else options.sample
     if options.limits:
         _print_limits(TOY)
     elif options.task:
-        say(as_file(options.task, examples(TOY, options.task, options.sample, options.seed)).rstrip("\n"))
+        say(as_file(options.task, examples(TOY, options.task, number, options.seed)).rstrip("\n"))
     elif options.tasks:
         _print_tasks(TOY)
+    elif options.judge:
+        _print_judged(options.judge, options.sample, options.seed)
     else:
-        _print_documents(TOY.documents(options.sample, options.seed), options)
+        _print_documents(TOY.documents(number, options.seed), options)
 
 
 def _print_documents(documents, options):
@@ -75,6 +86,33 @@ def _print_documents(documents, options):
                 tagged = [f"{word}/{tag}" for word, tag in zip(sentence.words, sentence.phenomena)]
                 say(f"    {' '.join(tagged)}")
                 say(f"    {' '.join(sentence.rewritten)}")
+
+
+def _print_judged(directory, number, seed):
+    """Print how good the first sentences of a model are, beside those of the language itself."""
+    from minibert.commands.generate import load
+    from minibert.course.gpt import TrueLanguage, judge, texts
+    from minibert.text.toy import TOY
+
+    if number == 0:
+        raise ValueError("there is nothing to judge in 0 sentences: give --sample 1 or more")
+    model, tokenizer = load(directory)
+    translates = "source_ids" in inspect.signature(model.forward).parameters
+    if tokenizer.id_to_token != TOY.tokenizer().id_to_token or translates:
+        raise ValueError(
+            f"{directory} was not trained to write the toy language: train a model with minibert pretrain "
+            "--model gpt --corpus toy"
+        )
+    number, truth = number or NUM_JUDGED, TrueLanguage()
+    judged = [
+        judge(texts(each, number, do_sample=True, seed=seed), truth.sentences) for each in (model, truth)
+    ]
+    say(f"{f'{number:,} sentences at temperature 1':<40}{'model':>10}{'language':>10}")
+    for name, field in (
+        ("possible in the language", "grammatical"), ("different from each other", "distinct"),
+    ):
+        say(f"{name:<40}" + "".join(f"{getattr(each, field):>10.3f}" for each in judged))
+    say(f"{'nats of a possible one':<40}" + "".join(f"{each.surprise:>10.2f}" for each in judged))
 
 
 def _print_tasks(language):

@@ -1,4 +1,4 @@
-"""`minibert toy`: documents, their tags, JSON, and the limits."""
+"""`minibert toy`: documents, their tags, JSON, the limits, and sentences of a model, judged."""
 
 import json
 import re
@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+import minibert
 from minibert import cli
 from minibert.text import labelled, toy
 from minibert.text.toy import tasks
@@ -80,6 +81,20 @@ def test_tasks(output_of):
         values = [value for value in tasks.accuracies(toy.TOY, task) if value is not None]
         assert [float(value) for value in line[24:].split()] == [round(float(value), 3) for value in values]
         assert (np.diff(values) > -1e-9).all()  # who sees more is not worse
+
+
+def test_a_models_sentences_are_judged(output_of, failing, tmp_path):
+    tokenizer = toy.TOY.tokenizer()
+    tokenizer.save_pretrained(tmp_path)
+    config = minibert.GPT2Config(tokenizer.vocab_size, 8, 1, 2)
+    minibert.GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    heading, possible, different, nats = output_of("toy", "--judge", tmp_path, "--sample", 50)
+    assert heading.split() == "50 sentences at temperature 1 model language".split()
+    assert re.fullmatch(r"possible in the language +0.0\d\d +1.000", possible)
+    assert re.fullmatch(r"different from each other +1.000 +\d.\d\d\d", different)
+    assert "nothing to judge in 0 sentences" in failing("toy", "--judge", tmp_path, "--sample", 0)
+    minibert.WordPieceTokenizer.train(["one two"] * 9, 40).save_pretrained(tmp_path)
+    assert "was not trained to write the toy language" in failing("toy", "--judge", tmp_path)
 
 
 @pytest.mark.parametrize("option", ["--tags", "--limits", "--tasks"])
