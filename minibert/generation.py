@@ -88,9 +88,10 @@ def stream(
             tokens = sample(next_probs(logits, temperature, top_k, top_p), rng)     # (B,)
         else:
             tokens = logits.argmax(axis=1)                                          # (B,)
-        tokens = np.where(has_ended, pad, tokens)
+        if eos_token_id is not None:
+            tokens = np.where(has_ended, pad, tokens)
+            has_ended |= tokens == eos_token_id
         yield tokens
-        has_ended |= tokens == eos_token_id
         if has_ended.all():
             return
         new = tokens[:, np.newaxis]                                                 # (B, 1)

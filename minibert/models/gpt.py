@@ -405,15 +405,17 @@ def check_inputs(config, input_ids, attention_mask, labels, state):
     states = [None] * config.num_hidden_layers if state is None else check_state(config, state, batch_size)
     num_past = 0 if state is None else states[0][0].shape[2]
     num_keys = num_past + num_new
-    may_look = np.tri(num_new, num_keys, num_past, dtype=bool)     # (T, T_key): itself and before
     positions = np.arange(num_past, num_keys)                                   # (T,)
-    is_token = np.ones((1, 1), bool) if attention_mask is None else check_mask(
-        attention_mask, batch_size, num_past, num_new)                          # (B, T_key)
-    if not is_token.all():
+    may_look = None                                     # one new token looks at itself and all before it
+    if num_new > 1:
+        may_look = np.tri(num_new, num_keys, num_past, dtype=bool)              # (T, T_key)
+    is_token = None if attention_mask is None else check_mask(attention_mask, batch_size, num_past, num_new)
+    if is_token is not None and not is_token.all():
         counted = np.maximum(is_token.cumsum(axis=1) - 1, 0)                    # (B, T_key): tokens before
         positions = counted[:, num_past:]                                       # (B, T)
+        before = np.tri(num_new, num_keys, num_past, dtype=bool)                # (T, T_key)
         itself = np.eye(num_new, num_keys, num_past, dtype=bool)                # padding looks at itself
-        may_look = (may_look & is_token[:, np.newaxis] | itself)[:, np.newaxis]  # (B, 1, T, T_key)
+        may_look = (before & is_token[:, np.newaxis] | itself)[:, np.newaxis]   # (B, 1, T, T_key)
     if positions.max() >= config.max_position_embeddings:
         raise ValueError(
             f"a sequence of {positions.max() + 1} tokens is longer than max_position_embeddings "
@@ -424,7 +426,7 @@ def check_inputs(config, input_ids, attention_mask, labels, state):
         labels = integers("labels", labels, input_ids.shape)
         answers = np.full_like(labels, IGNORE_INDEX)
         answers[:, :-1] = labels[:, 1:]
-    return input_ids, positions, None if may_look.all() else may_look, answers, states
+    return input_ids, positions, may_look, answers, states
 
 
 def check_mask(attention_mask, batch_size, num_past, num_new):
@@ -443,16 +445,15 @@ def check_mask(attention_mask, batch_size, num_past, num_new):
 
 def check_state(config, state, batch_size):
     """Return the (keys, values) of each layer, or raise ValueError if they are not those of this model."""
-    num_heads = config.num_attention_heads
-    expected = (batch_size, num_heads, config.hidden_size // num_heads)
+    num_layers, num_heads = config.num_hidden_layers, config.num_attention_heads
     shapes = [np.shape(array) for pair in state for array in pair]
-    fits = len(shapes) == 2 * config.num_hidden_layers and all(
-        len(shape) == 4 and (shape[0], shape[1], shape[3]) == expected and shape[2] == shapes[0][2]
-        for shape in shapes)
+    num_past = shapes[0][2] if shapes and len(shapes[0]) == 4 else 0
+    expected = (batch_size, num_heads, num_past, config.hidden_size // num_heads)
+    fits = shapes == [expected] * (2 * num_layers)
     if not fits:
-        batch, heads, head_size = expected
+        batch, heads, _, head_size = expected
         raise ValueError(
-            f"state must hold (keys, values) for each of {config.num_hidden_layers} layers, arrays of shape "
+            f"state must hold (keys, values) for each of {num_layers} layers, arrays of shape "
             f"({batch}, {heads}, tokens, {head_size}), as output.state of an earlier call with as many "
             f"sequences; got {shapes}"
         )
