@@ -48,8 +48,9 @@ class CrossEntropy(Layer):
         counted = np.flatnonzero(row_labels != IGNORE_INDEX)                            # (M,)
         shares = np.zeros((len(row_labels), 1), probs.dtype)                            # (N, 1)
         shares[counted] = d_loss / max(counted.size, 1)                                 # 0 if not counted
-        d_rows = probs * shares                                                         # (N, V)
-        d_rows[counted, row_labels[counted]] -= shares[counted, 0]                      # minus onehot · share
+        probs_minus_onehot = probs.copy()                                               # (N, V)
+        probs_minus_onehot[counted, row_labels[counted]] -= 1
+        d_rows = probs_minus_onehot * shares                                            # (N, V)
         d_logits = d_rows.reshape(*labels.shape, probs.shape[-1])                       # (..., V)
         return d_logits, None
 

@@ -80,8 +80,8 @@ def test_models_that_predict_the_next_token(printed_by, capsys, tmp_path):
     (("--stop-at", "x", "--stop-when", "negative"), "give one of them"),
     (("--if", "x > 1"), "add --stop-at PATH"),
     (("--stop-when", "negative", "--if", "value >"), "is not a Python expression"),
-    (("--stop-when", "negative", "--only", "mlm_loss", "--if", "prob.max() > 1"), "5 values are negative, "
-     "but 'prob.max() > 1' raised NameError: name 'prob' is not defined (5 times) and was never true"),
+    (("--stop-when", "negative", "--only", "mlm_loss", "--if", "prob.max() > 1"), "6 values are negative, "
+     "but 'prob.max() > 1' raised NameError: name 'prob' is not defined (6 times) and was never true"),
     (("--stop-when", "largest", "--if", "self is model"), "reached once, but 'self is model' was never true"),
     (("--stop-when", "largest", "--only", "y"), "leave out --only"),
     (("--stop-at", "attention.d_scores", "--if", "d_scores >"), "is not a Python expression"),
