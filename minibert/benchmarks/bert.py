@@ -18,6 +18,7 @@ from minibert.benchmarks.harness import (
     median_ratio,
     seconds_of,
     take_turns,
+    training_step,
 )
 from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.models.bert import BertConfig, BertForPreTraining
@@ -177,24 +178,16 @@ def contestants(chosen=CONTESTANTS):
 def minibert_step(config, num_threads):
     """Return a function that makes one training step of minibert on a batch."""
     model = BertForPreTraining(config, seed=0)
+    if num_threads == 1:
+        return training_step(model, 1e-4, np.random.default_rng(0))
     optimizer = AdamW(model.parameters(), lr=1e-4)
-    if num_threads > 1:
-        parallel, steps = DataParallel(model, num_threads), itertools.count()
-
-        def step(batch):
-            _, cache = parallel.forward(PairBatch(**batch), seed=[0, next(steps)])
-            parallel.zero_grad()
-            parallel.backward(cache)
-            optimizer.step(parallel.spread)
-
-        return step
-    rng = np.random.default_rng(0)
+    parallel, steps = DataParallel(model, num_threads), itertools.count()
 
     def step(batch):
-        model.zero_grad()
-        output, cache = model.forward(**batch, rng=rng)
-        model.backward(cache)
-        optimizer.step()
+        _, cache = parallel.forward(PairBatch(**batch), seed=[0, next(steps)])
+        parallel.zero_grad()
+        parallel.backward(cache)
+        optimizer.step(parallel.spread)
 
     return step
 

@@ -9,11 +9,15 @@ import functools
 
 import numpy as np
 
-from minibert.benchmarks.bert import blas_threads
-from minibert.benchmarks.harness import add_number, comparison, is_installed, seconds_of, take_turns
+from minibert.benchmarks.harness import (
+    add_number,
+    comparison,
+    is_installed,
+    measure_steps,
+    training_step,
+)
 from minibert.models.bert import BertConfig
 from minibert.models.heads import BertForSequenceClassification
-from minibert.training.optimizers import AdamW
 
 HELP = "fine-tuning: time of a step at the sizes of MiniLM"
 DESCRIPTION = (
@@ -39,7 +43,8 @@ def measure(options, say):
     """Time the contestants in turn; return a dict: seconds of each, one for each round, and the sizes."""
     config = BertConfig(**SIZES)
     batch = random_batch(config, options.batch_size, options.tokens)
-    seconds = measure_steps(config, batch, options.threads, options.rounds)
+    steps = {name: make(config, options.threads) for name, make in contestants().items()}
+    seconds = measure_steps(steps, batch, options.threads, options.rounds)
     result = {
         "numpy": np.__version__, "batch_size": options.batch_size, "tokens": options.tokens,
         "threads": options.threads, "seconds": seconds,
@@ -58,18 +63,6 @@ def table(result):
         f"{result['threads']}, median of {num_rounds} steps"
     )
     yield from comparison(result["seconds"], "ms a step")
-
-
-def measure_steps(config, batch, num_threads, num_rounds):
-    """Return {contestant: [seconds of a step, one for each round]}; two rounds before these warm up."""
-    def timed(step, round_number):
-        with blas_threads("", num_threads):
-            return seconds_of(step, batch)
-
-    turns = {
-        name: functools.partial(timed, make(config, num_threads)) for name, make in contestants().items()
-    }
-    return take_turns(turns, num_rounds, num_warm_up=2)
 
 
 def random_batch(config, batch_size, num_tokens, seed=0):
@@ -97,14 +90,4 @@ def contestants():
 
 def minibert_step(config, num_threads):
     """Return a function that makes one step of fine-tuning on a batch; BLAS has all the threads."""
-    model = BertForSequenceClassification(config, seed=0)
-    optimizer = AdamW(model.parameters(), lr=2e-5)
-    rng = np.random.default_rng(0)
-
-    def step(batch):
-        model.zero_grad()
-        _, cache = model.forward(**batch, rng=rng)
-        model.backward(cache)
-        optimizer.step()
-
-    return step
+    return training_step(BertForSequenceClassification(config, seed=0), 2e-5, np.random.default_rng(0))

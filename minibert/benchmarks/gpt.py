@@ -4,14 +4,16 @@ A step is forward, backward and AdamW on one batch, in float32, with dropout 0.1
 token of every position predicted.
 """
 
-import functools
-
 import numpy as np
 
-from minibert.benchmarks.bert import blas_threads
-from minibert.benchmarks.harness import add_number, comparison, is_installed, seconds_of, take_turns
+from minibert.benchmarks.harness import (
+    add_number,
+    comparison,
+    is_installed,
+    measure_steps,
+    training_step,
+)
 from minibert.models.gpt import GPT2Config, GPT2LMHeadModel
-from minibert.training.optimizers import AdamW
 
 HELP = "GPT-2: time of a training step"
 DESCRIPTION = (
@@ -41,7 +43,10 @@ def measure(options, say):
     for preset in options.preset:
         batch_size, num_tokens, sizes = PRESETS[preset]
         config = GPT2Config(**sizes, max_position_embeddings=num_tokens)
-        seconds = measure_steps(config, batch_size, num_tokens, options.threads, options.rounds)
+        ids = np.random.default_rng(0).integers(config.vocab_size, size=(batch_size, num_tokens))
+        batch = {"input_ids": ids, "labels": ids}  # shifted inside
+        steps = {name: make(config, options.threads) for name, make in contestants().items()}
+        seconds = measure_steps(steps, batch, options.threads, options.rounds)
         say(
             f"{preset} (B {batch_size}, T {num_tokens}, H {config.hidden_size}, {config.num_hidden_layers} "
             f"layers, V {config.vocab_size}), threads: {options.threads}, median of {options.rounds} steps"
@@ -51,21 +56,6 @@ def measure(options, say):
     if len(seconds) == 1:
         say("Hugging Face's model is not installed here (pip install torch transformers).")
     return {"numpy": np.__version__, "results": results}
-
-
-def measure_steps(config, batch_size, num_tokens, num_threads, num_rounds):
-    """Return {contestant: [seconds of a step, one for each round]}; two rounds before these warm up."""
-    ids = np.random.default_rng(0).integers(config.vocab_size, size=(batch_size, num_tokens))
-    batch = {"input_ids": ids, "labels": ids}  # shifted inside
-
-    def timed(step, round_number):
-        with blas_threads("", num_threads):
-            return seconds_of(step, batch)
-
-    turns = {
-        name: functools.partial(timed, make(config, num_threads)) for name, make in contestants().items()
-    }
-    return take_turns(turns, num_rounds, num_warm_up=2)
 
 
 def contestants():
@@ -80,14 +70,4 @@ def contestants():
 
 def minibert_step(config, num_threads):
     """Return a function that makes one training step on a batch; BLAS has all the threads."""
-    model = GPT2LMHeadModel(config, seed=0)
-    optimizer = AdamW(model.parameters(), lr=1e-4)
-    rng = np.random.default_rng(0)
-
-    def step(batch):
-        model.zero_grad()
-        _, cache = model.forward(**batch, rng=rng)
-        model.backward(cache)
-        optimizer.step()
-
-    return step
+    return training_step(GPT2LMHeadModel(config, seed=0), 1e-4, np.random.default_rng(0))

@@ -6,6 +6,7 @@ is the median of the rounds' ratios.
 
 import contextlib
 import ctypes
+import functools
 import importlib
 import importlib.util
 import json
@@ -17,6 +18,7 @@ import time
 
 from minibert.arguments import positive
 from minibert.training.memory import keep_freed_memory
+from minibert.training.optimizers import AdamW
 
 NUM_CALLS = 4  # whose memory is measured: a later call may find arrays that the allocator kept from the first
 
@@ -78,6 +80,46 @@ def comparison(seconds, unit):
 def spread(values):
     """Return the median and half the range of some values as text."""
     return f"{statistics.median(values):.3f} ± {(max(values) - min(values)) / 2:.3f}" if values else "-"
+
+
+# --- training steps ---
+
+
+def training_step(model, learning_rate, rng=None):
+    """Return a function that makes one training step of a model on a batch, {argument: array}.
+
+    rng is for dropout, None for none. All the threads are those of BLAS.
+    """
+    optimizer = AdamW(model.parameters(), lr=learning_rate)
+
+    def step(batch):
+        model.zero_grad()
+        _, cache = model.forward(**batch, rng=rng)
+        model.backward(cache)
+        optimizer.step()
+
+    return step
+
+
+def measure_steps(steps, batch, num_threads, num_rounds):
+    """Let every contestant train on a batch, a step in each round; two rounds before these warm up.
+
+    Args:
+        steps: {contestant: function that makes a step on a batch}.
+        batch: {argument: array}.
+        num_threads: of BLAS.
+
+    Returns:
+        {contestant: [seconds of a step, one for each round]}.
+    """
+    from threadpoolctl import threadpool_limits
+
+    def timed(step, round_number):
+        with threadpool_limits(num_threads, "blas"):
+            return seconds_of(step, batch)
+
+    turns = {name: functools.partial(timed, step) for name, step in steps.items()}
+    return take_turns(turns, num_rounds, num_warm_up=2)
 
 
 # --- memory ---

@@ -4,16 +4,18 @@ A step is forward, backward and AdamW on one batch, in float32, without dropout,
 tied to the embeddings in both.
 """
 
-import functools
-import statistics
 from typing import NamedTuple
 
 import numpy as np
 
-from minibert.benchmarks.bert import blas_threads
-from minibert.benchmarks.harness import add_number, is_installed, median_ratio, seconds_of, take_turns
+from minibert.benchmarks.harness import (
+    add_number,
+    comparison,
+    is_installed,
+    measure_steps,
+    training_step,
+)
 from minibert.models.recurrent import LSTMConfig, LSTMLanguageModel
-from minibert.training.optimizers import AdamW
 
 HELP = "an LSTM language model: time of a step, beside PyTorch"
 DESCRIPTION = (
@@ -48,43 +50,33 @@ def measure(options, say):
     """Time the contestants in turn at each size; return a dict: the seconds of each, one for each round."""
     result = {"numpy": np.__version__, "threads": options.threads, "sizes": []}
     say(f"a step of an LSTM language model, threads: {options.threads}, median of {options.rounds} steps")
-    say(f"    {'B':>4}{'T':>4}{'H':>5}{'V':>7}{'layers':>8}   {'':<16}{'ms a step':>10}{'minibert / it':>15}")
     for size in SIZES:
-        seconds = measure_steps(size, options.threads, options.rounds)
+        config, batch = configuration(size), random_batch(size)
+        steps = {name: make(config, options.threads) for name, make in contestants().items()}
+        seconds = measure_steps(steps, batch, options.threads, options.rounds)
         result["sizes"].append({**size._asdict(), "seconds": seconds})
-        say("\n".join(lines(size, seconds)))
+        say(
+            f"B {size.batch_size}, T {size.num_steps}, H {size.hidden_size}, V {size.vocab_size}, "
+            f"layers: {size.num_layers}"
+        )
+        say("\n".join(comparison(seconds, "ms a step")))
     if len(seconds) == 1:
         say("PyTorch is not installed here (pip install torch).")
     return result
 
 
-def lines(size, seconds):
-    """Yield a line for each contestant: the time of its step, and ours as a share of it."""
-    shown = "".join(f"{number:>{width}}" for number, width in zip(size, (4, 4, 5, 7, 8)))
-    for name, times in seconds.items():
-        is_ours = name == "minibert"
-        share = "" if is_ours else f"{median_ratio(seconds['minibert'], times):>15.2f}"
-        time = 1e3 * statistics.median(times)
-        yield f"    {shown if is_ours else '':<28}   {name:<16}{time:>10.2f}{share}"
-
-
-def measure_steps(size, num_threads, num_rounds):
-    """Return {contestant: [seconds of a step, one for each round]}; three rounds before these warm up."""
-    config = LSTMConfig(
+def configuration(size):
+    """Return the LSTMConfig of a Size."""
+    return LSTMConfig(
         vocab_size=size.vocab_size, embedding_size=size.hidden_size, hidden_size=size.hidden_size,
         num_hidden_layers=size.num_layers, tie_word_embeddings=True)
+
+
+def random_batch(size):
+    """Return {argument: array} of a batch."""
     rng = np.random.default_rng(0)
     ids = rng.integers(size.vocab_size, size=(size.batch_size, size.num_steps + 1))
-    batch = {"input_ids": ids[:, :-1], "labels": ids[:, 1:].copy()}
-
-    def timed(step, round_number):
-        with blas_threads("", num_threads):
-            return seconds_of(step, batch)
-
-    turns = {
-        name: functools.partial(timed, make(config, num_threads)) for name, make in contestants().items()
-    }
-    return take_turns(turns, num_rounds, num_warm_up=3)
+    return {"input_ids": ids[:, :-1], "labels": ids[:, 1:].copy()}
 
 
 def contestants():
@@ -99,13 +91,4 @@ def contestants():
 
 def minibert_step(config, num_threads):
     """Return a function that makes one training step on a batch; BLAS has all the threads."""
-    model = LSTMLanguageModel(config)
-    optimizer = AdamW(model.parameters(), lr=1e-4)
-
-    def step(batch):
-        model.zero_grad()
-        _, cache = model.forward(**batch)
-        model.backward(cache)
-        optimizer.step()
-
-    return step
+    return training_step(LSTMLanguageModel(config), 1e-4)

@@ -24,6 +24,14 @@ def test_contestants_take_turns():
     assert results == {"a": [0, 10], "b": [0, 10]}
 
 
+def test_steps_are_timed_in_turn_after_two_that_warm_up():
+    seen = []
+    steps = {name: lambda batch, name=name: seen.append((name, batch)) for name in "ab"}
+    seconds = harness.measure_steps(steps, {"x": 1}, num_threads=1, num_rounds=3)
+    assert seen == [(name, {"x": 1}) for name in "ab"] * 5
+    assert {name: len(times) for name, times in seconds.items()} == {"a": 3, "b": 3}
+
+
 def test_ratios_are_medians_of_rounds():
     assert harness.median_ratio([1.0, 2.0, 60.0], [1.0, 1.0, 10.0]) == 2.0
     with pytest.raises(ValueError):
