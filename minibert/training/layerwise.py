@@ -89,8 +89,8 @@ class Unfreezing:
     """
 
     def __init__(self, together, first_steps):
-        self.optimizers, self.ratios, self.lr = together.optimizers, together.ratios, together.lr
-        self.first_steps, self.num_steps = first_steps, 0
+        self.together, self.first_steps = together, first_steps
+        self.lr, self.num_steps = together.lr, 0
 
     @property
     def parameters(self):
@@ -98,12 +98,14 @@ class Unfreezing:
         begun = sum(first <= self.num_steps for first in self.first_steps)
         return {
             name: parameter
-            for optimizer in self.optimizers[:begun] for name, parameter in optimizer.parameters.items()
+            for optimizer in self.together.optimizers[:begun]
+            for name, parameter in optimizer.parameters.items()
         }
 
     def step(self, map=map):
         """Update the parameters of the groups that have begun; `map` as in AdamW.step."""
-        for optimizer, ratio, first_step in zip(self.optimizers, self.ratios, self.first_steps):
+        groups = zip(self.together.optimizers, self.together.ratios, self.first_steps)
+        for optimizer, ratio, first_step in groups:
             if first_step <= self.num_steps:
                 optimizer.lr = ratio * self.lr
                 optimizer.step(map)
@@ -111,21 +113,14 @@ class Unfreezing:
 
     def state_dict(self):
         """Return {name: array} of everything that step() remembers."""
-        of_groups = {
-            f"{number}.{name}": array
-            for number, optimizer in enumerate(self.optimizers)
-            for name, array in optimizer.state_dict().items()
-        }
-        return {"num_steps": np.array(self.num_steps), **of_groups}
+        return {**self.together.state_dict(), "num_steps": np.array(self.num_steps)}
 
     def load_state_dict(self, state):
         """Take over what state_dict() of optimizers of the same parameters returned."""
+        self.together.load_state_dict(state)
         self.num_steps = int(state["num_steps"])
-        for number, optimizer in enumerate(self.optimizers):
-            start = f"{number}."
-            optimizer.load_state_dict(
-                {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
-            )
+        for optimizer, first_step in zip(self.together.optimizers, self.first_steps):
+            optimizer.num_steps = max(0, self.num_steps - first_step)
 
 
 def reinitialize(model, num_layers, seed=0, layers=None):

@@ -109,7 +109,7 @@ def test_frozen_groups_keep_their_bits_for_an_epoch_each(recipe_of, unfreeze):
 
 def test_the_rates_of_the_layers(recipe_of):
     """2.6 times less for each group down; in stage 2 the embeddings are the decoder's, too."""
-    classifier = Training(ulmfit.ULMFiT(recipe_of(layer_decay=1 / 2.6), say=quiet))
+    classifier = Training(ulmfit.ULMFiT(recipe_of(layer_decay=1 / 2.6, unfreeze="all"), say=quiet))
     recipe = dataclasses.replace(ulmfit.LanguageModelRecipe.before(recipe_of()), num_steps=100)
     second = Training(ulmfit.TargetLanguageModel(recipe, say=quiet))
     for training, lowest, top in (
