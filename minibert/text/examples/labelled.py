@@ -94,14 +94,14 @@ class LabelledExamples:
     def __init__(self, rows, batch_class, pad_token_id=0, seed=0):
         if not rows:
             raise ValueError("there are no examples: give one row or more")
-        self.rows, self.batch_class, self.pad_token_id, self.seed = rows, batch_class, pad_token_id, seed
+        self.rows, self.batch_class, self.pad_token_id = rows, batch_class, pad_token_id
         self.lengths = np.array([len(row.input_ids) for row in rows])
         self.by_length = [rows[index] for index in np.argsort(self.lengths, kind="stable")]
-        self._cached_epoch, self._cached_order = None, None  # (epoch, batch_size), and its batches
+        self.epochs = Epochs(self.lengths, seed)
 
     def steps_per_epoch(self, batch_size):
-        """Return the number of batches of an epoch; the last one may be smaller."""
-        return -(-len(self.rows) // batch_size)
+        """Return the number of batches of an epoch, of which one may be smaller."""
+        return self.epochs.num_steps(batch_size)
 
     def batch(self, step, batch_size):
         """Return the batch of a training step."""
@@ -109,11 +109,7 @@ class LabelledExamples:
 
     def indices(self, step, batch_size):
         """Return the numbers of the rows in the batch of a training step."""
-        epoch, number = divmod(step, self.steps_per_epoch(batch_size))
-        if self._cached_epoch != (epoch, batch_size):
-            self._cached_epoch = epoch, batch_size
-            self._cached_order = shuffled_by_length(self.lengths, batch_size, self.seed, epoch)
-        return self._cached_order[number]
+        return self.epochs.indices(step, batch_size)
 
     def held_out(self, batch_size):
         """Return streams of one batch each, all rows from the shortest to the longest."""
@@ -132,20 +128,43 @@ class LabelledExamples:
         )
 
 
-def shuffled_by_length(lengths, batch_size, seed, epoch):
-    """Return the batches of an epoch: a list of arrays of indices, each row of those lengths once."""
-    rng = np.random.default_rng([seed, ORDER, epoch])
-    order = rng.permutation(len(lengths))
-    together = SORTED_TOGETHER * batch_size
-    by_length = [
-        part[np.argsort(lengths[part], kind="stable")]
-        for part in (order[start : start + together] for start in range(0, len(order), together))
-    ]
-    batches = [
-        part[start : start + batch_size]
-        for part in by_length for start in range(0, len(part), batch_size)
-    ]
-    return [batches[number] for number in rng.permutation(len(batches))]
+class Epochs:
+    """The order of examples: another one in each epoch, with those of similar length together.
+
+    Args:
+        lengths: (N,), of the examples.
+        seed: an int, 0 or more.
+    """
+
+    def __init__(self, lengths, seed):
+        self.lengths, self.seed = lengths, seed
+        self._cached_epoch, self._cached_batches = None, None  # (epoch, batch_size), and its batches
+
+    def num_steps(self, batch_size):
+        """Return the number of batches of an epoch, of which one may be smaller."""
+        return -(-len(self.lengths) // batch_size)
+
+    def indices(self, step, batch_size):
+        """Return the numbers of the examples in the batch of a training step (0, 1, 2, ...)."""
+        epoch, number = divmod(step, self.num_steps(batch_size))
+        if self._cached_epoch != (epoch, batch_size):
+            self._cached_epoch, self._cached_batches = (epoch, batch_size), self._batches(epoch, batch_size)
+        return self._cached_batches[number]
+
+    def _batches(self, epoch, batch_size):
+        """Return the batches of an epoch: a list of arrays of indices, each example once."""
+        rng = np.random.default_rng([self.seed, ORDER, epoch])
+        order = rng.permutation(len(self.lengths))
+        together = SORTED_TOGETHER * batch_size
+        by_length = [
+            part[np.argsort(self.lengths[part], kind="stable")]
+            for part in (order[start : start + together] for start in range(0, len(order), together))
+        ]
+        batches = [
+            part[start : start + batch_size]
+            for part in by_length for start in range(0, len(part), batch_size)
+        ]
+        return [batches[number] for number in rng.permutation(len(batches))]
 
 
 def _targets(batch_class, targets, length):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.layers.cross_entropy import IGNORE_INDEX
-from minibert.text.examples.labelled import padded, shuffled_by_length
+from minibert.text.examples.labelled import Epochs, padded
 
 
 class TranslationBatch(NamedTuple):
@@ -54,17 +54,14 @@ class Translations:
     def __init__(self, pairs, ends, seed=0):
         if not pairs:
             raise ValueError("there are no pairs: give one or more")
-        self.pairs, self.ends, self.seed = pairs, ends, seed
+        self.pairs, self.ends = pairs, ends
         self.lengths = np.array([max(len(source), len(target)) for source, target in pairs])
-        self._cached_epoch, self._cached_order = None, None  # (epoch, batch_size), and its batches
+        self.epochs = Epochs(self.lengths, seed)
 
     def batch(self, step, batch_size):
         """Return the TranslationBatch of a training step (0, 1, 2, ...), the same at every call."""
-        epoch, number = divmod(step, -(-len(self.pairs) // batch_size))
-        if self._cached_epoch != (epoch, batch_size):
-            self._cached_epoch = epoch, batch_size
-            self._cached_order = shuffled_by_length(self.lengths, batch_size, self.seed, epoch)
-        return translation_batch([self.pairs[index] for index in self._cached_order[number]], self.ends)
+        indices = self.epochs.indices(step, batch_size)
+        return translation_batch([self.pairs[index] for index in indices], self.ends)
 
     def held_out(self, batch_size):
         """Return streams of one batch each, all pairs from the shortest to the longest."""
