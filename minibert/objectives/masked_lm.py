@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 import pathlib
 from typing import NamedTuple
 
@@ -11,13 +10,12 @@ import numpy as np
 from minibert.files import read_tensors, write_tensors
 from minibert.models.bert import BertConfig, BertForPreTraining
 from minibert.objectives import continued
-from minibert.objectives.corpora import PYTHON_DOCS, TOY
+from minibert.objectives.corpora import PYTHON_DOCS, TOY, CorpusRecipe
 from minibert.objectives.sentence_pairs import TextPairs, ToyPairs
 from minibert.objectives.word2vec_start import word2vec_rows
 from minibert.text.tokenizer_files import WRITTEN as TOKENIZER_FILES
 from minibert.training.checkpoint import find_model
 from minibert.training.parallel import check_loss
-from minibert.training.recipe import Recipe
 
 # Sizes of the published small BERTs (Turc et al. 2019, "Well-Read Students Learn Better") and of BERT-base.
 SIZES = {
@@ -80,7 +78,7 @@ UNIGRAM_FILE = "unigram.safetensors"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MaskedLMRecipe(Recipe):
+class MaskedLMRecipe(CorpusRecipe):
     """How a BERT is pretrained.
 
     The defaults are the recipe "bert": AdamW from random weights. They differ from BERT's where a short run
@@ -89,9 +87,9 @@ class MaskedLMRecipe(Recipe):
     Goldstein 2023, "Cramming"); β₂ 0.98 (Liu et al. 2019, "RoBERTa"); heads of 32 columns; and initial
     weights of 0.05. RECIPES has the changes of "fast".
 
-    Attributes (beside those of Recipe):
-        corpus: names or paths.  lines: the meaning of a line end, see `minibert.text.read_files`.
-        preset: where the sizes come from.  recipe: where the way to train comes from.
+    Attributes (beside those of CorpusRecipe):
+        recipe: where the way to train comes from.
+        lines: the meaning of a line end, see `minibert.text.read_files`.
         vocab_size: word pieces at most.  cased: capitals are told from small letters.
         strip_accents: accents are dropped.
         alphabet: characters at most; None chooses, see `WordPieceTokenizer.train`.
@@ -112,8 +110,6 @@ class MaskedLMRecipe(Recipe):
         start: folder of a BERT checkpoint to go on from, with its tokenizer and sizes; "" for a new model.
     """
 
-    corpus: tuple = (PYTHON_DOCS,)
-    preset: str = "tiny"
     recipe: str = "bert"
     lines: bool | None = None
     vocab_size: int = 4000
@@ -134,12 +130,10 @@ class MaskedLMRecipe(Recipe):
     settle: float = 0.0
     start: str = ""
 
+    presets = PRESETS
+
     def __post_init__(self):
-        if isinstance(self.corpus, (str, os.PathLike)):
-            raise ValueError(
-                f"corpus must be a list of names or paths, got {self.corpus!r}: write [{str(self.corpus)!r}]"
-            )
-        object.__setattr__(self, "corpus", tuple(map(str, self.corpus)))
+        super().__post_init__()
         if self.embedding_start not in ("random", "word2vec"):
             raise ValueError(
                 f"there is no embedding_start {self.embedding_start!r}: choose random or word2vec"
