@@ -410,7 +410,8 @@ def read_config(model_class, directory):
     model_type = content.get("model_type", table.MODEL_TYPE)
     if model_type != table.MODEL_TYPE:
         raise CheckpointError(
-            f"{path} describes a {brief(model_type)} model; {model_class.__name__} reads {table.MODEL_TYPE!r}"
+            f"{path} describes a model of type {brief(model_type)}; {model_class.__name__} reads "
+            f"{table.MODEL_TYPE!r}"
         )
     for name, supported in table.SUPPORTED.items():
         if content.get(name) not in (None, supported):

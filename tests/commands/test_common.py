@@ -87,7 +87,7 @@ def missing(path):
      r"config.json: hidden_size 12 is not divisible by num_attention_heads 5"),
     ("config.json", config(vocab_size="many"),
      r"config.json: vocab_size must be a positive integer, got 'many'"),
-    ("config.json", config(model_type="gpt2"), r"describes a 'gpt2' model"),
+    ("config.json", config(model_type="gpt2"), r"describes a model of type 'gpt2'"),
     ("config.json", config(position_embedding_type="relative_key"), r"'relative_key' is not supported"),
     ("config.json", config(hidden_act="mish"),
      r"hidden_act 'mish' is not supported: choose one of \['gelu', .*'gelu_new'.*'relu', 'silu'"),

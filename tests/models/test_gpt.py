@@ -194,7 +194,7 @@ def test_a_file_with_the_names_and_shapes_of_the_published_gpt2(tmp_path):
 
 def test_files_that_are_another_model(tmp_path):
     make("gpt2").save_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match="describes a 'gpt2' model; OpenAIGPTLMHeadModel reads"):
+    with pytest.raises(CheckpointError, match="describes a model of type 'gpt2'; OpenAIGPTLMHeadModel reads"):
         mb.OpenAIGPTLMHeadModel.from_pretrained(tmp_path)
     path = tmp_path / "config.json"
     content = json.loads(path.read_text(encoding="utf-8"))
