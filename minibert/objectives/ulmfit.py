@@ -111,9 +111,13 @@ class LanguageModelRecipe(ULMFiTRecipe):
 
     Attributes:
         classifier: the fields of the ULMFiTRecipe that stage 3 goes on with.
+        classifier_epochs: of stage 3.
     """
 
-    classifier: dict = dataclasses.field(default_factory=dict)
+    classifier: dict
+    classifier_epochs: int
+
+    may_change = {"classifier_epochs": "as many passes over the examples in stage 3"}
 
     @classmethod
     def before(cls, recipe):
@@ -121,7 +125,8 @@ class LanguageModelRecipe(ULMFiTRecipe):
         fields = dataclasses.asdict(recipe)
         own = {"epochs": recipe.language_model_epochs, "learning_rate": recipe.language_model_rate,
                "layer_decay": recipe.language_model_decay}
-        return cls(**{**fields, **own, "freeze": 0, "reinit": 0, "num_steps": 0, "classifier": fields})
+        later = {"classifier": fields, "classifier_epochs": recipe.epochs}
+        return cls(**{**fields, **own, **later, "freeze": 0, "reinit": 0, "num_steps": 0})
 
 
 # --- the tasks of both stages ---
@@ -403,12 +408,12 @@ def resume(output, find_objective, say=print, changes=None):
     changes, say, under_way = changes or {}, _once(say), directory_under_way(output)
     if under_way == pathlib.Path(output):
         return run.resume(output, find_objective, say, changes)
-    for_both = {name: value for name, value in changes.items() if name not in ("epochs", "num_steps")}
-    _, training = run.resume(under_way, find_objective, say, for_both)
+    names = {"epochs": "classifier_epochs"}  # epochs that are asked for are those of stage 3
+    of_stage_two = {names.get(name, name): value for name, value in changes.items()}
+    _, training = run.resume(under_way, find_objective, say, of_stage_two)
     now = {name: getattr(training.recipe, name) for name in ("train", "dev", "threads")}  # as resumed
-    fields = {**training.recipe.classifier, **now, **changes, "num_steps": 0}
-    recipe = ULMFiTRecipe(**{**fields, "language_model": os.path.abspath(under_way)})
-    return _begin_last(pathlib.Path(output), recipe, say)
+    now |= {"epochs": training.recipe.classifier_epochs, "language_model": os.path.abspath(under_way)}
+    return _begin_last(pathlib.Path(output), ULMFiTRecipe(**{**training.recipe.classifier, **now}), say)
 
 
 def _begin_last(output, recipe, say):

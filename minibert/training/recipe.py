@@ -4,6 +4,13 @@ import dataclasses
 
 from minibert.training.schedules import linear_schedule
 
+FLAGS = {"num_steps": "steps", "start": "from"}  # the option of a field, where the two differ
+
+
+def options(names):
+    """Return the options of some fields of a recipe, as a command line has them."""
+    return ", ".join("--" + FLAGS.get(name, name).replace("_", "-") for name in names)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -35,6 +42,7 @@ class Recipe:
     max_gradient_norm: float = 1.0
 
     default_minutes = 5.0  # of a run that is told neither minutes nor steps
+    may_change = {}  # {further field that may change when a run is resumed: what that does}
 
     @classmethod
     def of(cls, **changes):
@@ -43,11 +51,10 @@ class Recipe:
         Raises:
             ValueError: the recipe has no field of that name.
         """
-        unknown = changes.keys() - {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(changes.keys() - {field.name for field in dataclasses.fields(cls)})
         if unknown:
-            raise ValueError(
-                f"{cls.__name__} has no {', '.join(sorted(unknown))}: this objective does not use it"
-            )
+            them = "it" if len(unknown) == 1 else "them"
+            raise ValueError(f"this model does not use {options(unknown)}: leave {them} out")
         return cls(**changes)
 
     def learning_rate_at(self, step):

@@ -21,13 +21,13 @@ from minibert.training.lock import locked
 from minibert.training.log import as_line, cut_log, read_log
 from minibert.training.memory import keep_freed_memory
 from minibert.training.pace import steps_within
+from minibert.training.recipe import options
 from minibert.training.saying import SafeStream, safely
 from minibert.training.step import Training
 
 NUM_EVALUATIONS = 10  # during a run, and as many checkpoints
 SECONDS_AT_RISK = 300  # at most, between two checkpoints
 RESERVE = 0.07  # of the minutes: for the checkpoints, and for a machine that is busier later on
-MAY_CHANGE = ("num_steps", "epochs", "threads", "corpus", "train", "dev")  # of a recipe, when it is resumed
 WRITTEN = ("run.json", "log.jsonl", "config.json", "model.safetensors")  # by every run, in its directory
 
 
@@ -105,7 +105,8 @@ def resume(output, find_objective, say=print, changes=None, clock=time.monotonic
         if record["versions"] != _versions():
             now = _versions()
             say(f"note        this run began with {record['versions']}, now {now}: the last bits may differ")
-        changed = _change(record, changes or {}, step, say)
+        effects = {**EFFECTS, **objective_class.Recipe.may_change}
+        changed = _change(record, changes or {}, step, say, effects)
         objective = objective_class(_recipe(objective_class, record, output), newest, say)
         if record["fingerprint"] not in ("", objective.fingerprint):
             raise RunError(
@@ -114,7 +115,7 @@ def resume(output, find_objective, say=print, changes=None, clock=time.monotonic
             )
         if minutes is not None:
             num_steps = step + _steps_until(started + 60 * minutes, objective, say, step)
-            changed |= _change(record, {"num_steps": num_steps}, step, say)
+            changed |= _change(record, {"num_steps": num_steps}, step, say, effects)
             objective.recipe = dataclasses.replace(objective.recipe, num_steps=num_steps)
         training = Training(objective)
         try:
@@ -197,8 +198,11 @@ def _where_to_go_on(output):
     return step, newest
 
 
-def _change(record, changes, step, say):
+def _change(record, changes, step, say, effects):
     """Put changes of the recipe into a run's record, and say so; return whether there are any.
+
+    Args:
+        effects: {field that may change: what that does}.
 
     Raises:
         RunError: a change would make another run of it.
@@ -206,19 +210,18 @@ def _change(record, changes, step, say):
     recipe = record["recipe"]
     changes = {name: list(value) if isinstance(value, tuple) else value for name, value in changes.items()}
     changes = {name: value for name, value in changes.items() if recipe.get(name) != value}
-    fixed = [name for name in changes if name not in MAY_CHANGE]
+    fixed = [name for name in changes if name not in effects]
     if fixed:
-        flags = ", ".join("--" + FLAGS.get(name, name).replace("_", "-") for name in fixed)
         raise RunError(
             f"a resumed run goes on as it was begun, with {fixed[0]} {recipe.get(fixed[0])!r}: leave out "
-            f"{flags} ({_changeable(recipe)} may change)"
+            f"{options(fixed)} ({_changeable(recipe)} may change)"
         )
     if changes.get("num_steps", step) < step:
         raise RunError(
             f"this run has done {step:,} steps: --steps {changes['num_steps']:,} is less; give more"
         )
     for name, value in changes.items():
-        say(f"changed     {name} is {value}, {recipe.get(name)} until step {step:,}: {EFFECTS[name]}")
+        say(f"changed     {name} is {value}, {recipe.get(name)} until step {step:,}: {effects[name]}")
         record.setdefault("changes", []).append(
             {"after_step": step, "name": name, "from": recipe.get(name), "to": value}
         )
@@ -233,8 +236,7 @@ def _changeable(recipe):
     return "--steps or --minutes, --threads and --corpus, for a text that was moved,"
 
 
-FLAGS = {"num_steps": "steps", "start": "from"}  # the option of a field, where the two differ
-EFFECTS = {  # of what may change
+EFFECTS = {  # of what may change in a recipe when a run is resumed
     "num_steps": "the learning rate follows the new number from here on",
     "epochs": "as many passes over the examples",
     "threads": "the last bits may differ",

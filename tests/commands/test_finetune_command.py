@@ -272,7 +272,7 @@ def test_an_awd_lstm_goes_through_two_stages(lstm, files, output_of, failing, tm
     assert lines.index(second) < lines.index(stages[1]) < lines.index(third)
     header, row = rows(output_of("predict", tmp_path, "the old wizard bravely loved the map"))
     assert header == ["label", "probability", "text"] and row[0] in ("negative", "positive")
-    assert "this objective does not use it" in failing(
+    assert "this model does not use --unfreeze: leave it out" in failing(
         "finetune", files / "bert", "--task", "classify", "--train", train, "--unfreeze", "all",
         "--output", tmp_path / "other")
     assert "an AWD-LSTM learns --task classify or pairs, not tag" in failing(

@@ -133,7 +133,7 @@ def test_it_is_benchmarked(spawn):
 def test_an_option_that_it_has_not(tmp_path, spawn):
     process = spawn(HERE, *OPTIONS, "--whole-word", "--output", tmp_path / "run")
     _, errors = process.communicate()
-    assert process.returncode == 2 and "MadeUpRecipe has no whole_word" in errors.decode()
+    assert process.returncode == 2 and "this model does not use --whole-word: leave it out" in errors.decode()
 
 
 def test_an_objective_that_nobody_knows():

@@ -128,7 +128,7 @@ def test_a_run_of_an_awd_lstm_can_be_used_and_resumed(recipe, tmp_path, monkeypa
 
 @pytest.mark.parametrize("changes, message", [
     ({"preset": "huge"}, "no preset 'huge': choose one of tiny, mini, small"),
-    ({"whole_word": True}, "RecurrentRecipe has no whole_word: this objective does not use it"),
+    ({"whole_word": True}, "this model does not use --whole-word: leave it out"),
     ({"corpus": "text.txt"}, "corpus must be a list"),
 ])
 def test_wrong_settings(changes, message):

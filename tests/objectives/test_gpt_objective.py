@@ -53,7 +53,7 @@ def test_a_run_ends_with_a_model_that_generates(recipe, tmp_path, monkeypatch, c
 def test_sizes():
     made = GPTObjective.Recipe.of(preset="mini")
     assert (made.hidden_size, made.num_hidden_layers, made.num_attention_heads) == (256, 4, 4)
-    with pytest.raises(ValueError, match="GPTRecipe has no embedding_size"):
+    with pytest.raises(ValueError, match="this model does not use --embedding-size"):
         GPTObjective.Recipe.of(embedding_size=3)
     for changes in ({"cased": True}, {"alphabet": 3}):
         with pytest.raises(ValueError, match="are of word pieces; GPT-2 reads bytes, and keeps capitals"):

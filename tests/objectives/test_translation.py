@@ -99,7 +99,7 @@ def test_what_cannot_be_learned_from(recipe, path):
     TranslationObjective(recipe(seq_length=4), say=said.append)
     left_out = r"note        left out, with more than 4 tokens in a text: \d+ of \d+ training pairs; a larger"
     assert any(re.match(left_out, line) for line in said)
-    with pytest.raises(ValueError, match="TranslationRecipe has no cased"):
+    with pytest.raises(ValueError, match="this model does not use --cased: leave it out"):
         TranslationObjective.Recipe.of(cased=True)
 
 

@@ -145,8 +145,8 @@ def test_more_texts_without_labels(recipe_of, tmp_path):
     assert any(line.startswith("unlabelled  2 more texts for") for line in said)
 
 
-def killed(monkeypatch, tmp_path, recipe, name, step):
-    """Begin a run, and end it at a step of the objective of that name."""
+def killed(monkeypatch, tmp_path, recipe, name, step, **changes):
+    """Begin a run, or resume it with changes, and end it at a step of the objective of that name."""
     class Killed(BaseException):
         """Stands for kill -9: nothing catches it."""
 
@@ -158,6 +158,8 @@ def killed(monkeypatch, tmp_path, recipe, name, step):
     with monkeypatch.context() as patch:
         patch.setattr(Training, "step", kill)
         with pytest.raises(Killed):
+            if changes:
+                ulmfit.resume(tmp_path, objectives.find, quiet, changes)
             ulmfit.begin(tmp_path, recipe, say=quiet)
 
 
@@ -190,21 +192,22 @@ def test_changes_while_stage_two_is_under_way(recipe_of, tmp_path, monkeypatch):
     assert ulmfit.directory_under_way(tmp_path) == tmp_path / "language-model"
     with pytest.raises(run.RunError, match="unfreeze 'gradual': leave out --unfreeze"):
         ulmfit.resume(tmp_path, objectives.find, quiet, {"unfreeze": "all"})
-    ulmfit.resume(tmp_path, objectives.find, quiet, {"epochs": 1})
+    killed(monkeypatch, tmp_path, None, "ulmfit-language-model", 3, epochs=1)
+    ulmfit.resume(tmp_path, objectives.find, quiet)
     recipe = json.loads((tmp_path / "run.json").read_text())["recipe"]
     assert recipe["epochs"] == 1 and recipe["num_steps"] == 2
 
 
 def test_changes_of_an_earlier_resumption_reach_stage_three(recipe_of, tmp_path, monkeypatch):
-    """Stage 2 was resumed with a file in another place, stopped again, and resumed without options."""
+    """Stage 2 was resumed with changes, stopped again, and resumed without options."""
     stage_two = dataclasses.replace(
-        ulmfit.LanguageModelRecipe.before(recipe_of()), train="moved.tsv", threads=3)
+        ulmfit.LanguageModelRecipe.before(recipe_of()), train="moved.tsv", threads=3, classifier_epochs=7)
     training = types.SimpleNamespace(recipe=stage_two)
     (tmp_path / "language-model").mkdir()
     (tmp_path / "language-model" / "run.json").write_text("{}")
     monkeypatch.setattr(run, "resume", lambda *arguments: (None, training))
     monkeypatch.setattr(run, "begin", lambda output, objective, recipe, say: recipe)
-    recipe = ulmfit.resume(tmp_path, objectives.find, quiet, {"epochs": 7})
+    recipe = ulmfit.resume(tmp_path, objectives.find, quiet)
     assert (recipe.train, recipe.threads, recipe.epochs) == ("moved.tsv", 3, 7)
     assert recipe.language_model == str(tmp_path / "language-model")
 
