@@ -26,8 +26,6 @@ import warnings
 from typing import NamedTuple
 
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
 from minibert.course import exercises
@@ -91,8 +89,10 @@ def execute(notebook, folder=FOLDER):
     """Run a notebook in a fresh kernel, in place; return the values of its Quotes.
 
     Raises:
-        CellExecutionError: a cell stopped.
+        nbclient.exceptions.CellExecutionError: a cell stopped.
     """
+    from nbclient import NotebookClient  # it takes seconds to import, and to read a notebook needs none of it
+
     expressions = [quote.expression for quote in quotes(notebook)]
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, timeout=TIMEOUT, record_timing=False, resources=resources)
@@ -231,6 +231,8 @@ def _is_picture(output):
 
 
 def main():
+    from nbclient.exceptions import CellExecutionError
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="05_attention or solutions/05_attention (default: all)"

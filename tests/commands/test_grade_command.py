@@ -65,6 +65,7 @@ def test_the_table_has_every_student_in_utf8_with_a_mark_for_excel(handed_in, tm
     assert rows["bad"]["problem"] == "bad.ipynb is not\na notebook" and rows["bad"]["points"] == ""
 
 
+@pytest.mark.exhaustive
 def test_names_survive_where_the_console_has_another_encoding(spawn, tmp_path):
     """Excel in another locale: the table is the same, whatever the console can show."""
     (tmp_path / "李, é.ipynb").write_text("{", encoding="utf-8")

@@ -1,8 +1,8 @@
 """The check on layers that strangers wrote: its verdict is the truth, and nothing is left behind.
 
 Then single mistakes are planted into the backward passes of the right layers, one at a time, with the
-operators of tests/gradients/mutants.py: twenty-four in the plain run, all of them in the exhaustive one, a
-test a layer. Each prints how its mistakes were judged:
+operators of tests/gradients/mutants.py: a dozen in the plain run, all of them in the exhaustive one, a test
+a layer. Each prints how its mistakes were judged:
 
     pytest -m exhaustive tests/gradcheck/test_strangers.py -vrP
     pytest -m exhaustive tests/gradcheck/test_strangers.py -vrP -k LSTM       # layers with this name
@@ -281,9 +281,9 @@ def assert_not_called_right(planted):
     assert not called_right, "\n".join([f"{len(called_right)} mistakes are called right:", *called_right])
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", sampled(STYLES, every=2))
 def test_planted_mistakes_are_not_called_right(style):
-    """Twenty-four of them, three a style. Every right layer has some, and all that EQUIVALENT lists exist."""
+    """Three of each style. Every right layer has some, and all that EQUIVALENT lists exist."""
     planted = mutants_of(style)
     assert {name for mutant in planted for name in mutant.names} == {n for n in RIGHT if STYLE[n] == style}
     listed = {(f"{style} {mutant.function}", mutant.after) for mutant in planted if mutant.reason}

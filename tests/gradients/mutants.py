@@ -162,11 +162,11 @@ def watch_cases(functions):
         if frame.f_code in codes:
             calls[frame] = {}
             seen[codes[frame.f_code]][case].append(calls[frame])
-            return on_line
+            frame.f_trace_lines = False
+            return at_its_end
 
-    def on_line(frame, event, value):
+    def at_its_end(frame, event, value):
         calls[frame].update(frame.f_locals)
-        return on_line
 
     for case in sorted(CASES, key=cost):
         with Subject(*CASES[case]) as subject:

@@ -1,5 +1,7 @@
 """Each way of being blind misses the mistake that it is known for, and calls nothing wrong that is right."""
 
+import functools
+
 import mutants
 import pytest
 import weak_checks
@@ -17,28 +19,31 @@ def off_by_half_a_percent(mutant):
     return mutant._replace(text="(1.005 * d_y * normalized)")
 
 
-FORGOTTEN_FACTOR = planted("layers/layer_norm.py", "d_gamma = (normalized).sum(axis=tokens)", OF_LAYER_NORM)
-MISSED = {
-    "inputs": FORGOTTEN_FACTOR,
-    "start": planted("layers/layer_norm.py", "d_normalized = d_y", OF_LAYER_NORM),
-    "ones": FORGOTTEN_FACTOR,
-    "loose": off_by_half_a_percent(FORGOTTEN_FACTOR),
-    "plain": planted(
-        "layers/cross_entropy.py",
-        "counted = (row_labels != IGNORE_INDEX)",
-        ("CrossEntropy", "CrossEntropy ignored labels"),
-    ),
-    "once": planted("layers/layer_norm.py", "self.gamma.grad = d_gamma", OF_LAYER_NORM),
-}
+@functools.cache
+def missed():
+    """Return {blindness: the mistake that it is known for}."""
+    forgotten = planted("layers/layer_norm.py", "d_gamma = (normalized).sum(axis=tokens)", OF_LAYER_NORM)
+    return {
+        "inputs": forgotten,
+        "start": planted("layers/layer_norm.py", "d_normalized = d_y", OF_LAYER_NORM),
+        "ones": forgotten,
+        "loose": off_by_half_a_percent(forgotten),
+        "plain": planted(
+            "layers/cross_entropy.py",
+            "counted = (row_labels != IGNORE_INDEX)",
+            ("CrossEntropy", "CrossEntropy ignored labels"),
+        ),
+        "once": planted("layers/layer_norm.py", "self.gamma.grad = d_gamma", OF_LAYER_NORM),
+    }
 
 
 def test_every_blindness_is_tried():
-    assert set(MISSED) == set(weak_checks.BLINDNESS)
+    assert set(missed()) == set(weak_checks.BLINDNESS)
 
 
 @pytest.mark.parametrize("blindness", weak_checks.BLINDNESS)
 def test_a_blind_check_misses_what_the_whole_one_sees(blindness):
-    mutant = MISSED[blindness]
+    mutant = missed()[blindness]
     assert mutants.judge(mutant)[1] == "number"
     assert weak_checks.is_caught((mutant, []))
     assert not weak_checks.is_caught((mutant, [blindness]))
@@ -52,12 +57,13 @@ def test_what_is_right_is_right_to_the_blind(case):
 
 
 def test_an_exception_is_noticed_by_all():
-    mutant = FORGOTTEN_FACTOR._replace(text="nothing")
+    mutant = missed()["inputs"]._replace(text="nothing")
     assert weak_checks.is_caught((mutant, list(weak_checks.BLINDNESS)))
 
 
 def test_the_script(monkeypatch, capsys):
-    monkeypatch.setattr(weak_checks.mutants, "mutants", lambda: [MISSED["start"], MISSED["once"]])
+    two = [missed()["start"], missed()["once"]]
+    monkeypatch.setattr(weak_checks.mutants, "mutants", lambda: two)
     weak_checks.main(["--sample", "2", "--jobs", "1"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2 of 2 mistakes are caught by the checks of tests/gradients"

@@ -5,8 +5,6 @@ import pathlib
 import pdb
 import re
 
-import pytest
-
 import minibert
 
 FOLDER = pathlib.Path(minibert.__file__).parent
@@ -21,18 +19,20 @@ COMMANDS |= set("context pdef pdoc pfile pinfo pinfo2 psource skip_hidden skip_p
 
 
 def functions():
-    """(file and name, function) of every function in the layers and models."""
+    """Return {file and name: function} of every function in the layers and models."""
+    found = {}
     for path in FILES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for owner in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]:
             for node in owner.body:
                 if isinstance(node, ast.FunctionDef):
                     name = f"{owner.name}.{node.name}" if isinstance(owner, ast.ClassDef) else node.name
-                    yield pytest.param(node, id=f"{path.parent.name}/{path.name} {name}")
+                    found[f"{path.parent.name}/{path.name} {name}"] = node
+    return found
 
 
-FUNCTIONS = list(functions())
-PASSES = [parameter for parameter in FUNCTIONS if parameter.values[0].name in ("forward", "backward")]
+FUNCTIONS = functions()
+PASSES = {name: function for name, function in FUNCTIONS.items() if function.name in ("forward", "backward")}
 
 
 def local_names(function):
@@ -46,29 +46,27 @@ def test_there_is_something_to_check():
     assert {"quit", "q", "args", "display", "n"} < COMMANDS
 
 
-@pytest.mark.parametrize(
-    "function", [parameter for parameter in FUNCTIONS if parameter.values[0].name != "__init__"]
-)
-def test_no_local_is_a_debugger_command(function):
-    assert not local_names(function) & COMMANDS
+def test_no_local_is_a_debugger_command():
+    for name, function in FUNCTIONS.items():
+        assert function.name == "__init__" or not local_names(function) & COMMANDS, name
 
 
-@pytest.mark.parametrize("function", PASSES)
-def test_a_pass_fits_on_a_screen(function):
+def test_a_pass_fits_on_a_screen():
     """Without its docstring: 30 lines; with it: 40."""
-    docstring = function.body[0]
-    assert ast.get_docstring(function)
-    assert function.end_lineno - docstring.end_lineno <= 30
-    assert function.end_lineno - function.lineno + 1 <= 40
+    for name, function in PASSES.items():
+        docstring = function.body[0]
+        assert ast.get_docstring(function), name
+        assert function.end_lineno - docstring.end_lineno <= 30, name
+        assert function.end_lineno - function.lineno + 1 <= 40, name
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_every_forward_has_its_backward_below(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ClassDef):
-            names = [item.name for item in node.body if isinstance(item, ast.FunctionDef)]
-            passes = [name for name in names if name in ("forward", "backward")]
-            assert passes in ([], ["forward", "backward"]), node.name
+def test_every_forward_has_its_backward_below():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                names = [item.name for item in node.body if isinstance(item, ast.FunctionDef)]
+                passes = [name for name in names if name in ("forward", "backward")]
+                assert passes in ([], ["forward", "backward"]), f"{path.name} {node.name}"
 
 
 ANY_SHAPE = ("dropout.py", "gelu.py", "relu.py", "silu.py", "softmax.py")  # one shape throughout
@@ -94,25 +92,27 @@ def test_a_gradient_of_another_shape_has_it_at_the_end_of_its_line():
     assert {"d_x", "d_logits", "d_attention", "share_of_feed_forward", "d_weight"} <= checked
 
 
-@pytest.mark.parametrize("function", PASSES)
-def test_nothing_stands_between_a_pass_and_its_arithmetic(function):
+def test_nothing_stands_between_a_pass_and_its_arithmetic():
     """No closures, lambdas or decorators, and no attribute of a layer is assigned: a pass keeps nothing."""
-    assert not function.decorator_list
-    for node in ast.walk(function):
-        assert not isinstance(node, ast.Lambda)
-        assert not isinstance(node, ast.FunctionDef) or node is function
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            assert node.attr == "grad" and function.name == "backward", ast.unparse(node)
+    for name, function in PASSES.items():
+        assert not function.decorator_list, name
+        for node in ast.walk(function):
+            assert not isinstance(node, ast.Lambda), name
+            assert not isinstance(node, ast.FunctionDef) or node is function, name
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                is_sum = node.attr == "grad" and function.name == "backward"
+                assert is_sum, f"{name}: {ast.unparse(node)}"
 
 
-@pytest.mark.parametrize("function", PASSES)
-def test_a_pass_is_complex_safe(function):
+def test_a_pass_is_complex_safe():
     """Nothing conjugates or takes an absolute value; and no **, which is 150 times slower than x * x."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.Attribute):
-            assert node.attr not in ("conj", "conjugate"), ast.unparse(node)
-            assert ast.unparse(node) not in ("np.abs", "np.absolute", "np.linalg.norm", "np.vdot")
-        assert not isinstance(node, ast.Pow)
+    unsafe = ("np.abs", "np.absolute", "np.linalg.norm", "np.vdot")
+    for name, function in PASSES.items():
+        for node in ast.walk(function):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in ("conj", "conjugate"), f"{name}: {ast.unparse(node)}"
+                assert ast.unparse(node) not in unsafe, f"{name}: {ast.unparse(node)}"
+            assert not isinstance(node, ast.Pow), name
 
 
 def test_layers_import_only_numpy_and_each_other():

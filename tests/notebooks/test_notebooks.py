@@ -19,8 +19,9 @@ LESSONS = [name for name in NAMES if "/" not in name]
 
 @pytest.fixture(scope="module")
 def notebooks():
-    """The module notebooks/execute.py; imported only here, because its nbformat takes seconds to import."""
-    pytest.importorskip("nbclient", reason="executes notebooks: pip install -e '.[test]'")
+    """The module notebooks/execute.py; imported only here, because its nbformat takes a second to import."""
+    if importlib.util.find_spec("nbclient") is None:  # to import it would take longer still
+        pytest.skip("executes notebooks: pip install -e '.[test]'")
     spec = importlib.util.spec_from_file_location("execute_notebooks", FOLDER / "execute.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -164,18 +164,6 @@ def test_toy_documents_on_the_command_line(capfd):
         cli.main(["toy", "--sample", "-1"])
 
 
-def test_toy_limits_on_the_command_line(capfd, monkeypatch):
-    monkeypatch.setattr("minibert.commands.toy.NUM_PAIRS", 400)
-    assert cli.main(["toy", "--limits"]) == 0
-    output = capfd.readouterr().out
-    values = {
-        name: float(re.search(rf"{name} +(\S+)", output)[1])
-        for name in ("best possible model", "bigram model", "unigram model")
-    }
-    assert values["best possible model"] < values["bigram model"] < values["unigram model"]
-    assert all(name in output for name in toy.TOY.phenomena)
-
-
 @pytest.mark.exhaustive
 def test_limits_depend_on_the_pairs_alone(toy_run):
     objectives = [training_of(toy_recipe(num_steps=1, seed=seed)).objective for seed in (0, 1)]

@@ -6,13 +6,14 @@ import pathlib
 import re
 
 import pytest
+from helpers import sampled
 
 from minibert import plots
 
 FILES = sorted(pathlib.Path(plots.__file__).parent.glob("*.py"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sampled(FILES, every=3), ids=lambda path: path.stem)
 def test_the_examples_of_the_docstrings(path):
     name = "minibert.plots" if path.stem == "__init__" else f"minibert.plots.{path.stem}"
     results = doctest.testmod(importlib.import_module(name))

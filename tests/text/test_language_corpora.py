@@ -7,6 +7,7 @@ import pathlib
 import unicodedata
 
 import pytest
+from helpers import sampled
 
 from minibert import cli
 from minibert.text import load_corpus
@@ -47,7 +48,7 @@ def test_word_vectors(language, tmp_path, capsys):
         assert {*EXPECTED[language][1], EXPECTED[language][2]} <= {*WordVectors.load(path).words}
 
 
-@LANGUAGES
+@pytest.mark.parametrize("language", sampled(EXPECTED, every=3))
 def test_pretraining(language, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("minibert.plots.save", lambda *arguments: None)
     options = "--steps 2 --batch-size 4 --seq-length 24 --vocab-size 400 --threads 1".split()

@@ -96,7 +96,7 @@ else:
 
 
 def kill_and_resume(spawn, recipe, expected, directory, seed, count):
-    """Kill a small run by Muon `count` times, at moments that `seed` draws, and resume it; return the steps.
+    """Kill a small run `count` times, at moments that `seed` draws, and resume it; return the steps.
 
     Most are within a step or a checkpoint, some at the start; some are of a run that was resumed.
     """
@@ -141,8 +141,8 @@ def muon_run(muon_recipe, tmp_path_factory):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
-def test_kill_9_at_a_moment(spawn, muon_recipe, muon_run, tmp_path):
-    kill_and_resume(spawn, muon_recipe, muon_run, tmp_path, seed=1, count=1)
+def test_kill_9_at_a_moment(spawn, tiny_recipe, finished_run, tmp_path):
+    kill_and_resume(spawn, tiny_recipe(), contents(finished_run), tmp_path, seed=1, count=1)
 
 
 @pytest.mark.exhaustive

@@ -117,12 +117,12 @@ def test_files_of_others(tmp_path, content):
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 @pytest.mark.parametrize("binary", [False, True])
-@pytest.mark.parametrize("words", [ODD_WORDS, *([word] for word in ODD_WORDS)], ids=ascii)
-def test_we_can_load_what_we_save_whatever_the_words(tmp_path, words, binary, size):
-    vectors = np.arange(len(words) * size).reshape(-1, size) / 10
-    WordVectors(words, vectors).save(tmp_path / "v", binary=binary)
-    loaded = WordVectors.load(tmp_path / "v")
-    assert loaded.words == words and loaded.vectors.tolist() == np.float32(vectors).tolist()
+def test_we_can_load_what_we_save_whatever_the_words(tmp_path, binary, size):
+    for words in (ODD_WORDS, *([word] for word in ODD_WORDS)):
+        vectors = np.arange(len(words) * size).reshape(-1, size) / 10
+        WordVectors(words, vectors).save(tmp_path / "v", binary=binary)
+        loaded = WordVectors.load(tmp_path / "v")
+        assert loaded.words == words and loaded.vectors.tolist() == np.float32(vectors).tolist()
 
 
 def test_a_name_that_ends_in_gz_is_compressed(random, tmp_path):

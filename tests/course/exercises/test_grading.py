@@ -100,6 +100,7 @@ def test_the_minibert_that_grades_is_the_one_that_runs(script, tmp_path, monkeyp
     assert grading.errors == [f"handed_in.py: ValueError: {pathlib.Path(minibert.__file__).resolve()}"]
 
 
+@pytest.mark.exhaustive
 def test_checked_twice_the_last_time_counts(script):
     assert grade(script(SOFTMAX + CHECK + '\nexercises.check("row_softmax", backward, forward)')).points == 0
     assert grade(script(SOFTMAX + 'exercises.check("row_softmax", backward, forward)\n' + CHECK)).points == 2
@@ -119,8 +120,8 @@ def test_an_endless_loop_ends_in_time_with_the_processes_that_it_started(script)
         "while True: pass"
     )
     start = time.monotonic()
-    with pytest.raises(ValueError, match="checks no exercise.* still running after 1.5 seconds"):
-        grade(path, timeout=1.5)
+    with pytest.raises(ValueError, match="checks no exercise.* still running after 0.8 seconds"):
+        grade(path, timeout=0.8)
     assert time.monotonic() - start < 20
 
 
