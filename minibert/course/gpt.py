@@ -24,6 +24,7 @@ SAMPLER = {"hidden_size": 48, "num_hidden_layers": 2, "num_steps": 400, "batch_s
 # name: model, size of the initial weights in units of 1/√H, steps of warm-up
 NORMS = {
     "pre-norm": (GPT2LMHeadModel, 1.0, 0),
+    "pre-norm, smaller weights": (GPT2LMHeadModel, 0.55, 0),
     "post-norm": (OpenAIGPTLMHeadModel, 1.0, 0),
     "post-norm, warm-up": (OpenAIGPTLMHeadModel, 1.0, 20),
     "post-norm, smaller weights": (OpenAIGPTLMHeadModel, 0.55, 0),
@@ -71,6 +72,16 @@ def sight(model, input_ids):
         d_embeddings = replica.backward(cache)                      # (1, T + 1, H)
         rows.append(np.sqrt((d_embeddings[0] * d_embeddings[0]).sum(axis=-1)))
     return np.array(rows)[:, :-1]
+
+
+def passes_the_gradient_check(exhibit):
+    """Return whether every gradient of a small GPT-2 is right, with this exhibit of the museum planted."""
+    from minibert.gradcheck import check_directions, museum
+
+    config = GPT2Config(9, 8, num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=6)
+    model = museum.plant(GPT2LMHeadModel(config, dtype=np.float64), exhibit)
+    input_ids = np.array([[3, 1, 4, 1, 5]])
+    return check_directions(model, input_ids, labels=input_ids).ok
 
 
 # --- what right context is worth ---

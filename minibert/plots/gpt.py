@@ -5,7 +5,7 @@ import numpy as np
 from minibert.plots.style import BLUE, GREEN, GREY, ORANGE, new_figure
 
 SMALL = 12  # points; nothing is smaller
-LOOKS = ((BLUE, "o-"), (ORANGE, "s--"), (GREEN, "^-."), ("black", "D:"))
+LOOKS = ((BLUE, "o-"), (ORANGE, "s--"), (GREEN, "^-."), ("black", "D:"), ("#CC79A7", "P-"))
 
 
 def who_sees_whom(masks, tokens, figure=None):
@@ -87,7 +87,7 @@ def norms_by_block(norms, figure=None):
         >>> axes.get_lines()[0].get_ydata().tolist(), axes.get_title()
         ([2.0, 3.0], '2 blocks')
     """
-    figure = figure or new_figure(4.4 * len(norms), 4)
+    figure = figure or new_figure(3.2 * len(norms), 4)
     panels = list(figure.subplots(1, len(norms), sharey=True, squeeze=False)[0])
     for axes, (depth, of_depth) in zip(panels, norms.items()):
         for (name, values), (color, style) in zip(of_depth.items(), LOOKS):
@@ -109,7 +109,7 @@ def loss_by_depth(results, level=None, figure=None):
     """Draw the loss after a short training by depth: mean, and a dot for each seed.
 
     Args:
-        results: {name: {depth: (seeds,)}}, at most four names.
+        results: {name: {depth: (seeds,)}}, at most five names.
         level: a loss to compare with, (name, number); None for none.
         figure: where to draw; None makes one.
 
@@ -165,13 +165,14 @@ def surprises(said, marks, figure=None):
     return axes
 
 
-def grammar_and_surprise(choices, truth, figure=None):
+def grammar_and_surprise(choices, truth, moved=None, figure=None):
     """Draw the share of possible sentences over their mean surprise, a line for each way to choose.
 
     Args:
         choices: {way: (settings, (seeds, settings, 3))}, at most three; the last axis: share that is
             grammatical, share that is different, mean -log p of the grammatical ones.
         truth: the same three numbers of the true language itself.
+        moved: {(way, setting): (right, up)}, in points, of labels that would lie on a line.
         figure: where to draw; None makes one.
 
     Returns:
@@ -184,7 +185,7 @@ def grammar_and_surprise(choices, truth, figure=None):
         ['0.5', '1.0', 'the language itself']
     """
     axes = (figure or new_figure(9.4, 5.4)).subplots()
-    offsets = ((-14, -18), (18, -18), (10, 10))
+    offsets, moved = ((-14, -18), (18, -18), (10, 10)), moved or {}
     for (way, (settings, values)), (color, style), offset in zip(choices.items(), LOOKS, offsets):
         values = np.asarray(values)[:, :, [2, 0]]                   # (seeds, settings, 2)
         mean = values.mean(axis=0)
@@ -192,8 +193,8 @@ def grammar_and_surprise(choices, truth, figure=None):
         axes.errorbar(*mean.T, xerr=[below[:, 0], above[:, 0]], yerr=[below[:, 1], above[:, 1]], fmt=style,
                       color=color, linewidth=2, markersize=8, capsize=2, elinewidth=1, label=way)
         for setting, place in zip(settings, mean):
-            axes.annotate(str(setting), place, offset, textcoords="offset points", color=color,
-                          fontsize=SMALL, ha="center")
+            axes.annotate(str(setting), place, moved.get((way, setting), offset), textcoords="offset points",
+                          color=color, fontsize=SMALL, ha="center")
     place = truth[2], truth[0]
     axes.plot(*([each] for each in place), "*", color="black", markersize=18)
     axes.annotate("the language itself", place, (12, -4), textcoords="offset points", fontsize=13)

@@ -1,4 +1,4 @@
-"""Train the models of lesson 08, five seeds each: 5 samplers and 60 short runs, some minutes.
+"""Train the models of lesson 08, five seeds each: 5 samplers and 75 short runs, some minutes.
 
     python notebooks/data/08_gpt.py    # writes 08_gpt.json and the folder 08_toy_gpt beside it
 

@@ -82,6 +82,12 @@ def test_a_forecast_sees_itself_and_what_is_before(model_class):
     assert not model.embeddings.token.weight.grad.any()
 
 
+def test_a_wrong_function_has_a_right_gradient():
+    assert gpt.passes_the_gradient_check("unshifted-target")
+    assert gpt.passes_the_gradient_check("mask-off-by-one")
+    assert not gpt.passes_the_gradient_check("wrong-operand")
+
+
 def test_norms_have_a_number_for_each_block():
     norms = gpt.norms_at_the_start(2, seeds=[0])
     assert {name: values.shape for name, values in norms.items()} == {

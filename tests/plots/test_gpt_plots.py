@@ -28,6 +28,7 @@ def test_norms_are_means_over_the_seeds():
 
 
 def test_the_losses_of_a_depth():
+    assert len(gpt.loss_by_depth({name: {"2": [1]} for name in "abcde"}).get_lines()) == 10
     axes = gpt.loss_by_depth({"a": {"2": [1, 3], "12": [5, 5]}, "b": {"2": [4], "12": [6]}}, ("limit", 1.5))
     assert line(axes, "a")[1] == [2, 5] and line(axes, "limit")[1] == [1.5, 1.5]
     assert texts(axes.get_xticklabels()) == ["2", "12"]
@@ -41,7 +42,9 @@ def test_marks_say_their_number():
 
 def test_a_point_is_a_setting():
     values = np.array([[[1.0, 0.2, 8], [0.8, 0.9, 11]], [[0.8, 0.4, 7], [0.6, 0.7, 12]]])
-    axes = gpt.grammar_and_surprise({"top-p": ([0.5, 1.0], values)}, (1.0, 0.97, 11.0))
+    moved = {("top-p", 1.0): (24, 12)}
+    axes = gpt.grammar_and_surprise({"top-p": ([0.5, 1.0], values)}, (1.0, 0.97, 11.0), moved)
     found = axes.containers[0].lines[0]
     np.testing.assert_allclose(found.get_xdata(), [7.5, 11.5])
     np.testing.assert_allclose(found.get_ydata(), [0.9, 0.7])
+    assert [text.xyann for text in axes.texts[:2]] == [(-14, -18), (24, 12)]
