@@ -8,6 +8,7 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from minibert import huggingface
 from minibert.layers.base import Layer, Parameter, describe_cache
@@ -82,22 +83,26 @@ class ELMoConfig:
 
 
 class MaxConvolutionCache(NamedTuple):
-    windows: np.ndarray  # (N, C − width + 1, width·D)
-    best: np.ndarray  # (N, F): the place of each filter's largest value
+    window_rows: np.ndarray  # (N·places, width·D): the characters of each window; places: C − width + 1
+    best_rows: np.ndarray  # (F, N): the row of the window with a filter's largest score in a word
     num_characters: int  # C
     __repr__ = describe_cache
 
 
 class MaxConvolution(Layer):
-    """y_f = max over places t of (x_t, …, x_{t+width−1}) W_f + b_f: does a piece of a word occur in it?
+    """y_f = b_f + max over places t of (x_t, …, x_{t+width−1}) W_f: does a piece of a word occur in it?
+
+    The characters of a window are neighbours in memory, so all windows are views of the words until they
+    become the rows of one matrix product.
 
     Args:
         size: D, of a character's vector.  width: characters in a window.  num_filters: F.
         rng, initializer_range, dtype: as in Linear.
 
-    Derivation. Of all places only the best has a gradient, d_scores = d_y there and 0 elsewhere; then the
-    rules of a linear layer. A character is in up to `width` windows, and its gradient is the sum over them.
-    Where two places are equally good, as in a row of padding, the first is taken: both hold the same
+    Derivation. A score has a gradient, d_y, only if it is the largest of its filter in its word. So the K
+    windows in which this happens to a filter or more are enough: d_scores is d_y there and 0 elsewhere, then
+    the rules of a linear layer hold. A character is in up to `width` windows, and its gradient is the sum
+    over them. Where two places are equally good, as in a row of padding, one is taken: both hold the same
     characters, so the gradient of the characters' vectors is the same either way.
     """
 
@@ -109,30 +114,35 @@ class MaxConvolution(Layer):
 
     def forward(self, x):
         """x (N, C, D) → y (N, F), cache. C must be `width` or more."""
-        num_places = x.shape[1] - self.width + 1
-        parts = [x[:, offset:offset + num_places] for offset in range(self.width)]
-        windows = np.concatenate(parts, axis=2)                             # (N, places, width·D)
-        scores = windows @ self.weight.value + self.bias.value              # (N, places, F)
-        best = scores.real.argmax(axis=1)                                   # (N, F)
-        y = np.take_along_axis(scores, best[:, np.newaxis], axis=1)[:, 0]   # (N, F)
-        return y, MaxConvolutionCache(windows, best, x.shape[1])
+        num_words, num_characters, size = x.shape
+        words = x.reshape(num_words, -1)                                    # (N, C·D)
+        windows = sliding_window_view(words, self.width * size, axis=1)[:, ::size]  # (N, places, width·D)
+        window_rows = windows.reshape(-1, self.width * size)                # (N·places, width·D)
+        score_rows = self.weight.value.T @ window_rows.T                    # (F, N·places)
+        scores = score_rows.reshape(len(score_rows), num_words, -1)         # (F, N, places)
+        first_rows = scores.shape[2] * np.arange(num_words)                 # (N,): each word's first window
+        best_rows = first_rows + scores.real.argmax(axis=2)                 # (F, N)
+        largest = np.take_along_axis(score_rows, best_rows, axis=1)         # (F, N)
+        y = largest.T + self.bias.value                                     # (N, F)
+        return y, MaxConvolutionCache(window_rows, best_rows, num_characters)
 
     def backward(self, d_y, cache):
         """d_y (N, F) → d_x (N, C, D)."""
-        windows, best = cache.windows, cache.best
-        num_words, num_places, window_size = windows.shape
-        d_scores = np.zeros((num_words, num_places, d_y.shape[1]), d_y.dtype)   # (N, places, F)
-        np.put_along_axis(d_scores, best[:, np.newaxis], d_y[:, np.newaxis], axis=1)
-        d_score_rows = d_scores.reshape(-1, d_y.shape[1])                   # (N·places, F)
-        d_weight = windows.reshape(-1, window_size).T @ d_score_rows        # (width·D, F)
+        window_rows, best_rows, num_characters = cache
+        num_filters, num_words = best_rows.shape
+        used, which = np.unique(best_rows, return_inverse=True)             # (K,), (F, N)
+        d_scores = np.zeros((num_filters, len(used)), d_y.dtype)            # (F, K)
+        np.put_along_axis(d_scores, which, d_y.T, axis=1)
+        d_weight = (d_scores @ window_rows[used]).T                         # (width·D, F)
         self.weight.grad += d_weight
         d_bias = d_y.sum(axis=0)                                            # (F,)
         self.bias.grad += d_bias
-        d_windows = (d_score_rows @ self.weight.value.T).reshape(windows.shape)     # (N, places, width·D)
-        size = window_size // self.width
-        d_x = np.zeros((num_words, cache.num_characters, size), d_y.dtype)  # (N, C, D)
+        d_windows = d_scores.T @ self.weight.value.T                        # (K, width·D)
+        word, place = np.divmod(used, num_characters - self.width + 1)      # (K,) each
+        size = d_windows.shape[1] // self.width
+        d_x = np.zeros((num_words, num_characters, size), d_y.dtype)        # (N, C, D)
         for offset in range(self.width):
-            d_x[:, offset:offset + num_places] += d_windows[:, :, offset * size:(offset + 1) * size]
+            d_x[word, place + offset] += d_windows[:, offset * size:(offset + 1) * size]  # each place once
         return d_x
 
 

@@ -5,14 +5,14 @@ HIGHWAY = "models/elmo.py Highway.backward"
 ENCODER = "models/elmo.py CharacterEncoder.backward"
 MIX = "models/elmo.py ScalarMix.backward"
 ELMO = "models/elmo.py ELMo.backward"
-PUT = "np.put_along_axis(d_scores, best[:, np.newaxis], d_y[:, np.newaxis], axis=1)"
+PUT = "np.put_along_axis(d_scores, which, d_y.T, axis=1)"
 FLAT = "add_rows reads its rows as flat numbers"
 SAME_INPUT = "gate and transform have the same input, and a Linear's record is its input"
 
 EQUIVALENT = {
     (CONVOLUTION, f"{PUT}; {PUT}"): "written twice is written once",
-    (CONVOLUTION, "np.put_along_axis(d_scores, best[:, np.newaxis], d_y[:, np.newaxis], axis=-2)"):
-        "d_scores has three axes: 1 is -2",
+    (CONVOLUTION, "np.put_along_axis(d_scores, which, d_y.T, axis=-1)"):
+        "d_scores has two axes: 1 is -1",
     (CONVOLUTION, "d_bias = d_y.sum(axis=-2)"): "d_y has two axes: 0 is -2",
     (HIGHWAY, "share_of_gate = self.gate.backward(d_gate_sum, cache.transform)"): SAME_INPUT,
     (HIGHWAY, "share_of_transform = self.transform.backward(d_transform_sum, cache.gate)"): SAME_INPUT,
