@@ -231,7 +231,9 @@ class CharacterEncoder(Layer):
 
     def forward(self, character_ids):
         """character_ids (N, C) → vectors (N, P), cache."""
-        embedded, embedding_cache = self.embedding.forward(character_ids)       # (N, C, D)
+        widest = max(convolution.width for convolution in self.convolutions)
+        cut_ids = without_repeats(character_ids, widest)                        # (N, C′)
+        embedded, embedding_cache = self.embedding.forward(cut_ids)             # (N, C′, D)
         convolved = [convolution.forward(embedded) for convolution in self.convolutions]
         found = np.concatenate([y for y, _ in convolved], axis=1)               # (N, F)
         activated, activation_cache = self.activation.forward(found)            # (N, F)
@@ -247,14 +249,14 @@ class CharacterEncoder(Layer):
         return vectors, cache
 
     def backward(self, d_vectors, cache):
-        """d_vectors (N, P) → d_embedded (N, C, D), the gradient of the characters' vectors."""
+        """d_vectors (N, P) → d_embedded (N, C′, D), the gradient of the characters' vectors."""
         d_states = [None] * len(self.highways) + [self.projection.backward(d_vectors, cache.projection)]
         for k in reversed(range(len(self.highways))):
             d_states[k] = self.highways[k].backward(d_states[k + 1], cache.highways[k])     # (N, F)
         d_found = self.activation.backward(d_states[0], cache.activation)       # (N, F)
         ends = np.cumsum([len(convolution.bias.value) for convolution in self.convolutions])
         d_ys = np.split(d_found, ends[:-1], axis=1)                             # as convolved
-        d_embedded = sum(                                                       # (N, C, D)
+        d_embedded = sum(                                                       # (N, C′, D)
             convolution.backward(d_y, convolution_cache)
             for convolution, d_y, convolution_cache in zip(self.convolutions, d_ys, cache.convolutions))
         self.embedding.backward(d_embedded, cache.embedding)
@@ -486,6 +488,17 @@ class ELMo(Layer):
 
     config_class = ELMoConfig
     save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
+
+
+def without_repeats(character_ids, width):
+    """Return character_ids (N, C) without the last columns if they only repeat the ones before: (N, C′).
+
+    That is the padding of all words. `width` of its columns are kept, a whole window: other windows in it
+    have the same scores, so the maximum over places is the same, and so are its place and all gradients.
+    """
+    changes = np.flatnonzero((character_ids[:, 1:] != character_ids[:, :-1]).any(axis=0))
+    num_used = changes[-1] + 1 if changes.size else 0
+    return character_ids[:, :num_used + width]
 
 
 def distinct_words(character_ids):

@@ -6,8 +6,8 @@ from helpers import gradients_of, random, scrambled
 
 import minibert as mb
 from minibert.gradcheck import cases
-from minibert.gradcheck.cases.elmo import CHARACTER_IDS, LABELS, SIZE, config
-from minibert.models.elmo import MaxConvolution, ScalarMix
+from minibert.gradcheck.cases.elmo import CHARACTER_IDS, LABELS, SIZE, SPELT, config
+from minibert.models.elmo import MaxConvolution, ScalarMix, without_repeats
 from minibert.text.characters import character_ids
 
 SENTENCE = CHARACTER_IDS[:1]  # of five words, no padding
@@ -118,6 +118,19 @@ def test_equal_windows_share_one_place():
     _, cache = layer.forward(np.tile(random(3), (1, 6, 1)))
     d_x = layer.backward(random(1, 5), cache)
     assert d_x[:, :2].any() and not d_x[:, 2:].any()
+
+
+def test_padding_of_all_words_is_read_once():
+    """Words in rows of 30 characters: one window of the padding is computed, and all numbers are the same."""
+    longer, shorter = (character_ids([SPELT], number) for number in (30, 11))  # eight of the longest, and 3
+    labels = np.tile([[1, 2], [3, 4]], (1, 5, 1))
+    found, expected = (gradients_of(model(), character_ids=ids, labels=labels) for ids in (longer, shorter))
+    for key, gradient in expected.items():
+        np.testing.assert_allclose(found[key], gradient, atol=1e-15, err_msg=key)
+    _, cache = model().forward(longer)
+    assert cache.characters.embedding.ids.shape == (10, 11)
+    alike = np.full((2, 9), 5)
+    assert without_repeats(alike, 4).shape == (2, 4) and without_repeats(alike[:, :3], 4).shape == (2, 3)
 
 
 def test_characters_are_bytes_between_marks():
