@@ -139,6 +139,27 @@ def language_model(config, num_threads):
     return step_of(lambda batch: model(**batch), optimizer, num_threads)
 
 
+def convolutions(recipe, num_threads):
+    """Return a function that goes forward and back with nn.Conv1d, a maximum over places behind each.
+
+    It takes a Batch of benchmarks/elmo.py and returns the gradient of its x, a tensor (N, C, D).
+    """
+    torch.manual_seed(0)
+    size = recipe.character_size
+    layers = nn.ModuleList(nn.Conv1d(size, number, width) for width, number in recipe.filters)
+
+    def step(batch):
+        torch.set_num_threads(num_threads)
+        layers.zero_grad()
+        x = torch.from_numpy(batch.x).requires_grad_()
+        channels = x.transpose(1, 2)                                                        # (N, D, C)
+        y = torch.cat([layer(channels).max(dim=2).values for layer in layers], dim=1)       # (N, F)
+        y.backward(torch.from_numpy(batch.d_y))
+        return x.grad
+
+    return step
+
+
 def step_of(loss_of, optimizer, num_threads):
     """Return a function that makes one step on a batch, a dict of arrays."""
     def step(batch):
