@@ -335,10 +335,8 @@ def _gate_slopes(gates):
 
 
 def _clipped(values, bound):
-    """Cut values to ±bound; None leaves them."""
-    if bound is None:
-        return values
-    return np.where(values.real > bound, bound, np.where(values.real < -bound, -bound, values))
+    """Cut values to ±bound, complex ones by their real part; None leaves them."""
+    return values if bound is None else np.clip(values, -bound, bound)
 
 
 def _inside(d_values, values, bound):
