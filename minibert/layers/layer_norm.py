@@ -43,10 +43,9 @@ class LayerNorm(Layer):
         if x.shape[-1] != self.gamma.value.size:
             raise ValueError(
                 f"LayerNorm expects a last axis of {self.gamma.value.size}, got x of shape {x.shape}")
-        hidden_size = x.shape[-1]
-        mean = x.sum(axis=-1, keepdims=True) / hidden_size                      # (..., 1)
+        mean = x.sum(axis=-1, keepdims=True) / x.shape[-1]                      # (..., 1)
         centred = x - mean                                                      # (..., H)
-        variance = (centred * centred).sum(axis=-1, keepdims=True) / hidden_size  # (..., 1)
+        variance = (centred * centred).sum(axis=-1, keepdims=True) / x.shape[-1]  # (..., 1)
         inverse_std = 1 / np.sqrt(variance + self.eps)                          # (..., 1)
         normalized = centred * inverse_std                                      # (..., H)
         y = self.gamma.value * normalized + self.beta.value                     # (..., H)
