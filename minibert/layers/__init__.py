@@ -12,10 +12,17 @@ from minibert.layers.embedding import Embedding
 from minibert.layers.encoder_layer import EncoderLayer
 from minibert.layers.feed_forward import FeedForward
 from minibert.layers.gelu import GELU, TanhGELU
+from minibert.layers.head_projection import HeadOutput, HeadProjection
 from minibert.layers.layer_norm import LayerNorm
 from minibert.layers.linear import Linear
 from minibert.layers.locked_dropout import LockedDropout
 from minibert.layers.lstm import LSTM, LSTMCell, PlainLSTM
+from minibert.layers.relative_attention import (
+    PositionScores,
+    RelativeAttention,
+    RelativeShift,
+    SegmentScores,
+)
 from minibert.layers.relu import ReLU
 from minibert.layers.rnn import RNN
 from minibert.layers.silu import SiLU
@@ -26,8 +33,9 @@ from minibert.layers.tied_decoder import TiedDecoder
 from minibert.layers.tied_output import TiedOutput
 
 __all__ = [
-    "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "LSTM", "LSTMCell",
-    "Layer", "LayerNorm", "Linear", "LockedDropout", "MultiHeadAttention", "Parameter", "PlainLSTM", "RNN",
-    "ReLU", "SiLU", "SinusoidalPositions", "SmoothedCrossEntropy", "SquaredError", "TanhGELU", "TiedDecoder",
-    "TiedOutput",
+    "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "HeadOutput",
+    "HeadProjection", "LSTM", "LSTMCell", "Layer", "LayerNorm", "Linear", "LockedDropout",
+    "MultiHeadAttention", "Parameter", "PlainLSTM", "PositionScores", "RNN", "ReLU", "RelativeAttention",
+    "RelativeShift", "SegmentScores", "SiLU", "SinusoidalPositions", "SmoothedCrossEntropy", "SquaredError",
+    "TanhGELU", "TiedDecoder", "TiedOutput",
 ]

@@ -459,6 +459,8 @@ def passes(case):
             test_models.test_all_parts_may_have_the_same_weight(case)
         if case in test_models.CHARACTER_CASES:
             test_models.test_backward_returns_the_gradient_of_the_words_vectors(case)
+        if case in test_models.SHOWN_CASES:
+            test_models.test_backward_returns_the_gradient_of_the_content(case)
         if case in test_models.LOOKUP_CASES:
             test_models.test_backward_returns_the_gradient_of_what_was_looked_up(case)
         if case in test_models.PART_CASES:

@@ -17,6 +17,8 @@ VARIANTS = (
     "nothing to predict", "only MLM", "only NSP", "tied", "tanh", "relu", "silu", "Transformer state",
     "ELMo", "Transformer",  # a second each and more; their parts are in the plain run
     "AWDLSTMForSequenceClassification",  # with dropout it is in the plain run
+    "XLNetModel", "XLNetModel state", "XLNetLMHeadModel state", "XLNetLMHeadModel no targets",
+    "XLNetForSequenceClassification",  # all of them in XLNetLMHeadModel and RelativeAttention
 )
 
 

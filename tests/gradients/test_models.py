@@ -8,6 +8,7 @@ Which cases these tests are for is seen from the layers: those with position emb
 loss.
 """
 
+import copy
 import inspect
 import operator
 
@@ -17,6 +18,7 @@ import pytest
 import minibert as mb
 from minibert.gradcheck.cases import CASES
 from minibert.gradcheck.subject import Subject
+from minibert.layers import Parameter
 
 
 def has_positions(layer):
@@ -45,6 +47,9 @@ LOOKUP_CASES = [  # with an embedding of their own, without what else would chan
     if hasattr(CASES[case].layer, "embedding") and not is_tied(CASES[case].layer) and not drops_words(case)
 ]
 CHARACTER_CASES = [case for case in LOSS_CASES if hasattr(CASES[case].layer, "characters")]
+SHOWN_CASES = [  # tokens that become content rows, without places: XLNet
+    case for case in CASES if any(name.endswith("embeddings.mask") for name in CASES[case].layer.parameters())
+]
 LABELS = {"mlm": "labels", "nsp": "next_sentence_label"}
 PART_CASES = [case for case in LOSS_CASES if set(LABELS.values()) <= set(CASES[case].forward_kwargs)]
 
@@ -61,6 +66,7 @@ def test_the_cases_are_found():
     }
     assert "BertForPreTraining" in LOSS_CASES and "LSTMLanguageModel" in LOOKUP_CASES
     assert {"SequenceHead", "SpanHead"} <= set(HEAD_CASES) and "ELMo" in CHARACTER_CASES
+    assert {"XLNetModel", "XLNetLMHeadModel", "XLNetForSequenceClassification"} <= set(SHOWN_CASES)
 
 
 @pytest.mark.parametrize("case", EMBEDDING_CASES)
@@ -127,6 +133,24 @@ def test_backward_returns_the_gradient_of_the_words_vectors(case):
         d_vectors = subject.layer.backward(cache)
         found = subject.parameters["characters.projection.bias"].grad
         np.testing.assert_allclose(found, d_vectors.sum(axis=(0, 1)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("case", SHOWN_CASES)
+def test_backward_returns_the_gradient_of_the_content(case):
+    """Where the output has a table of its own, with the same numbers, the tokens' is only looked up."""
+    layer, inputs, forward_kwargs = copy.deepcopy(CASES[case])
+    if hasattr(layer, "output"):
+        layer.output.weight = Parameter(layer.output.weight.value.copy())
+    with Subject(layer, inputs, forward_kwargs) as subject:
+        y, cache = subject.plain_forward()
+        subject.draw_upstream(y, np.random.default_rng(3))
+        subject.zero_grad()
+        d_content = subject.backward(cache)
+        [name] = [name for name in subject.parameters if name.endswith("embeddings.token.weight")]
+        found = subject.parameters[name].grad
+        expected = np.zeros_like(found)
+        np.add.at(expected, subject.inputs[0], d_content)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
 def gradients_of(case, left_out, d_loss):

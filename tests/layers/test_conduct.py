@@ -14,6 +14,8 @@ from minibert.layers import (
     Embedding,
     EncoderLayer,
     FeedForward,
+    HeadOutput,
+    HeadProjection,
     Layer,
     LayerNorm,
     Linear,
@@ -49,6 +51,8 @@ LAYERS = {
         PADDING_AND_DROPOUT,
     ),
     "MultiHeadAttention two inputs": (MultiHeadAttention(H, A), [random(B, T, H), random(B, S, H)], {}),
+    "HeadProjection": (HeadProjection(H, A), [random(B, T, H)], {}),
+    "HeadOutput": (HeadOutput(H, A), [random(B, A, T, H // A)], {}),
     "FeedForward": (FeedForward(H, F), [random(B, T, H)], {}),
     "EncoderLayer": (EncoderLayer(H, A, F), [random(B, T, H)], {}),
     "EncoderLayer padding dropout": (

@@ -17,6 +17,7 @@ Made with torch 2.13.0 and transformers 5.23.0; test_pytorch.py makes them again
                             outputs, gradients, training
     ulmfit.safetensors      the same for ULMFiT's classifier: see ulmfit_reference.py
     transformer/            the same for the Transformer of 2017: see transformer_reference.py
+    xlnet/                  the same for XLNet: see xlnet_reference.py
 
 All random numbers are NumPy's, so that nothing depends on the version of PyTorch.
 """
@@ -161,6 +162,7 @@ def main(directory=HERE):
     import torch
     import transformer_reference
     import ulmfit_reference
+    import xlnet_reference
     from recurrent_reference import results
 
     torch.set_num_threads(1)
@@ -176,6 +178,7 @@ def main(directory=HERE):
     write(directory / "recurrent.safetensors", results())
     transformer_reference.make(directory)
     ulmfit_reference.make(directory)
+    xlnet_reference.make(directory)
 
 
 if __name__ == "__main__":
