@@ -18,7 +18,7 @@ def add(commands):
     """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "pretrain",
-        help="train a model on text: BERT, ELMo, a Transformer, or a language model from left to right",
+        help="train a model on text: BERT, ELMo, XLNet, a Transformer, or a model from left to right",
         description="Train a BERT, or another model, on the documentation of this Python installation, or on "
         "your own text, without a network. Leaves the model, its log and its loss curves in the output "
         "directory. Ctrl-C, kill and a closed terminal write a checkpoint first.",
@@ -127,8 +127,9 @@ def run(options):
         tell(line)
     pictures = [name for name in training.objective.pictures if os.path.isfile(f"{options.output}/{name}")]
     files = ["model", "log.jsonl", *pictures]
-    tell(f"{', '.join(files[:-1])} and {files[-1]} are in {options.output}. Try:")
-    for command, *arguments in training.objective.suggestions(options.output):
+    suggestions = training.objective.suggestions(options.output)
+    tell(f"{', '.join(files[:-1])} and {files[-1]} are in {options.output}.{' Try:' if suggestions else ''}")
+    for command, *arguments in suggestions:
         tell(f"  minibert {command} {' '.join(map(quoted, arguments))}")
 
 

@@ -43,6 +43,7 @@ OBJECTIVES = {  # name: module and class, imported when it is asked for
     "elmo": "minibert.objectives.elmo.ELMoObjective",
     "transformer": "minibert.objectives.translation.TranslationObjective",
     "gpt": "minibert.objectives.gpt.GPTObjective",
+    "xlnet": "minibert.objectives.permutation_lm.PermutationLM",
 }
 
 

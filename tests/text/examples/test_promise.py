@@ -9,6 +9,7 @@ import minibert as mb
 from minibert.text import toy
 from minibert.text.examples import (
     LabelledExamples,
+    Permutations,
     SentencePairs,
     SingleTexts,
     SpelledWords,
@@ -56,7 +57,7 @@ def translations(text, seed):
 
 @pytest.fixture(params=["SentencePairs", "SingleTexts", "ToyExamples", "Streams", "Windows", "ToyNextTokens",
                         "SpelledWords", "ToyWords", "labelled texts", "labelled words", "Translations",
-                        "ToyRewriting"])
+                        "ToyRewriting", "Permutations"])
 def kind(request, text, tokenized):
     """(a function that makes the examples, the model that learns from them)."""
     make = {
@@ -72,6 +73,8 @@ def kind(request, text, tokenized):
         "labelled words": lambda seed: labelled(text, TagBatch, seed),
         "Translations": lambda seed: translations(text, seed),
         "ToyRewriting": lambda seed: ToyRewriting(toy.TOY, toy.TOY.tokenizer(), seed),
+        "Permutations": lambda seed: Permutations(
+            SentencePairs(tokenized, text[0], seq_length=32, seed=seed), text[0], seed),
     }
     models = dict.fromkeys(("Streams", "Windows", "ToyNextTokens"), mb.LSTMLanguageModel) | {
         "SpelledWords": mb.ELMo,
@@ -80,6 +83,7 @@ def kind(request, text, tokenized):
         "labelled words": mb.BertForTokenClassification,
         "Translations": mb.Transformer,
         "ToyRewriting": mb.Transformer,
+        "Permutations": mb.XLNetLMHeadModel,
     }
     return make[request.param], models.get(request.param, mb.BertForPreTraining)
 
