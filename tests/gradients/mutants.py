@@ -23,6 +23,7 @@ import collections
 import contextlib
 import functools
 import importlib
+import itertools
 import multiprocessing
 import operator
 import os
@@ -344,7 +345,7 @@ def mutants_of(file, name, function, calls, cases):
     """Yield the Mutants of one function; some may be alike."""
     code = (PACKAGE / file).read_bytes()
     lines = code.splitlines(keepends=True)
-    starts = [sum(map(len, lines[:number])) for number in range(len(lines))]
+    starts = [0, *itertools.accumulate(map(len, lines))]
     for parent in ast.walk(function):
         for child in ast.iter_child_nodes(parent):
             child.parent = parent

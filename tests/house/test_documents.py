@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import importlib
 import io
 import json
@@ -91,17 +92,28 @@ def subparsers(parser):
     return found[0].choices if found else {}
 
 
+@functools.cache
+def shared_parser():
+    return make_parser()
+
+
+def parser_for(words):
+    """Return the program's parser for a command; `bench` adds its options to it, and so has its own."""
+    return make_parser() if words[:1] == ["bench"] else shared_parser()
+
+
 def stale_commands(text):
     """Yield commands in code that the program would refuse, and names and options in text that it lacks."""
     for words in typed_commands(text):
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             try:
-                make_parser().parse_args(words)
+                parser_for(words).parse_args(words)
             except SystemExit as stop:
                 if stop.code:
                     yield shlex.join(["minibert", *words])
     for mentioned in re.findall(r"(?<!`)`minibert ([a-z][^`]*)`", text):
-        words, parser, known = mentioned.split(), make_parser(), {}
+        words, known = mentioned.split(), {}
+        parser = parser_for(words)
         while words and words[0] in subparsers(parser):
             parser = subparsers(parser)[words.pop(0)]
             known |= parser._option_string_actions

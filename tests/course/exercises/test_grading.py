@@ -120,8 +120,8 @@ def test_an_endless_loop_ends_in_time_with_the_processes_that_it_started(script)
         "while True: pass"
     )
     start = time.monotonic()
-    with pytest.raises(ValueError, match="checks no exercise.* still running after 0.8 seconds"):
-        grade(path, timeout=0.8)
+    with pytest.raises(ValueError, match="checks no exercise.* still running after 1.5 seconds"):
+        grade(path, timeout=1.5)
     assert time.monotonic() - start < 20
 
 
