@@ -37,7 +37,7 @@ class Dropout(Layer):
         """x, any shape; rng a np.random.Generator or None → y, cache."""
         if rng is None or self.threshold == 0:
             return x, DropoutCache(None)
-        draws = np.frombuffer(rng.bytes(2 * x.size), "<u2").reshape(x.shape)    # integers below 65536
+        draws = rng.integers(0, 65536, x.shape, np.uint16)
         keep = draws >= self.threshold
         y = x * keep * (65536 / (65536 - self.threshold))
         return y, DropoutCache(keep)

@@ -38,6 +38,17 @@ def test_the_mean_is_kept(p):
     assert abs(y.mean() - 1) < 4 * (p / (1 - p) / 100_000) ** 0.5
 
 
+@pytest.mark.parametrize("shape", [(1,), (2,), (3, 4), (3, 5), (2, 3, 7)])
+def test_a_draw_is_two_bytes_of_the_stream(shape):
+    """So masks, and all that is drawn after them, are those of earlier versions, which read bytes."""
+    ours, theirs = np.random.default_rng(5), np.random.default_rng(5)
+    layer = Dropout(0.3)
+    _, cache = layer.forward(np.ones(shape), ours)
+    draws = np.frombuffer(theirs.bytes(2 * cache.keep.size), "<u2").reshape(shape)
+    np.testing.assert_array_equal(cache.keep, draws >= layer.threshold, strict=True)
+    assert ours.bytes(9) == theirs.bytes(9)
+
+
 def test_backward_uses_the_same_mask():
     x, d_y = random(3, 4), random(3, 4, seed=2)
     y, cache = Dropout(0.4).forward(x, np.random.default_rng(5))
