@@ -9,6 +9,7 @@ import os
 import pathlib
 import queue
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -451,6 +452,33 @@ def test_a_session_in_a_process_of_its_own(name):
     place = r"(?m)^> .*\(\d+\)"  # a script of the guide has no file
     assert [re.sub(place, "", text) for text in (own[0], *own[1])] == [
         re.sub(place, "", text) for text in (here[0], *here[1])]
+
+
+LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+BOX = re.compile(r"^> \*\*Step through it\.\*\*.*(?:\n>.*)*", re.MULTILINE)
+BLOCK = re.compile(r"```(?:sh\npython -c \"|python)\n(.*?)\"?\n```", re.DOTALL)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_box_of_a_lesson_stops_and_understands_what_is_typed(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    texts = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    box = re.sub(r"^> ?", "", BOX.search(texts)[0], flags=re.MULTILINE)
+    block, command = BLOCK.search(box), re.search(r"`minibert (trace [^`]+)`", box)
+
+    def run():
+        if block:
+            exec(compile(block[1], name, "exec"), {"__name__": "__main__"})
+        else:
+            assert cli.main(shlex.split(command[1])) == 0
+
+    typed = re.findall(r"`(n|r|p [^`]+)`", box.partition("<details>")[0])
+    before, answers = debug_call(run, [*typed, "c"])
+    assert "-> " in before
+    assert [line for line, answer in zip(typed, answers) if "***" in answer] == []
+
 
 def test_stop_in_attention_look_at_d_scores_go_up_and_on():
     lines = (ROOT / "minibert" / "layers" / "attention.py").read_text(encoding="utf-8").splitlines()
