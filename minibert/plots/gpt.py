@@ -28,7 +28,8 @@ def who_sees_whom(masks, tokens, figure=None):
     panels = list(figure.subplots(1, len(masks), squeeze=False)[0])
     for axes, (title, mask) in zip(panels, masks.items()):
         sizes = np.asarray(mask, float)
-        sizes = sizes / sizes.max(axis=1, keepdims=True)
+        largest = sizes.max(axis=1, keepdims=True)
+        sizes = sizes / np.where(largest > 0, largest, 1)           # a row may see nothing
         shown = np.where(sizes > 0, 0.25 + 0.6 * sizes, 0)          # the smallest can be told from 0
         axes.imshow(shown, cmap="Blues", vmin=0, vmax=1)
         axes.set_xticks(range(len(tokens)), tokens, rotation=50, ha="right", rotation_mode="anchor")

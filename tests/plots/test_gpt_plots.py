@@ -11,6 +11,8 @@ def test_a_cell_is_empty_where_nothing_is_seen():
     shown = axes.get_images()[0].get_array()
     assert shown[0, 1] == 0 and shown[1, 0] > 0.2 and shown[0, 0] == shown[1, 1]
     assert texts(axes.get_xticklabels()) == ["a", "b"]
+    [axes] = gpt.who_sees_whom({"the first sees nothing": np.array([[0.0, 0.0], [3.0, 0.0]])}, ["a", "b"])
+    assert axes.get_images()[0].get_array()[0].tolist() == [0, 0]
 
 
 def test_a_row_joins_the_two_losses():

@@ -334,6 +334,107 @@ def coupled_back(d_y, cache):
     return d_x, d_weight_f, d_weight_g
 
 
+# --- lesson 04 ---
+
+
+def letters_loops(ids, table, weight):
+    y = np.zeros((len(ids), weight.shape[2]))
+    for n, f in np.ndindex(y.shape):
+        scores = []
+        for first, second in zip(ids[n], ids[n, 1:]):
+            if first > 0 and second > 0:
+                scores.append(table[first] @ weight[0, :, f] + table[second] @ weight[1, :, f])
+        y[n, f] = max(np.real(scores))
+    return y, (ids, table, weight)
+
+
+def letters_back(d_y, cache):
+    ids, table, weight = cache
+    d_table, d_weight = np.zeros(table.shape), np.zeros(weight.shape)
+    for n, f in np.ndindex(d_y.shape):
+        length = int((ids[n] > 0).sum())
+        scores = [
+            table[ids[n, t]] @ weight[0, :, f] + table[ids[n, t + 1]] @ weight[1, :, f]
+            for t in range(length - 1)
+        ]
+        t = int(np.argmax(scores))
+        for k, letter in enumerate(ids[n, t : t + 2]):
+            d_table[letter] += d_y[n, f] * weight[k, :, f]
+            d_weight[k, :, f] += d_y[n, f] * table[letter]
+    return None, d_table, d_weight
+
+
+def highway_loops(x, weight, weight_gate, weight_carry):
+    y = np.zeros(x.shape)
+    for b, t, h in np.ndindex(x.shape):
+        gate, carry = sigmoid(x[b, t] @ weight_gate[:, h]), sigmoid(x[b, t] @ weight_carry[:, h])
+        y[b, t, h] = gate * np.tanh(x[b, t] @ weight[:, h]) + carry * x[b, t, h]
+    return y, (x, weight, weight_gate, weight_carry)
+
+
+def highway_back(d_y, cache):
+    x, *weights = cache
+    d_x, d_weights = np.zeros(x.shape), [np.zeros(weight.shape) for weight in weights]
+    for b, t, h in np.ndindex(x.shape):
+        new = np.tanh(x[b, t] @ weights[0][:, h])
+        gate, carry = (sigmoid(x[b, t] @ weight[:, h]) for weight in weights[1:])
+        d_sums = d_y[b, t, h] * np.array(
+            [gate * (1 - new**2), new * gate * (1 - gate), x[b, t, h] * carry * (1 - carry)])
+        d_x[b, t, h] += d_y[b, t, h] * carry
+        for d_sum, weight, d_weight in zip(d_sums, weights, d_weights):
+            d_x[b, t] += d_sum * weight[:, h]
+            d_weight[:, h] += d_sum * x[b, t]
+    return d_x, *d_weights
+
+
+def mix_loops(layers, weight, gamma):
+    probs, half = softmax(weight), layers.shape[3] // 2
+    y = np.zeros(layers.shape[1:])
+    for j, b, t, h in np.ndindex(layers.shape):
+        y[b, t, h] += gamma[h // half] * probs[j] * layers[j, b, t, h]
+    return y, (layers, weight, gamma)
+
+
+def mix_back(d_y, cache):
+    layers, weight, gamma = cache
+    probs, half = softmax(weight), layers.shape[3] // 2
+    d_layers, d_probs, d_gamma = np.zeros(layers.shape), np.zeros(weight.shape), np.zeros(gamma.shape)
+    for j, b, t, h in np.ndindex(layers.shape):
+        d_layers[j, b, t, h] = d_y[b, t, h] * gamma[h // half] * probs[j]
+        d_probs[j] += d_y[b, t, h] * gamma[h // half] * layers[j, b, t, h]
+        d_gamma[h // half] += d_y[b, t, h] * probs[j] * layers[j, b, t, h]
+    return d_layers, through_softmax(d_probs, probs), d_gamma
+
+
+def attention_pooling_loops(states, query, mask):
+    size = states.shape[2]
+    y = np.zeros((len(states), 2 * size))
+    for b, row in enumerate(states):
+        tokens = [token for token, real in zip(row, mask[b]) if real]
+        probs = softmax(np.array([token @ query for token in tokens]))
+        for prob, token in zip(probs, tokens):
+            y[b, :size] += prob * token
+        for h in range(size):
+            y[b, size + h] = max(np.real(token[h]) for token in tokens)
+    return y, (states, query, mask)
+
+
+def attention_pooling_back(d_y, cache):
+    states, query, mask = cache
+    size = len(query)
+    d_states, d_query = np.zeros(states.shape), np.zeros(query.shape)
+    for b, row in enumerate(states):
+        length = int(mask[b].sum())
+        probs = softmax(row[:length] @ query)
+        d_scores = through_softmax(row[:length] @ d_y[b, :size], probs)
+        for t in range(length):
+            d_states[b, t] += probs[t] * d_y[b, :size] + d_scores[t] * query
+            d_query += d_scores[t] * row[t]
+        for h in range(size):
+            d_states[b, int(np.argmax(row[:length, h])), h] += d_y[b, size + h]
+    return d_states, d_query, None
+
+
 # --- lesson 05 ---
 
 
@@ -943,6 +1044,10 @@ STYLES = {
     "three_steps": ({"loops": three_steps_forward}, three_steps_back),
     "gru_cell": ({"loops": gru_loops}, gru_back),
     "coupled_gate": ({"loops": coupled_forward}, coupled_back),
+    "word_from_letters": ({"loops": letters_loops}, letters_back),
+    "highway": ({"loops": highway_loops}, highway_back),
+    "scalar_mix": ({"loops": mix_loops}, mix_back),
+    "attention_pooling": ({"loops": attention_pooling_loops}, attention_pooling_back),
     "row_softmax": (
         {"loops": row_softmax_loops, "running": row_softmax_running, "norm": row_softmax_abs},
         row_softmax_back,

@@ -37,6 +37,13 @@ AIMS = {  # lesson: {how an aim begins: the exercises that ask for it}
         "go back through time by hand": "three_steps truncated_bptt",
         "derive the backward pass of a gated cell": "gru_cell coupled_gate",
     },
+    "04": {
+        "give any spelling a vector": "word_from_letters highway",
+        "say which words two directions": "forecast_masks product_of_two",
+        "read off which layer knows": "scalar_mix",
+        "pool the states of a text": "attention_pooling",
+        "plan the three stages": "rate_table",
+    },
     "05": {
         "compute softmax(QKᵀ/√D)V by hand": "one_head split_heads",
         "say what Q, K, V": "one_head two_facts",

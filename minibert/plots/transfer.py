@@ -1,0 +1,98 @@
+"""Two ways to use a pretrained language model, and the vectors of one word in many sentences."""
+
+import numpy as np
+from matplotlib.patches import FancyBboxPatch
+
+from minibert.plots.style import BLUE, GREY, ORANGE, STYLES, new_figure
+
+
+def two_ways(figure=None):
+    """Draw ELMo's way and ULMFiT's: frozen states that are mixed, and one model in three stages.
+
+    Blue boxes are kept as they are, orange ones learn.
+
+    Args:
+        figure: where to draw; None makes one.
+
+    Returns:
+        a list of two Axes.
+
+    Example:
+        >>> [axes.get_title() for axes in two_ways()]
+        ['ELMo: features', 'ULMFiT: fine-tuning']
+    """
+    figure = figure or new_figure(12, 4.6)
+    left, right = figure.subplots(1, 2, width_ratios=[4, 5])
+    _box(left, 1.5, 0, "characters", BLUE, 2.6)
+    for layer in (1, 2):
+        _box(left, 0.75, layer, f"LSTM {layer} →", BLUE, 1.2)
+        _box(left, 2.25, layer, f"← LSTM {layer}", BLUE, 1.2)
+        for x in (0.75, 2.25):
+            _arrow(left, (x, layer - 0.72), (x, layer - 0.3))
+    _box(left, 4.2, 1, "mix of layers", ORANGE, 1.5)
+    _box(left, 4.2, 2, "model of\nthe task", ORANGE, 1.5)
+    for layer in range(3):
+        _arrow(left, (2.95, layer), (3.4, 1 + 0.15 * (layer - 1)))
+    _arrow(left, (4.2, 1.28), (4.2, 1.6))
+    left.set(title="ELMo: features", xlim=(0, 5.1), ylim=(-0.5, 3.2))
+    texts = "general text", "text of\nthe task", "labelled\ntext"
+    heads = "next word", "next word", "label"
+    for stage, (text, head) in enumerate(zip(texts, heads)):
+        x = 1 + 1.9 * stage
+        for level, name in enumerate((text, "LSTMs", head)):
+            _box(right, x, level, name, ORANGE if level else GREY, 1.4)
+        for level in (0, 1):
+            _arrow(right, (x, level + 0.32), (x, level + 0.7))
+        right.text(x, 2.75, f"stage {stage + 1}", ha="center", fontsize=14)
+        if stage:
+            _arrow(right, (x - 1.15, 1), (x - 0.75, 1))
+    right.set(title="ULMFiT: fine-tuning", xlim=(0.1, 5.7), ylim=(-0.5, 3.2))
+    for axes in (left, right):
+        axes.title.set_fontsize(15)
+        axes.set_axis_off()
+    return [left, right]
+
+
+def _box(axes, x, y, text, color, width):
+    height = 0.5
+    axes.add_patch(FancyBboxPatch(
+        (x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0.03", facecolor="white",
+        edgecolor=color, linewidth=2.5))
+    axes.text(x, y, text, ha="center", va="center", fontsize=13)
+
+
+def _arrow(axes, start, end):
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "black", "linewidth": 1.8})
+
+
+def meanings(panels, labels, names, figure=None):
+    """Draw the vectors of one word in N sentences on a plane, coloured by its meaning there.
+
+    Args:
+        panels: {title: (N, H)}, a panel each: the plane of the two directions in which the vectors vary most.
+        labels: (N,) integers.
+        names: {label: name of the meaning}.
+        figure: where to draw; None makes one.
+
+    Returns:
+        a list of Axes, one for each panel.
+
+    Example:
+        >>> [axes] = meanings({"layer 0": np.eye(3)}, np.array([0, 1, 1]), {0: "garden", 1: "money"})
+        >>> [len(dots.get_offsets()) for dots in axes.collections]
+        [1, 2]
+    """
+    figure = figure or new_figure(4.2 * len(panels), 4)
+    row = list(figure.subplots(1, len(panels), squeeze=False)[0])
+    for axes, (title, vectors) in zip(row, panels.items()):
+        centred = np.asarray(vectors, float) - np.mean(vectors, axis=0)
+        _, _, directions = np.linalg.svd(centred, full_matrices=False)
+        plane = centred @ directions[:2].T                                      # (N, 2)
+        for (color, marker), (label, name) in zip(STYLES, names.items()):
+            axes.scatter(*plane[labels == label].T, color=color, marker=marker, alpha=0.6, s=40, label=name)
+        margin = max(0.5, 1.1 * np.abs(plane).max())
+        axes.set(xlim=(-margin, margin), ylim=(-margin, margin), xticks=[], yticks=[])
+        axes.set_title(title, fontsize=14)
+    handles = row[-1].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(names), frameon=False, fontsize=13)
+    return row
