@@ -670,6 +670,77 @@ class PreNormCache(NamedTuple):
     feed_forward: NamedTuple
 
 
+# --- lesson 07 ---
+
+
+def one_key_loops(query, key, value, source_mask):
+    y = np.zeros((*query.shape[:3], value.shape[2]))
+    for b, a, t in np.ndindex(query.shape[:3]):
+        seen = np.flatnonzero(source_mask[b])
+        probs = softmax(key[b, seen] @ query[b, a, t] / math.sqrt(query.shape[3]))
+        y[b, a, t] = probs @ value[b, seen]
+    return y, (query, key, value, source_mask)
+
+
+def one_key_infinity(query, key, value, source_mask):
+    scores = np.einsum("batd,bsd->bats", query, key) / query.shape[-1] ** 0.5
+    scores = scores + np.where(source_mask == 1, 0, -np.inf)[:, None, None]
+    return np.einsum("bats,bse->bate", softmax(scores), value), (query, key, value, source_mask)
+
+
+def one_key_back(d_y, cache):
+    query, key, value, source_mask = cache
+    d_query, d_key, d_value = np.zeros(query.shape), np.zeros(key.shape), np.zeros(value.shape)
+    scale = query.shape[3] ** -0.5
+    for b, a, t in np.ndindex(query.shape[:3]):
+        seen = np.flatnonzero(source_mask[b])
+        probs = softmax(key[b, seen] @ query[b, a, t] * scale)
+        d_scores = through_softmax(value[b, seen] @ d_y[b, a, t], probs) * scale
+        d_query[b, a, t] = d_scores @ key[b, seen]
+        d_key[b, seen] += np.outer(d_scores, query[b, a, t])
+        d_value[b, seen] += np.outer(probs, d_y[b, a, t])
+    return d_query, d_key, d_value, None
+
+
+def smoothed_rows_loops(logits, labels, epsilon, pad):
+    losses = []
+    for row, label in zip(logits, labels):
+        if label == pad:
+            continue
+        log_probs = row - row.max() - np.log(np.exp(row - row.max()).sum())
+        loss = -(1 - epsilon) * log_probs[label]
+        for token in range(len(row)):
+            if token not in (label, pad):
+                loss = loss - epsilon / (len(row) - 2) * log_probs[token]
+        losses.append(loss)
+    return sum(losses) / len(losses), (logits, labels, epsilon, pad)
+
+
+def smoothed_rows_running(logits, labels, epsilon, pad):
+    total, number = 0.0, 0
+    for row, label in zip(logits, labels):
+        if label != pad:
+            largest = max(map(float, row))
+            log_total = largest + math.log(sum(math.exp(float(score) - largest) for score in row))
+            for token, score in enumerate(row):
+                share = 1 - epsilon if token == label else 0 if token == pad else epsilon / (len(row) - 2)
+                total += share * (log_total - float(score))
+            number += 1
+    return total / number, (logits, labels, epsilon, pad)
+
+
+def smoothed_rows_back(d_loss, cache):
+    logits, labels, epsilon, pad = cache
+    d_logits, number = np.zeros(logits.shape), sum(label != pad for label in labels)
+    for n, label in enumerate(labels):
+        if label != pad:
+            d_logits[n] = softmax(logits[n])
+            for token in range(logits.shape[1]):
+                share = epsilon / (logits.shape[1] - 2)
+                d_logits[n, token] -= 1 - epsilon if token == label else 0 if token == pad else share
+    return d_loss * d_logits / number, None
+
+
 # --- lesson 08 ---
 
 
@@ -1062,6 +1133,11 @@ STYLES = {
     ),
     "swiglu": ({"loops": swiglu_loops}, swiglu_back),
     "pre_norm_block": ({"loops": PreNormBlock}, None),
+    "one_key_for_all": ({"loops": one_key_loops, "infinity": one_key_infinity}, one_key_back),
+    "smoothed_rows": (
+        {"loops": smoothed_rows_loops, "running": smoothed_rows_running},
+        smoothed_rows_back,
+    ),
     "rms_block": (
         {"loops": rms_block_loops, "running": rms_block_running, "norm": rms_block_norm},
         rms_block_back,

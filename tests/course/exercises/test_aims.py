@@ -57,6 +57,14 @@ AIMS = {  # lesson: {how an aim begins: the exercises that ask for it}
         "explain why a gradient check": "seen_by_ones",
         "tell post-norm from pre-norm": "pre_norm_block",
     },
+    "07": {
+        "say what attention changed": "steps_in_a_row",
+        "lay out a batch": "teacher_forcing",
+        "compute cross-attention": "one_key_for_all",
+        "say what a fixed shift does": "shift_matrix",
+        "say what label smoothing asks for": "smoothed_rows",
+        "search for a translation": "ended_beams",
+    },
     "08": {
         "turn BERT's block into GPT's": "next_token_loss",
         "compute exactly what right context": "right_context",

@@ -54,6 +54,11 @@ AXES = {
     "rms_norm": ("B T H", "H", ""),
     "swiglu": ("B T H", "H F", "H F", "F H"),
     "pre_norm_block": ("B T H",),
+    "teacher_forcing": ("[B]", "[B]", "", "", ""),
+    "one_key_for_all": ("B A T D", "B S D", "B S E", "B S"),
+    "shift_matrix": ("=H", "", ""),
+    "smoothed_rows": ("N V", "N", "", ""),
+    "ended_beams": ("V", "V V", "", "=L", "=K", ""),
     "next_token_loss": ("B T V", "B T", "B T"),
     "right_context": ("P Q R",),
     "rms_block": ("B T H", "H", "H F", "F H"),
@@ -94,6 +99,10 @@ COUNTED = {
     "relative_bias": lambda *inputs, max_distance: {"R": max_distance},
     "pre_norm_block": lambda x: {"A": 2, "D": 3, "F": 7},  # as the notebook makes the block
     "split_heads": lambda x, num_heads: {"D": x.shape[2] // num_heads},
+    "teacher_forcing": lambda sources, targets, *ids: {
+        "S": max(map(len, sources)), "T": max(map(len, targets)) + 1},
+    "one_key_for_all": lambda query, key, value, source_mask: {"words of 1": source_mask[1].sum()},
+    "smoothed_rows": lambda logits, labels, epsilon, pad: {"M": (labels != pad).sum()},
     "weighted_mlm_loss": lambda logits, labels, token_weights: {"M": (labels != -100).sum()},
     "z_loss": lambda logits, labels, z_weight: {"M": (labels != -100).sum()},
     "mlm_loss": lambda states, labels, *head: {"M": (labels != -100).sum()},
