@@ -14,7 +14,7 @@ from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.models.xlnet import XLNetConfig, XLNetLMHeadModel
 from minibert.objectives.causal_lm import CausalLMRecipe, NextScores, losses_and_right
 from minibert.objectives.corpora import TOY
-from minibert.objectives.masked_lm import UNIGRAM_FILE
+from minibert.objectives.masked_lm import UNIGRAM_FILE, MaskedLMRecipe
 from minibert.objectives.sentence_pairs import TextPairs
 from minibert.text.examples import PairBatch, Permutations
 from minibert.text.tokenizer_files import WRITTEN as TOKENIZER_FILES
@@ -32,6 +32,9 @@ TOY_RECIPE = {
     "hidden_size": 64, "num_attention_heads": 8, "seq_length": 24, "batch_size": 64, "initializer_range": 0.1,
     "learning_rate": 4e-3, "predicted": 0.5,
 }
+OF_TEXT = (  # the fields that say how a text is read
+    "corpus", "lines", "vocab_size", "cased", "strip_accents", "alphabet", "seq_length", "seed",
+)
 NUM_HELD_OUT = 2048  # pairs of the toy language, each with several predicted words
 HELD_OUT_ROWS = 128  # of the toy language that are evaluated together
 
@@ -54,8 +57,6 @@ class PermutationLMRecipe(CausalLMRecipe):
     longest_span: int = 5
 
     presets, toy_recipe = PRESETS, TOY_RECIPE
-    # What TextPairs asks for. The masks of its pairs are taken away again.
-    start, settle, whole_word, mlm_probability, next_sentence_probability = "", 0.0, False, 0.15, 0.5
 
 
 class PermutationEvaluation(NamedTuple):
@@ -86,7 +87,8 @@ class TextPermutations:
     tags, phenomena, best = None, (), None
 
     def __init__(self, recipe, checkpoint, say):
-        pairs = TextPairs(recipe, checkpoint, say)
+        shared = {name: getattr(recipe, name) for name in OF_TEXT}
+        pairs = TextPairs(MaskedLMRecipe(**shared), checkpoint, say)  # their masks are taken away again
         self.tokenizer, self.fingerprint = pairs.tokenizer, pairs.fingerprint
         self.unigram, self.pieces_per_word = pairs.unigram, pairs.pieces_per_word
         options = {"predicted": recipe.predicted, "longest_span": recipe.longest_span}

@@ -119,7 +119,7 @@ def test_the_toy_language_is_judged_by_its_limit(monkeypatch):
 
 def test_wrong_settings():
     assert PermutationLM.Recipe.of(["toy"]).predicted == 0.5 and PermutationLM.Recipe.of(preset="mini")
-    with pytest.raises(ValueError, match="PermutationLMRecipe has no start: this objective does not use it"):
+    with pytest.raises(ValueError, match="this model does not use --from: leave it out"):
         PermutationLM.Recipe.of(start="x")
     with pytest.raises(ValueError, match="the toy language has a vocabulary and sentences of its own"):
         PermutationLM(PermutationLM.Recipe.of(["toy"], cased=True), say=quiet)
