@@ -247,7 +247,7 @@ def _reader(model, input_ids):
     arguments = set(inspect.signature(model.forward).parameters)
     if {"source_ids", "target_ids", "state"} <= arguments:
         return _Translator(model, np.asarray(input_ids))
-    if {"input_ids", "state"} <= arguments:
+    if {"input_ids", "state"} <= arguments and "target_mapping" not in arguments:  # XLNet sees its own tokens
         return _Reader(model, np.asarray(input_ids))
     raise ValueError(
         f"{type(model).__name__} does not predict the next token: generate needs a language model "
