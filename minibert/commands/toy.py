@@ -15,6 +15,8 @@ def add(commands):
     command = commands.add_parser(
         "toy",
         help="print documents of the toy language, or the limits that no model of it can beat",
+        usage="%(prog)s [-h] [--sample N] [--seed S]\n"  # argparse would not break the second line
+        "       [--tags | --json | --limits | --task NAME | --tasks | --judge DIR]",
         description="Print documents of the toy language: sentences that are drawn from a distribution "
         "known exactly. With --limits, the loss and accuracy of the best possible model, beside models "
         "that look at less; with --tasks, the same for labelled tasks.",

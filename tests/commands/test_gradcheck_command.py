@@ -61,7 +61,7 @@ def test_base_is_bert_base():
 
 @pytest.mark.parametrize(("names", "found"), [
     (["multiheadattention"], {"MultiHeadAttention": 10}),
-    (["ATTENTION"], {"MultiHeadAttention": 10, "AppliedTwice": 1}),
+    (["ATTENTION"], {"MultiHeadAttention": 10, "AppliedTwice": 1, "RelativeAttention": 2}),
     (["gelu"], {"GELU": 1}),
     (["Embedding"], {"Embedding": 4}),
     (["linear one row", "Pooler"], {"Linear": 1, "Pooler": 1}),
