@@ -110,7 +110,7 @@ def windows_that_win(model, word, width=3):
     ids = character_ids([[word]], model.config.max_characters)[0]                   # (1, C)
     _, cache = model.characters.forward(ids)
     widths = [convolution.width for convolution in model.characters.convolutions]
-    best = cache.convolutions[widths.index(width)].best[0]                          # (F,)
+    best = cache.convolutions[widths.index(width)].best_rows[:, 0]                  # (F,), of the only word
     shown = f"<{word}>".ljust(model.config.max_characters, "·")
     return Counter(shown[place:place + width] for place in best.tolist()).most_common()
 

@@ -126,10 +126,8 @@ def test_labels_say_which_sentences_are_spoiled():
 
 @pytest.mark.exhaustive
 def test_one_point_again(stored):
-    _, found = elmo.elmo_run(1)
-    assert found["held_out"] == pytest.approx(stored["elmo"]["1"]["held_out"], abs=0.03)
-    assert found["probes"]["sense"]["both"] == pytest.approx(
-        stored["elmo"]["1"]["probes"]["sense"]["both"], abs=0.04)
+    _, losses = elmo.train_elmo(seed=1, num_steps=150)
+    np.testing.assert_allclose(losses[::5], stored["elmo"]["1"]["losses"][:30], atol=0.1)
     model = ulmfit.general(1)
     ulmfit.further(model, 1)
     accuracy = ulmfit.accuracy(ulmfit.classifier(model, 1))
