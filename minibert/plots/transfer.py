@@ -21,7 +21,7 @@ def two_ways(figure=None):
         >>> [axes.get_title() for axes in two_ways()]
         ['ELMo: features', 'ULMFiT: fine-tuning']
     """
-    figure = figure or new_figure(12, 4.6)
+    figure = figure or new_figure(11.4, 4.6)
     left, right = figure.subplots(1, 2, width_ratios=[4, 5])
     _box(left, 1.5, 0, "characters", BLUE, 2.6)
     for layer in (1, 2):
@@ -82,7 +82,7 @@ def meanings(panels, labels, names, figure=None):
         >>> [len(dots.get_offsets()) for dots in axes.collections]
         [1, 2]
     """
-    figure = figure or new_figure(4.2 * len(panels), 4)
+    figure = figure or new_figure(3.8 * len(panels), 3.7)
     row = list(figure.subplots(1, len(panels), squeeze=False)[0])
     for axes, (title, vectors) in zip(row, panels.items()):
         centred = np.asarray(vectors, float) - np.mean(vectors, axis=0)
