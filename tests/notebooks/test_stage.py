@@ -19,7 +19,7 @@ SIZE = re.compile(r"(?:font_?size|labelsize|titlesize|font\.size)\"?[=:]([^,)\n]
 SMALL, SHOWN_DPI, PAGE = 12, 80, 920  # points; pixels for an inch of a figure; pixels of a narrow page
 LINK = re.compile(r"\[[^\]]*\]\([^)]*\)")
 CITED = re.compile(r"[A-Z][\w’-]+(?: (?:and|&) [A-Z]\w+| et al\.)?,? \(?(?:19|20)\d\d[ab]?\b")
-NO_ADDRESS = {"Firth 1957", "June 2018", "GPT (2018"}  # a book; dates
+NO_ADDRESS = re.compile(r"Firth 1957|GPT \(2018|(?:In|Feb\w+|June|Oct\w+) \d{4}$")  # a book; dates
 
 
 def cells_of(name):
@@ -113,7 +113,7 @@ def test_one_box_steps_through_it(name):
 def test_everything_cited_is_linked(name):
     text = "\n".join(source for kind, source, *_ in cells_of(name) if kind == "markdown")
     cited = CITED.findall(LINK.sub("", text))
-    assert [each for each in cited if each not in NO_ADDRESS] == []
+    assert [each for each in cited if not NO_ADDRESS.match(each)] == []
 
 
 @pytest.mark.parametrize("name", LESSONS)
