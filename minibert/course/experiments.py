@@ -50,10 +50,15 @@ def rounded(found):
 
 
 def store(script, of_seed, seeds=range(5)):
-    """Write of_seed(seed), a dict, for each seed into the JSON file beside a script, a line for each."""
-    lines = (f'"{seed}": {json.dumps(rounded(of_seed(seed)))}' for seed in seeds)
-    text = "{\n" + ",\n".join(lines) + "\n}\n"
-    pathlib.Path(script).with_suffix(".json").write_text(text, encoding="ascii")
+    """Write of_seed(seed), a dict, for each seed into the JSON file beside a script, a line for each.
+
+    The file is written after each seed, so that nothing is lost if the script is stopped.
+    """
+    lines = []
+    for seed in seeds:
+        lines.append(f'"{seed}": {json.dumps(rounded(of_seed(seed)))}')
+        text = "{\n" + ",\n".join(lines) + "\n}\n"
+        pathlib.Path(script).with_suffix(".json").write_text(text, encoding="ascii")
 
 
 def over_seeds(path):

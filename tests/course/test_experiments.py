@@ -4,10 +4,13 @@ import doctest
 import json
 import pathlib
 
+import pytest
+
 import minibert
 from minibert.course import experiments
 
-DATA = pathlib.Path(minibert.__file__).parents[1] / "notebooks" / "data"
+LESSONS = pathlib.Path(minibert.__file__).parents[1] / "notebooks"
+SCRIPTS = [path for path in LESSONS.glob("data/*.py") if "store(__file__" in path.read_text("utf-8")]
 
 
 def test_the_examples_of_the_docstrings():
@@ -27,3 +30,21 @@ def test_definitions_run_nothing_but_imports_functions_and_classes(tmp_path):
 def test_a_seed_has_a_line_of_its_own(tmp_path):
     experiments.store(tmp_path / "made.py", lambda seed: {"loss": seed / 3}, seeds=(0, 7))
     assert (tmp_path / "made.json").read_text("ascii") == '{\n"0": {"loss": 0.0},\n"7": {"loss": 2.3333}\n}\n'
+
+
+def test_a_script_that_stops_keeps_the_seeds_before(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        experiments.store(tmp_path / "made.py", lambda seed: {"loss": 1 / (2 - seed)})
+    assert experiments.over_seeds(tmp_path / "made.json")("loss").tolist() == [0.5, 1.0]
+
+
+def test_there_are_scripts_that_store():
+    assert SCRIPTS
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_what_a_script_stored_has_five_seeds_and_is_quoted_in_its_lesson(script):
+    stored = json.loads(script.with_suffix(".json").read_text("ascii"))
+    assert list(stored) == list("01234")
+    (lesson,) = LESSONS.glob(f"{script.stem[:2]}_*.ipynb")
+    assert f"data/{script.stem}.json" in lesson.read_text("utf-8")
