@@ -102,6 +102,7 @@ class TextWords(TextTokens):
     """
 
     unit = "words"
+    held_out_share = 0.02  # both directions and the characters take their time
 
     def __init__(self, recipe, checkpoint, say, carries_state):
         super().__init__(recipe, checkpoint, say, carries_state)
@@ -148,7 +149,7 @@ class ToyPairWords(ToyTokens):
             to left.  num_ahead: the number of the former.
     """
 
-    num_held_out = 2048  # both directions and the characters take their time
+    num_held_out = 2048  # for the same reason
 
     def __init__(self, recipe, checkpoint, say, carries_state):
         super().__init__(recipe, checkpoint, say, carries_state)

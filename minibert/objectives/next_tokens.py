@@ -41,14 +41,15 @@ class TextTokens:
 
     tags, phenomena, best_losses, best_right = None, (), None, None
     unit, files, tokenizer_class = "word pieces", tokenizer_files.WRITTEN, WordPieceTokenizer
+    held_out_share = 0.05  # of the words of the corpus
 
     def __init__(self, recipe, checkpoint, say, carries_state):
         corpus = load_corpus(recipe.corpus, recipe.lines)
         self.fingerprint = corpus.fingerprint
         try:
-            training, held_out = split_held_out(corpus)
+            training, held_out = split_held_out(corpus, self.held_out_share)
         except CorpusError:
-            training, held_out = split_held_out_texts(corpus)
+            training, held_out = split_held_out_texts(corpus, self.held_out_share)
         self.texts = training, held_out
         say(
             f"corpus      {corpus.name}: {corpus.num_words:,} words, {len(corpus.documents):,} documents, "

@@ -6,7 +6,8 @@ from helpers import quiet
 
 import minibert as mb
 from minibert import cli, objectives
-from minibert.objectives.elmo import ELMoObjective
+from minibert.objectives.elmo import ELMoObjective, TextWords
+from minibert.objectives.next_tokens import TextTokens
 from minibert.text.characters import character_ids
 from minibert.training import run
 from minibert.training.log import read_log
@@ -26,8 +27,10 @@ def recipe(corpus):
 
 @pytest.fixture(scope="module")
 def trained(recipe):
-    """A Training, 100 steps old."""
-    training = Training(ELMoObjective(recipe(), say=quiet))
+    """A Training, 100 steps old, with enough held-out text to judge it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TextWords, "held_out_share", 0.05)
+        training = Training(ELMoObjective(recipe(), say=quiet))
     for step in range(100):
         training.step(step)
     return training
@@ -89,6 +92,16 @@ def test_a_run_ends_with_a_model_that_embeds(recipe, tmp_path, monkeypatch, caps
     capsys.readouterr()
     assert cli.main([command, str(directory), *sentences]) == 0
     assert capsys.readouterr().out.startswith("ELMo: the mean over the layers 0 to 2\n")
+
+
+def test_its_evaluation_reads_less_text_than_that_of_other_language_models(recipe, monkeypatch):
+    """An evaluation predicts each word from both sides: two fifths of the usual share is held out."""
+    assert TextWords.held_out_share == pytest.approx(0.4 * TextTokens.held_out_share)
+    texts = []
+    for share in (0.1, 0.3):
+        monkeypatch.setattr(TextWords, "held_out_share", share)
+        texts.append(TextWords(recipe(), None, quiet, True).texts[1])
+    assert 0 < texts[0].num_words < 0.6 * texts[1].num_words
 
 
 def test_defaults_and_wrong_settings():
