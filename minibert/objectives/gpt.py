@@ -19,7 +19,10 @@ PRESETS = {  # the changes that the presets of `minibert pretrain` make in a GPT
         "seq_length": 128, "learning_rate": 1e-3,
     },
 }
-TOY_RECIPE = {"seq_length": 24, "batch_size": 64}
+TOY_RECIPE = {  # measured in notebooks/guides/training.md
+    "hidden_size": 64, "num_attention_heads": 8, "seq_length": 24, "batch_size": 64, "optimizer": "muon",
+    "learning_rate": 8e-3, "muon_learning_rate": 0.02, "initializer_range": 0.1,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
