@@ -13,7 +13,9 @@ NUM_SAMPLED = 8
 
 @pytest.mark.parametrize("number", range(NUM_SAMPLED))
 def test_mutant_is_caught(number):
-    all_that_differ = [mutant for mutant in mutants.mutants() if not mutant.reason]
+    """Those of layers: one of a whole model takes seconds. mutants.py plants all."""
+    of_layers = [mutant for mutant in mutants.mutants() if mutant.file.startswith("layers/")]
+    all_that_differ = [mutant for mutant in of_layers if not mutant.reason]
     mutant = mutants.sample(all_that_differ, NUM_SAMPLED, seed=0)[number]
     assert mutants.judge(mutant)[1] in ("number", "exception"), str(mutant)
 
