@@ -10,7 +10,7 @@ from minibert.layers.softmax import softmax
 
 # --- steps_in_a_row ---
 
-STEPS = {"lstm": 40, "lstm_stack": 45, "attention_stack": 6, "window_layers": 5, "translation": 66}
+STEPS = {"lstm": 40, "lstm_stack": 45, "attention_stack": 6, "window_layers": 13, "translation": 66}
 STEPS_MISTAKES = [
     ({"lstm": 1}, "The state after a token needs the state before it: the steps wait for each other."),
     ({"lstm": 39}, "The first token needs a step, too."),
@@ -19,8 +19,9 @@ STEPS_MISTAKES = [
     ({"lstm_stack": 46}, "One too many: the first token needs 6 steps, each of the 39 others one more."),
     ({"attention_stack": 1}, "The layers wait for each other; the tokens of a layer do not."),
     ({"attention_stack": 40}, "No token of a layer waits for another token of that layer."),
-    ({"window_layers": 4}, "After that many layers the last token sees 8 tokens back for each: not yet 39."),
-    ({"window_layers": 6}, "One too many: each layer reaches 8 tokens further, the first is 39 back."),
+    ({"window_layers": 10}, "A token is one of its own W: each layer reaches W - 1 tokens further back."),
+    ({"window_layers": 12}, "After that many layers the last token sees 36 tokens back: not yet 39."),
+    ({"window_layers": 14}, "One too many: the first token is 39 tokens back, not 40."),
     ({"translation": 60}, "The source has to be read first, by 6 layers of the encoder."),
     ({"translation": 12}, "The decoder cannot read a word before it has written it."),
     ({"translation": 7}, "Each of the words passes through all layers of the decoder."),

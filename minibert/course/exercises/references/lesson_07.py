@@ -16,9 +16,10 @@ def steps_in_a_row(T, L, W, N):
 
 
 def draw_sizes(rng):
-    """Sizes whose five answers differ."""
-    T, L, N = int(rng.integers(30, 60)), int(rng.integers(7, 10)), int(rng.integers(10, 16))
-    return {"T": T, "L": L, "W": int(rng.integers(16, 24)), "N": N}
+    """Sizes whose five answers differ; T / W, (T - 1) / W and T / (W - 1) give another number of layers."""
+    W, window_layers = int(rng.integers(4, 6)), int(rng.integers(10, 15))
+    T, L, N = 1 + window_layers * (W - 1), int(rng.integers(7, 10)), int(rng.integers(10, 16))
+    return {"T": T, "L": L, "W": W, "N": N}
 
 
 def teacher_forcing(sources, targets, start, end, pad):

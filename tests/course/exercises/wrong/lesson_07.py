@@ -133,8 +133,8 @@ WRONG = {
     "steps_in_a_row": {
         "layer after layer": (STEPS | {"lstm_stack": 240},),
         "all at once": (STEPS | {"attention_stack": 1},),
-        "window without itself": (STEPS | {"window_layers": 4},),
-        "tokens over window": (STEPS | {"window_layers": 40 / 9},),
+        "window that reaches W back": (STEPS | {"window_layers": 10},),
+        "one token too far": (STEPS | {"window_layers": 14},),
         "the words at once": (STEPS | {"translation": 12},),
         "tokens of the source one by one": (STEPS | {"translation": 100},),
         "one less": (STEPS | {"lstm": 39},),
