@@ -262,7 +262,8 @@ def _language(seed, size):
 
 
 def _beams(
-    first, following, end, longest, width, alpha, *, rank=None, over=False, leaves=False, last_rank=None,
+    first, following, end, longest, width, alpha, *, rank=None, over=False, leaves=False, stops=False,
+    last_rank=None,
 ):
     """Beam search whose texts may end; the arguments after the star are mistakes."""
     rank = rank or (lambda score, number: score / number**alpha)
@@ -273,6 +274,8 @@ def _beams(
         return sorted(beams, key=lambda beam: -rank(beam[1], len(beam[0])))
 
     for place in range(longest):
+        if stops and place and beams[0][0][-1] == end:
+            break
         if place:
             grown = []
             for tokens, score in beams:
@@ -302,6 +305,16 @@ def ended_goes_on(first, following, end, longest, width, alpha):
 
 def ended_leaves_its_place(first, following, end, longest, width, alpha):
     return _beams(first, following, end, longest, width, alpha, leaves=True)
+
+
+def ended_stops(first, following, end, longest, width, alpha):
+    return _beams(first, following, end, longest, width, alpha, stops=True)
+
+
+def ended_with_a_start(first, following, end, longest, width, alpha):
+    return _beams(
+        first, following, end, longest, width, alpha,
+        rank=lambda score, number: score / (number + 1)**alpha)
 
 
 def ended_by_log_prob(first, following, end, longest, width, alpha):
@@ -339,6 +352,8 @@ ENDED_DATA = [
     (226, 4, 0, 5, 3, 1.0),
     (1, 4, 2, 3, 85, 0.5),
     (367, 5, 4, 6, 3, 0.6),
+    (75, 4, 0, 5, 3, 1.0),
+    (213, 4, 0, 5, 2, 1.0),
 ]
 ENDED_CASES = [
     ((*_language(seed, size), *others), ended_right(*_language(seed, size), *others))
@@ -454,6 +469,8 @@ EXERCISES = [
             ),
             Mistake(ended_mean, "Divided by the number of tokens whatever alpha is: number ** alpha."),
             Mistake(ended_not_counted, "`end` counts as a token, too."),
+            Mistake(ended_stops, "The best text so far has ended, but another may still overtake it: go on."),
+            Mistake(ended_with_a_start, "One token too many is counted: number is that of the tokens."),
             Mistake(ended_score_of_rank, "Return log p itself, not the divided score."),
         ],
         hint="Copy a beam that ends in `end`; extend the others; sort by score / len(tokens) ** alpha.",

@@ -94,7 +94,7 @@ def only_the_label(d_loss, g, logits, labels):
     return [d_logits, *g[1:]]
 
 
-def search(first, following, end, longest, width, alpha, *, rank=None, grow=None, pick=None):
+def search(first, following, end, longest, width, alpha, *, rank=None, grow=None, pick=None, stop=False):
     rank = rank or (lambda score, number: score / number**alpha)
     beams = [([token], score) for token, score in enumerate(first.tolist())]
     for place in range(longest):
@@ -103,6 +103,8 @@ def search(first, following, end, longest, width, alpha, *, rank=None, grow=None
                 tokens, score, following, end)]
             beams = grown or beams
         beams = sorted(beams, key=lambda beam: -rank(beam[1], len(beam[0])))[:width]
+        if stop and beams[0][0][-1] == end:
+            break
     tokens, score = (pick or (lambda beams: beams[0]))(beams)
     return tokens, float(score)
 
@@ -229,6 +231,9 @@ WRONG = {
         "the likeliest of the last": (lambda *given: search(
             *given, pick=lambda beams: max(beams, key=lambda beam: beam[1])),),
         "the first that has ended": (first_that_ended,),
+        "stops when the best has ended": (lambda *given: search(*given, stop=True),),
+        "a start counts as a token": (lambda *given: search(
+            *given, rank=lambda score, number: score / (number + 1) ** given[-1]),),
         "ended beams are lost": (lambda *given: search(*given, grow=ended_are_lost),),
         "times, not divided": (lambda *given: search(
             *given, rank=lambda score, number: score * number ** given[-1]),),
