@@ -7,7 +7,7 @@ from minibert.layers.sigmoid import sigmoid
 
 # --- word_from_letters ---
 
-LETTERS = np.array([[3, 1, 3, 1, 0], [2, 5, 0, 0, 0], [7, 4, 6, 2, 5]])  # 3 1 twice; row 0 is padding
+LETTERS = np.array([[3, 1, 3, 1, 0], [2, 2, 0, 0, 0], [7, 4, 6, 2, 5]])  # 3 1 twice; 2 2; 0 is padding
 
 
 def _letters_inputs(rng):
@@ -134,9 +134,9 @@ PARITY = np.zeros((3, 2, 4))  # the word is the parity of left + right: neither 
 for _left, _right in np.ndindex(3, 4):
     PARITY[_left, (_left + _right) % 2, _right] = (0.25, 0.5, 0.25)[_left] / 4
 UNEVEN = np.array([
-    [[4, 0, 1], [0, 2, 3], [1, 1, 0], [5, 0, 2]],
-    [[2, 3, 0], [6, 0, 1], [0, 4, 2], [0, 1, 2]],
-]) / 40  # (2, 4, 3)
+    [[4, 0, 1], [0, 0, 4], [1, 0, 0], [5, 0, 2]],
+    [[2, 3, 0], [6, 2, 1], [0, 4, 2], [0, 1, 2]],
+]) / 40  # (2, 4, 3); the first left and the second right never occur together
 
 
 def _conditional(joint, axes):
@@ -351,7 +351,10 @@ EXERCISES = [
         points=(1, 2),
         inputs=_letters_inputs,
         shape=(3, 6),
-        values=[2.55766, 3.59351, 1.51062, -0.849865, 3.43271, 1.36866],
+        values=[
+            2.55766, 0.899038, 4.42751, 3.59351, 2.08644, 4.17557, -3.85307, -0.668177, 0.890508,
+            -2.95511, -4.73948, -2.08052, 1.51062, 3.43271, 0.867836, -0.247583, -0.752758, 1.36866,
+        ],
         mistakes=[
             Mistake(padding_takes_part, "Padding takes part in the maximum: leave out pairs with the id 0."),
             Mistake(pair_with_one_padding, "A pair of a letter and padding takes part: both must be real."),
@@ -423,7 +426,7 @@ EXERCISES = [
             Mistake(product_in_bits, "These are bits; nats have the natural logarithm."),
             Mistake(product_is_both, "The product is not P(word | left, right): use the two sides alone."),
         ],
-        hint="For each, a table of probabilities of the word; then - Σ joint · log of it.",
+        hint="For each, a table of probabilities of the word; then - Σ joint · log of it, where joint > 0.",
     ),
     # Task: a softmax mix of layers with a scale for each direction, forward and backward.
     Gradients(

@@ -35,6 +35,11 @@ def letters_back(wrong):
         d_weight = np.einsum("wntd,ntf->wdf", pairs, d_scores)
         d_pairs = np.einsum("ntf,wdf->wntd", d_scores, weight)
         d_table = np.zeros(table.shape)
+        if wrong == "a pair at once":
+            for n, f in np.ndindex(d_y.shape):
+                place = scores[n, :, f].argmax()
+                d_table[ids[n, place:place + 2]] += d_y[n, f] * weight[:, :, f]     # of 2 2 one is lost
+            return [None, d_table, d_weight]
         if wrong == "the last use of a letter":
             d_table[ids[:, :-1]] += d_pairs[0]
             d_table[ids[:, 1:]] += d_pairs[1]
@@ -113,6 +118,9 @@ def product(joint, wrong):
         if wrong == "sides exchanged":
             tables |= {"left": right, "right": left}
         logs = {name: np.log(table) for name, table in tables.items()}
+        if wrong == "0 / 0":                                            # two sides that never occur together
+            zeros = {name: np.broadcast_to(table == 0, joint.shape) for name, table in tables.items()}
+            return {name: -np.where(zeros[name], 0, joint * log).sum() for name, log in logs.items()}
         return {name: -np.where(joint > 0, weights * log, 0).sum() for name, log in logs.items()}
 
 
@@ -229,7 +237,8 @@ WRONG = {
         },
         **{
             wrong: letters_back(wrong)
-            for wrong in ("all that tie", "to all places", "the last use of a letter", "first letters only")
+            for wrong in ("all that tie", "to all places", "the last use of a letter", "first letters only",
+                          "a pair at once")
         },
     },
     "highway": {
@@ -251,7 +260,7 @@ WRONG = {
     "product_of_two": {
         wrong: (lambda joint, wrong=wrong: product(joint, wrong),)
         for wrong in ("prior once more", "geometric mean", "the better side", "cells alike",
-                      "sides exchanged")
+                      "sides exchanged", "0 / 0")
     },
     "scalar_mix": {
         **{
