@@ -284,6 +284,13 @@ LARGE = (
     "exp(800) is infinite: subtract the largest score of the real tokens before exp.",
 )
 
+LOW = (
+    (np.array([[[-40.0, 1.0], [-30.0, 2.0], [0.0, 0.0]]]), np.array([0.0, 1.0]), np.array([[1, 1, 0]])),
+    {},
+    np.array([[-32.689414, 1.7310586, -30.0, 2.0]]),
+    "Padding wins the maximum where all real states are far below 0: give it -inf.",
+)
+
 # --- rate_table ---
 
 
@@ -456,7 +463,7 @@ EXERCISES = [
             -0.180117, -1.2296, -1.19572, 0.40347, 0.866463, -1.16519, -0.14849, -0.546005, -0.304423,
             0.875462, 1.04551, 1.30163, 1.01392, 0.958021, 1.46026,
         ],
-        edges=[LARGE],
+        edges=[LARGE, LOW],
         mistakes=[
             Mistake(pool_all_the_padding, "Padding takes part in both halves: use the mask."),
             Mistake(pool_attends_to_padding, "Padding takes part in the softmax: give it the score -inf."),

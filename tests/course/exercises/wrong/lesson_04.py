@@ -171,7 +171,7 @@ def pool(states, query, mask, wrong=""):
     else:
         probs = np.exp(scores - scores.max(1, keepdims=True))
         probs = probs / probs.sum(1, keepdims=True)
-    largest = np.where(real, states, -np.inf).max(1)
+    largest = np.where(real, states, -1 if wrong == "padding is -1" else -np.inf).max(1)
     if wrong == "the state of the largest score":
         largest = states[np.arange(len(states)), scores[:, :, 0].argmax(1)]
     if wrong == "the largest size":
@@ -277,7 +277,7 @@ WRONG = {
         **{
             wrong: forward(lambda *inputs, wrong=wrong: pool(*inputs, wrong))
             for wrong in ("masked to 0", "no mask", "over the batch", "the state of the largest score",
-                          "the largest size", "a mean")
+                          "the largest size", "a mean", "padding is -1")
         },
         **{
             wrong: pool_back(wrong)
