@@ -53,6 +53,17 @@ def letters_alone(ids, table, weight):
     return sum(np.where(real, part, -np.inf).max(axis=1) for part in (first, second))
 
 
+BELOW = (
+    (
+        np.array([[1, 2, 4, 3], [3, 3, 0, 0], [1, 2, 3, 0]]),
+        np.array([[0.0], [-10.0], [-40.0], [-20.0], [-50.0]]),
+        np.array([[[1.0]], [[3.0]]]),
+    ),
+    {},
+    np.array([[-110.0], [-80.0], [-100.0]]),
+    "All scores are far below 0 here, and a last pair may be the best: a pair is two real neighbours.",
+)
+
 # --- highway ---
 
 
@@ -376,6 +387,7 @@ EXERCISES = [
                 "The two letters are from different places: first the score of a pair, then the maximum.",
             ),
         ],
+        edges=[BELOW],
         hint="The scores of all pairs are (N, C - 1, F); the maximum is over the axis of places.",
     ),
     # Task: a highway layer with two gates, forward and backward.

@@ -13,7 +13,12 @@ def letters(ids, table, weight, wrong=""):
     real = ids[:, 1:, None] > 0
     if wrong == "first letter checked":
         real = ids[:, :-1, None] > 0
-    scores = np.where(real, first + second, 0 if wrong == "zeros" else -np.inf)
+    padding = {"zeros": 0, "padding is -1": -1}.get(wrong, -np.inf)
+    scores = np.where(real, first + second, padding)
+    if wrong == "round the end":                                    # the last letter, then the first one
+        after = np.roll(ids, -1, axis=1)
+        real = ((ids > 0) & (after > 0))[:, :, None]
+        scores = np.where(real, table[ids] @ weight[0] + table[after] @ weight[1], -np.inf)
     if wrong == "no padding check":
         scores = first + second
     if wrong == "size":
@@ -233,7 +238,8 @@ WRONG = {
     "word_from_letters": {
         **{
             wrong: forward(lambda *inputs, wrong=wrong: letters(*inputs, wrong))
-            for wrong in ("first letter checked", "zeros", "no padding check", "size", "relu")
+            for wrong in ("first letter checked", "zeros", "no padding check", "size", "relu",
+                          "padding is -1", "round the end")
         },
         **{
             wrong: letters_back(wrong)
