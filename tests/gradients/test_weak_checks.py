@@ -6,6 +6,8 @@ import mutants
 import pytest
 import weak_checks
 
+pytestmark = pytest.mark.exhaustive  # to list all planted mistakes takes four seconds in each process
+
 OF_LAYER_NORM = ("LayerNorm", "LayerNorm large eps", "LayerNorm large gain")
 
 
