@@ -17,7 +17,6 @@ from minibert.text.examples import SentencePairs, SingleTexts, TokenizedCorpus, 
 from minibert.text.tokenizer import WordPieceTokenizer
 from minibert.training.checkpoint import find_model
 
-LEAST_LENGTH = 5  # tokens: [CLS] A [SEP] B [SEP]
 MUCH_UNKNOWN = 0.01  # share of [UNK] in the training text that is worth a warning
 NUM_DOCUMENTS = 4000  # of the toy language, that Word2Vec reads
 FEW_TO_CHOOSE = 0.5  # share of the words' pieces that whole-word masking can reach, below which it warns
@@ -72,9 +71,8 @@ class TextPairs:
             "next_sentence_probability": recipe.next_sentence_probability,
         }
         self.examples = make(recipe.seq_length, **learned)
-        self.short_examples = (
-            make(max(recipe.seq_length // 2, LEAST_LENGTH), **learned) if recipe.short_first else None
-        )
+        short = max(recipe.seq_length // 2, 2 * examples.num_special - 1)  # with room for its [CLS] and [SEP]
+        self.short_examples = make(short, **learned) if recipe.short_first else None
         self.settled_examples = make(recipe.seq_length) if recipe.settle else self.examples
         held_out_examples = examples(held_out_tokens, self.tokenizer, recipe.seq_length)
         # few at a time: little memory
