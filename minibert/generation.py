@@ -250,8 +250,8 @@ def _reader(model, input_ids):
     if {"input_ids", "state"} <= arguments and "target_mapping" not in arguments:  # XLNet sees its own tokens
         return _Reader(model, np.asarray(input_ids))
     raise ValueError(
-        f"{type(model).__name__} does not predict the next token: generate needs a language model "
-        "whose forward takes input_ids and state, such as GPT2LMHeadModel"
+        f"{type(model).__name__} does not predict the next token: generate needs a model that reads from "
+        "left to right and whose forward takes input_ids and state, such as GPT2LMHeadModel"
     )
 
 

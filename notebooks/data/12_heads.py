@@ -1,6 +1,6 @@
 """Ask five BERTs what their heads are worth, as section 7 of lesson 12 does.
 
-    python notebooks/data/12_heads.py    # writes 12_heads.json beside it; five times 90 seconds on two cores, and more
+    python notebooks/data/12_heads.py    # writes 12_heads.json beside it; eight minutes and more, two cores
 
 The models are those of 90 seconds on the toy language that the training guide tells of: the recipe "fast",
 with the steps that fitted. On another machine the last bits differ, and after so many steps more than those.
