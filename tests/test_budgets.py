@@ -15,10 +15,18 @@ CASE = '<testcase classname="{}" name="{}" time="{}" />'
 
 
 @pytest.fixture
-def check(tmp_path, capsys):
-    """A function that checks a report of (classname, name, seconds) and returns (exit code, output)."""
+def check(tmp_path, capsys, monkeypatch):
+    """A function that checks a report of (classname, name, seconds) and returns (exit code, output).
 
-    def run(*tests, paces=(budgets.PACE,)):
+    When tests are run again, they take `second` times as long as the first time.
+    """
+
+    def run(*tests, paces=(budgets.PACE,), second=1.0):
+        monkeypatch.setattr(
+            budgets,
+            "run_alone",
+            lambda tests: [test._replace(seconds=second * test.seconds) for test in tests],
+        )
         cases = "".join(CASE.format(*test) for test in tests)
         (tmp_path / "report.xml").write_text(
             f"<testsuites><testsuite>{cases}</testsuite></testsuites>", "utf-8"
@@ -110,3 +118,20 @@ def test_over_the_tolerance_fails_unless_the_machine_was_slow_at_some_time(check
     assert code == 1 and line in output and "OVER" in output
     assert check(*WITHIN, test, paces=(0.5 * budgets.PACE,))[0] == 1  # a fast machine has the same budgets
     assert check(*WITHIN, test, paces=(budgets.PACE, 1.3 * budgets.PACE))[0] == 0
+    assert check(*WITHIN, test, second=0.5)[0] == 0  # something else ran beside it the first time
+
+
+def test_the_shorter_time_counts_for_what_ran_again_alone(check):
+    code, output = check(*WITHIN, ("tests.models.test_bert_more", "test_two", 9.0), second=0.5)
+    assert code == 0 and "   7.00    8.00  bert\n" in output  # 0.5 (4.5 + 0.5 + 9)
+    code, output = check(*WITHIN, ("tests.models.test_bert_more", "test_two", 9.0), second=2.0)
+    assert code == 1 and "  14.00    8.00  bert  OVER\n" in output
+
+
+@pytest.mark.exhaustive
+def test_a_test_that_runs_again_is_found_by_its_parameters():
+    test = budgets.Test(
+        "tests/notebooks/test_notebooks", "test_a_lesson_has_what_every_lesson_has[00_gradients]", 99.0
+    )
+    (again,) = budgets.run_alone([test])
+    assert (again.file, again.name) == (test.file, test.name) and again.seconds < 99
