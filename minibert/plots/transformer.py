@@ -26,7 +26,7 @@ def encoder_decoder(source, target, figure=None):
     start = len(source) + 1.2                                       # where the decoder begins
     text = {"ha": "center", "va": "center", "fontsize": 13}
     read, written = np.arange(len(source)), start + np.arange(len(target) + 1)
-    _block(axes, read, "encoder: each word looks at all words of its text", BLUE)
+    _block(axes, read, "encoder: each word looks at all words", BLUE)
     _block(axes, written, "decoder: at the words before, and at the source", GREEN)
     cross = {"arrowstyle": "-|>", "color": ORANGE, "linewidth": 4}
     axes.annotate("", (start - 0.5, 0), (len(source) - 0.5, 0), arrowprops=cross)
