@@ -1,9 +1,13 @@
 """Text from a model that predicts the next token: the likeliest token, a random one, or beams.
 
-A model fits that is called as forward(input_ids, state=None) and returns output.logits (B, T, V) and
-output.state: the LSTM language model, GPT, GPT-2. The prompt is read once; then each step reads one token and
-the state of those before it. A Transformer fits, too: its prompt is the source, which is encoded once, and it
-writes a text of its own.
+A model says what it writes by its attribute `generates`.
+
+"continuation": the LSTM language model, GPT, GPT-2. It is called as forward(input_ids, state=None) and
+returns output.logits (B, T, V) and output.state. The logits at t foresee the token after it from those up to
+it. The prompt is read once; then each step reads one token and the state of those before it.
+
+"translation": the Transformer. Its prompt is the source, which is encoded once, and it writes a text of its
+own.
 """
 
 import inspect
@@ -24,7 +28,7 @@ def generate(
     a text, and the translation. (So it is in transformers.)
 
     Args:
-        model: any that predicts the next token and hands on its state.
+        model: any that predicts the next token, hands on its state, and says what it `generates`.
         input_ids: (B, T) integers.
         attention_mask: (B, T), 1 for tokens and 0 for padding, which is on the left (of a Transformer's
             source on the right); None: no padding.
@@ -71,7 +75,10 @@ def stream(
     model, input_ids, attention_mask=None, max_new_tokens=50, temperature=1.0, top_k=None, top_p=None,
     do_sample=False, eos_token_id=None, seed=0,
 ):
-    """Yield the next token of each sequence, (B,), as soon as it is chosen; the arguments are generate's."""
+    """Return an iterator over the next token of each sequence, (B,), which gives it as soon as it is chosen.
+
+    The arguments are generate's. ValueError at once where they do not fit.
+    """
     if not do_sample and (temperature, top_k, top_p) != (1.0, None, None):
         raise ValueError(
             "temperature, top_k and top_p are for random tokens: give do_sample=True, or leave them out"
@@ -79,15 +86,23 @@ def stream(
     check_choice(temperature, top_k, top_p)
     reader, mask = _checked(model, input_ids, attention_mask, max_new_tokens)
     rng = np.random.default_rng(seed)
-    pad = _pad_of(model, eos_token_id)
+
+    def choose(logits):
+        if not do_sample:
+            return logits.argmax(axis=1)                                            # (B,)
+        return sample(next_probs(logits, temperature, top_k, top_p), rng)           # (B,)
+
+    return _tokens(reader, mask, max_new_tokens, choose, eos_token_id)
+
+
+def _tokens(reader, mask, max_new_tokens, choose, eos_token_id):
+    """Yield the next token of each sequence, (B,), that `choose` takes for logits (B, V)."""
+    pad = _pad_of(reader.model, eos_token_id)
     new, state = reader.prompt, None
     has_ended = np.zeros(len(new), bool)
     for _ in range(max_new_tokens):
         logits, state = reader(new, mask, state)                                    # (B, V)
-        if do_sample:
-            tokens = sample(next_probs(logits, temperature, top_k, top_p), rng)     # (B,)
-        else:
-            tokens = logits.argmax(axis=1)                                          # (B,)
+        tokens = choose(logits)                                                     # (B,)
         if eos_token_id is not None:
             tokens = np.where(has_ended, pad, tokens)
             has_ended |= tokens == eos_token_id
@@ -242,17 +257,18 @@ class _Translator(_Reader):
         return mask
 
 
+READERS = {"continuation": _Reader, "translation": _Translator}  # by what a model `generates`
+
+
 def _reader(model, input_ids):
-    """Return a _Reader or _Translator; ValueError if the model is neither."""
-    arguments = set(inspect.signature(model.forward).parameters)
-    if {"source_ids", "target_ids", "state"} <= arguments:
-        return _Translator(model, np.asarray(input_ids))
-    if {"input_ids", "state"} <= arguments and "target_mapping" not in arguments:  # XLNet sees its own tokens
-        return _Reader(model, np.asarray(input_ids))
-    raise ValueError(
-        f"{type(model).__name__} does not predict the next token: generate needs a model that reads from "
-        "left to right and whose forward takes input_ids and state, such as GPT2LMHeadModel"
-    )
+    """Return a _Reader or _Translator; ValueError if the model writes no text."""
+    kind = getattr(model, "generates", None)
+    if kind not in READERS:
+        raise ValueError(
+            f"{type(model).__name__} does not say that it predicts the next token: generate needs a model "
+            'that does, such as GPT2LMHeadModel, or a class of your own with generates = "continuation"'
+        )
+    return READERS[kind](model, np.asarray(input_ids))
 
 
 def _checked(model, input_ids, attention_mask, max_new_tokens):

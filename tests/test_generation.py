@@ -25,7 +25,7 @@ def gpt2():
 class Counter:
     """A model of one line: the next token is probably the last one plus the number of those before it."""
 
-    config = types.SimpleNamespace(vocab_size=5)
+    config, generates = types.SimpleNamespace(vocab_size=5), "continuation"
 
     def forward(self, input_ids, labels=None, state=None, rng=None):
         total = 0 if state is None else state[0]
@@ -205,12 +205,17 @@ def test_wrong_arguments(gpt2, options, message):
 def test_models_that_cannot():
     with pytest.raises(ValueError, match="Counter knows no padding"):
         mb.generate(Counter(), PROMPT, np.array([[0, 1, 1], [1, 1, 1]]))
-    with pytest.raises(ValueError, match="XLNetLMHeadModel does not predict .* reads from left to right"):
+    with pytest.raises(ValueError, match="XLNetLMHeadModel does not say that it predicts the next token"):
         mb.generate(mb.XLNetLMHeadModel(mb.XLNetConfig(V, 6, 1, 1)), PROMPT)
-    with pytest.raises(ValueError, match="Linear does not predict the next token"):
+    with pytest.raises(ValueError, match='Linear does not .* of your own with generates = "continuation"'):
         mb.generate(mb.Linear(2, 3), PROMPT)
     with pytest.raises(ValueError, match="must be integers of shape"):
         mb.generate(Counter(), random(2, 3))
+
+
+def test_a_stream_is_refused_before_its_first_token(gpt2):
+    with pytest.raises(ValueError, match="ask for 7 or fewer"):
+        generation.stream(gpt2, PROMPT, max_new_tokens=8)
 
 
 def test_seven_new_tokens_are_what_it_reads(gpt2):

@@ -1,6 +1,5 @@
 """`minibert generate`: a text, and how a language model goes on with it."""
 
-import inspect
 import itertools
 import re
 import shutil
@@ -70,7 +69,7 @@ def run(options):
     check_choice(options.temperature or 1.0, options.top_k, options.top_p)
     model, tokenizer = load(options.model)
     end, start = ends_of(model, tokenizer)
-    translates = "source_ids" in inspect.signature(model.forward).parameters
+    translates = model.generates == "translation"
     prompt = [start] * (start is not None and not translates) + tokenizer.ids(options.prompt)
     if not prompt:
         raise ValueError(
@@ -112,8 +111,7 @@ def load(directory):
     folder = find_model(directory)
     name = (read_json(folder / "config.json").get("architectures") or ["a model without a name"])[0]
     model_class = getattr(minibert, name, None) if name in minibert.__all__ else None
-    arguments = set() if model_class is None else {*inspect.signature(model_class.forward).parameters}
-    if "state" not in arguments or not {"input_ids", "source_ids"} & arguments:
+    if getattr(model_class, "generates", None) is None:
         raise ValueError(
             f"{folder} holds {name}, which this command cannot use: it needs a model that predicts the "
             "next token, such as GPT2LMHeadModel"

@@ -1,6 +1,5 @@
 """`minibert toy`: documents of the toy language, the limits of its models, and text of theirs, judged."""
 
-import inspect
 import json
 
 from minibert.arguments import not_negative, path
@@ -99,8 +98,7 @@ def _print_judged(directory, number, seed):
     if number == 0:
         raise ValueError("there is nothing to judge in 0 sentences: give --sample 1 or more")
     model, tokenizer = load(directory)
-    translates = "source_ids" in inspect.signature(model.forward).parameters
-    if tokenizer.id_to_token != TOY.tokenizer().id_to_token or translates:
+    if tokenizer.id_to_token != TOY.tokenizer().id_to_token or model.generates != "continuation":
         raise ValueError(
             f"{directory} was not trained to write the toy language: train a model with minibert pretrain "
             "--model gpt --corpus toy"

@@ -1,6 +1,5 @@
 """`minibert trace`: one forward and one backward pass, printed or stopped in."""
 
-import inspect
 import sys
 import textwrap
 
@@ -95,8 +94,7 @@ def _subject(options):
 
     name = (read_json(find_model(options.model) / "config.json").get("architectures") or [""])[0]
     model_class = getattr(minibert, name, None) if name in minibert.__all__ else None
-    arguments = {} if model_class is None else inspect.signature(model_class.forward).parameters
-    if not {"input_ids", "state"} <= arguments.keys():
+    if getattr(model_class, "generates", None) != "continuation":
         model, tokenizer, _ = load_model(options.model)
         texts = (example.FIRST, example.SECOND) if options.text is None else (options.text, options.second)
         return example.from_text(model, tokenizer, *texts)

@@ -229,6 +229,8 @@ class TrueLanguage:
         sentences: Sentences, that judge a finished one.
     """
 
+    generates = "continuation"
+
     def __init__(self, language=TOY):
         tokenizer = language.tokenizer()
         self.config = TrueConfig(tokenizer.vocab_size, tokenizer.pad_token_id)

@@ -273,7 +273,7 @@ class OpenAIGPTLMHeadModel(Layer):
         d_embeddings = self.embeddings.backward(d_hidden_states[0], cache.embeddings)       # (B, T, H)
         return d_embeddings
 
-    config_class = OpenAIGPTConfig
+    generates, config_class = "continuation", OpenAIGPTConfig
     save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
 
 
@@ -377,7 +377,7 @@ class GPT2LMHeadModel(Layer):
         d_embeddings = self.embeddings.backward(d_hidden_states[0], cache.embeddings)       # (B, T, H)
         return d_embeddings
 
-    config_class = GPT2Config
+    generates, config_class = "continuation", GPT2Config
     save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
 
 

@@ -258,7 +258,7 @@ class RNNLanguageModel(Layer):
         self.embedding.backward(d_embedded, cache.embedding)
         return d_embedded
 
-    layer_class, config_class = RNN, LSTMConfig
+    generates, layer_class, config_class = "continuation", RNN, LSTMConfig
     save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
 
 

@@ -362,7 +362,7 @@ class Transformer(Layer):
             self.embeddings.backward(d_target, target_cache)
             self.embeddings.backward(d_source, source_cache)
 
-    config_class = TransformerConfig
+    generates, config_class = "translation", TransformerConfig
     save_pretrained, from_pretrained = huggingface.save, classmethod(huggingface.load)
 
 

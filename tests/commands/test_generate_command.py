@@ -131,18 +131,21 @@ def test_room_for_new_tokens(gpt, capsys):
     code, _, err = run(capsys, gpt, "the", "--tokens", "40")
     assert code == 0 and err == "note: the model reads 30 tokens, the prompt has 2: 29 new ones at most\n"
     assert run(capsys, gpt, "the")[2] == ""  # nothing was asked for
-    code, _, err = run(capsys, gpt, "语" * 40)
-    assert code == 2 and "tokens is more than the model reads, max_position_embeddings 30" in err
+    code, out, err = run(capsys, gpt, "语" * 40)
+    assert (code, out) == (2, "")
+    assert "tokens is more than the model reads, max_position_embeddings 30" in err
 
 
 def test_what_it_refuses(gpt, tmp_path, capsys):
     config = mb.BertConfig(11, hidden_size=4, num_hidden_layers=1, intermediate_size=3)
     mb.BertForPreTraining(config).save_pretrained(tmp_path)
-    nameless = tmp_path / "nameless"
+    nameless, xlnet = tmp_path / "nameless", tmp_path / "xlnet"
+    mb.XLNetLMHeadModel(mb.XLNetConfig(11, 6, 1, 1)).save_pretrained(xlnet)
     mb.BertForPreTraining(config).save_pretrained(nameless)
     (nameless / "config.json").write_text("{}")
     for arguments, message in (
         ((tmp_path, "a"), "holds BertForPreTraining, which this command cannot use: it needs a model that"),
+        ((xlnet, "a"), "holds XLNetLMHeadModel, which this command cannot use"),
         ((nameless, "a"), "holds a model without a name, which this command cannot use"),
         ((tmp_path / "nothing", "a"), "holds no model"),
         ((gpt, "a", "--greedy", "--top-p", "0.5"), "are for tokens that are drawn"),
