@@ -18,6 +18,7 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
         "RelativeShift", "SegmentScores", "SiLU", "SinusoidalPositions", "SmoothedCrossEntropy",
         "SquaredError", "TanhGELU", "TiedDecoder", "TiedOutput",
     ),
+    "models.albert": ("AlbertConfig", "AlbertForPreTraining", "AlbertModel"),
     "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),
     "models.gpt": ("GPT2Config", "GPT2LMHeadModel", "OpenAIGPTConfig", "OpenAIGPTLMHeadModel"),
     "models.heads": (

@@ -94,17 +94,24 @@ class BertEmbeddingsCache(NamedTuple):
 class BertEmbeddings(Layer):
     """dropout(LayerNorm(token + position + segment embedding)) (Devlin et al. 2018, figure 2).
 
+    Args:
+        config: a BertConfig, or another with its fields.
+        rng: of the initial weights.
+        dtype: of the parameters.
+        size: of the vectors, hidden_size when None. (ALBERT and ELECTRA have smaller ones.)
+
     Derivation: a sum passes its gradient unchanged to each term. All sequences of the batch share the
     position embedding, so its gradient is summed over them; where each has positions of its own (padding on
     the left), the table adds up what its rows receive.
     """
 
-    def __init__(self, config, rng, dtype=np.float32):
+    def __init__(self, config, rng, dtype=np.float32, size=None):
+        size = config.hidden_size if size is None else size
         given = {"rng": rng, "initializer_range": config.initializer_range, "dtype": dtype}
-        self.token = Embedding(config.vocab_size, config.hidden_size, **given)
-        self.position = Embedding(config.max_position_embeddings, config.hidden_size, **given)
-        self.segment = Embedding(config.type_vocab_size, config.hidden_size, **given)
-        self.norm = LayerNorm(config.hidden_size, eps=config.layer_norm_eps, dtype=dtype)
+        self.token = Embedding(config.vocab_size, size, **given)
+        self.position = Embedding(config.max_position_embeddings, size, **given)
+        self.segment = Embedding(config.type_vocab_size, size, **given)
+        self.norm = LayerNorm(size, eps=config.layer_norm_eps, dtype=dtype)
         self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, input_ids, token_type_ids, rng=None, positions=None):
@@ -180,12 +187,14 @@ class MLMHeadCache(NamedTuple):
 class MLMHead(Layer):
     """logits = decoder(LayerNorm(act(x W + b))); the decoder's weight is the token embedding table.
 
-    It has a table of its own where config.tie_word_embeddings is False.
+    It has a table of its own where config.tie_word_embeddings is False. W is (H, H), or (H, E) for a table of
+    vectors of another size E.
     """
 
     def __init__(self, config, token_embedding, rng, dtype=np.float32):
-        size = config.hidden_size
-        self.dense = Linear(size, size, rng=rng, initializer_range=config.initializer_range, dtype=dtype)
+        size = token_embedding.value.shape[1]
+        self.dense = Linear(
+            config.hidden_size, size, rng=rng, initializer_range=config.initializer_range, dtype=dtype)
         self.activation = ACTIVATIONS[config.hidden_act]()
         self.norm = LayerNorm(size, eps=config.layer_norm_eps, dtype=dtype)
         own = (config.vocab_size, size)

@@ -6,7 +6,7 @@ from minibert.layers.feed_forward import ACTIVATIONS
 
 SIZES = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
-    "max_position_embeddings", "type_vocab_size",
+    "max_position_embeddings", "type_vocab_size", "embedding_size",
 )
 PROBABILITIES = (
     "hidden_dropout_prob", "embedding_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout",

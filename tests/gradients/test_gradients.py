@@ -14,11 +14,12 @@ MODEL_ENTRIES = 1  # of each tensor of a whole model; all of them in the exhaust
 # Whole models of these shapes, activations and arguments are in the exhaustive run.
 VARIANTS = (
     "one head", "one token", "batch of one", "no padding", "padding on the left", "a mask for each query",
-    "nothing to predict", "only MLM", "only NSP", "tied", "tanh", "relu", "silu", "Transformer state",
-    "ELMo", "Transformer",  # a second each and more; their parts are in the plain run
+    "nothing to predict", "only MLM", "only NSP", "only SOP", "tied", "tanh", "relu", "silu",
+    "Transformer state", "ELMo", "Transformer",  # a second each and more; their parts are in the plain run
     "AWDLSTMForSequenceClassification",  # with dropout it is in the plain run
     "XLNetModel", "XLNetModel state", "XLNetLMHeadModel state", "XLNetLMHeadModel no targets",
     "XLNetForSequenceClassification",  # all of them in XLNetLMHeadModel and RelativeAttention
+    "AlbertModel",  # in AlbertForPreTraining
 )
 
 

@@ -50,8 +50,12 @@ CHARACTER_CASES = [case for case in LOSS_CASES if hasattr(CASES[case].layer, "ch
 SHOWN_CASES = [  # tokens that become content rows, without places: XLNet
     case for case in CASES if any(name.endswith("embeddings.mask") for name in CASES[case].layer.parameters())
 ]
-LABELS = {"mlm": "labels", "nsp": "next_sentence_label"}
-PART_CASES = [case for case in LOSS_CASES if set(LABELS.values()) <= set(CASES[case].forward_kwargs)]
+LABELS = {"mlm": "labels", "nsp": "next_sentence_label", "sop": "sentence_order_label"}
+PARTS = {  # of the models whose loss has two parts
+    case: parts for case in LOSS_CASES for parts in (("mlm", "nsp"), ("mlm", "sop"))
+    if {LABELS[part] for part in parts} <= set(CASES[case].forward_kwargs)
+}
+PART_CASES = list(PARTS)
 
 
 # Heads on states that are given: of whole models, which hand d_loss on, PART_CASES are tried.
@@ -64,6 +68,7 @@ def test_the_cases_are_found():
         "BertModel",
         "BertForPreTraining",
     }
+    assert PARTS["BertForPreTraining"] == ("mlm", "nsp") and PARTS["AlbertForPreTraining"] == ("mlm", "sop")
     assert "BertForPreTraining" in LOSS_CASES and "LSTMLanguageModel" in LOOKUP_CASES
     assert {"SequenceHead", "SpanHead"} <= set(HEAD_CASES) and "ELMo" in CHARACTER_CASES
     assert {"XLNetModel", "XLNetLMHeadModel", "XLNetForSequenceClassification"} <= set(SHOWN_CASES)
@@ -166,12 +171,12 @@ def gradients_of(case, left_out, d_loss):
 @pytest.mark.parametrize("case", PART_CASES)
 def test_each_part_of_the_loss_has_a_weight_of_its_own(case):
     """Beside what each part gives alone, the labels of the other left out."""
-    mlm = gradients_of(case, LABELS["nsp"], 0.75)
-    nsp = gradients_of(case, LABELS["mlm"], 0.5)
-    expected = {name: mlm[name] + nsp[name] for name in mlm}
+    first, second = PARTS[case]
+    alone = gradients_of(case, LABELS[second], 0.75), gradients_of(case, LABELS[first], 0.5)
+    expected = {name: alone[0][name] + alone[1][name] for name in alone[0]}
     largest = max(np.abs(gradient).max() for gradient in expected.values())
     atol = 1e-14 * largest  # the key bias's gradient is rounding only
-    for name, gradient in gradients_of(case, None, {"mlm": 0.75, "nsp": 0.5}).items():
+    for name, gradient in gradients_of(case, None, {first: 0.75, second: 0.5}).items():
         np.testing.assert_allclose(gradient, expected[name], rtol=1e-12, atol=atol, err_msg=name)
 
 

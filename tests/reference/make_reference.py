@@ -18,6 +18,7 @@ Made with torch 2.13.0 and transformers 5.23.0; test_pytorch.py makes them again
     ulmfit.safetensors      the same for ULMFiT's classifier: see ulmfit_reference.py
     transformer/            the same for the Transformer of 2017: see transformer_reference.py
     xlnet/                  the same for XLNet: see xlnet_reference.py
+    albert/                 the same for ALBERT: see albert_reference.py
 
 All random numbers are NumPy's, so that nothing depends on the version of PyTorch.
 """
@@ -157,6 +158,7 @@ def make_sharded(directory):
 
 
 def main(directory=HERE):
+    import albert_reference
     import gpt_reference
     import heads_reference
     import torch
@@ -179,6 +181,7 @@ def main(directory=HERE):
     transformer_reference.make(directory)
     ulmfit_reference.make(directory)
     xlnet_reference.make(directory)
+    albert_reference.make(directory)
 
 
 if __name__ == "__main__":
