@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibert.files import write_atomically
+from minibert.files import write_atomically, write_json
 from minibert.text.tokenizer_files import read_object, read_text
 
 
@@ -49,6 +49,12 @@ def merged(tokens, ranks):
 
 
 # --- the methods that both tokenizers have ---
+
+
+def encode(tokenizer, text, max_length=None):
+    """Return the TextEncoding of a text, int64 arrays (T,); with `max_length`, its first tokens only."""
+    ids = tokenizer.ids(text)[:max_length]
+    return TextEncoding(np.array(ids, np.int64), np.ones(len(ids), np.int64))
 
 
 def encode_batch(tokenizer, texts, max_length=None):
@@ -96,10 +102,32 @@ def check_merges(vocab, merges):
 # --- files ---
 
 
-def write_merges(path, merges):
-    """Write merges.txt: the version, and a pair in each line."""
-    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
-    write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
+def save(tokenizer, directory, content, config, model_max_length):
+    """Write vocab.json, merges.txt, tokenizer.json and tokenizer_config.json, as transformers does.
+
+    Args:
+        directory: is made where it does not exist.
+        content: the object of tokenizer.json.
+        config: that of tokenizer_config.json.
+        model_max_length: the longest sequence of the model, for config; None: not recorded.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(directory / "vocab.json", tokenizer.vocab)
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in tokenizer.merges)]
+    write_atomically(directory / "merges.txt", "".join(f"{line}\n" for line in lines).encode())
+    write_json(directory / "tokenizer.json", content)
+    longest = {} if model_max_length is None else {"model_max_length": model_max_length}
+    write_json(directory / "tokenizer_config.json", config | longest)
+
+
+def added_tokens(tokenizer):
+    """Return the special tokens as tokenizer.json has them: a list of dicts."""
+    return [
+        {"id": tokenizer.vocab[token], "content": token, "single_word": False, "lstrip": False,
+         "rstrip": False, "normalized": False, "special": True}
+        for token in tokenizer.special_tokens
+    ]
 
 
 def load(directory, check_kind, make):

@@ -20,28 +20,25 @@ those of the library tokenizers, for every character of Python's Unicode
 
 import re
 from collections import Counter
-from pathlib import Path
 
-import numpy as np
-
-from minibert.files import write_json
 from minibert.text.bpe import (
-    TextEncoding,
+    added_tokens,
     check_ids,
     check_merges,
+    encode,
     encode_batch,
     load,
     merged,
     ranks_of,
+    save,
     tokens_of,
-    write_merges,
 )
 from minibert.text.character_classes import LETTERS, NUMBERS, SPACES
 from minibert.text.merging import merges
+from minibert.text.remembered import Remembered
 
 END = "<|endoftext|>"
 WRITTEN = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json")  # by save_pretrained
-MAX_CACHED_PARTS = 200_000
 
 
 def byte_characters():
@@ -107,7 +104,7 @@ class ByteLevelBPETokenizer:
         self._ranks = ranks_of(self.merges)
         longest_first = sorted(self.special_tokens, key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
-        self._ids_of_part = {}  # a cache: most parts of a text have been seen before
+        self._ids_of_part = Remembered(self._ids_of)
 
     def __repr__(self):
         return f"ByteLevelBPETokenizer({self.vocab_size} tokens)"
@@ -131,19 +128,15 @@ class ByteLevelBPETokenizer:
     def _ids_without_special(self, text):
         ids = []
         for part in PARTS.findall(text):
-            part_ids = self._ids_of_part.get(part)
-            if part_ids is None:
-                part_ids = [self.vocab[token] for token in merged(_visible(part), self._ranks)]
-                if len(self._ids_of_part) >= MAX_CACHED_PARTS:
-                    self._ids_of_part.clear()
-                self._ids_of_part[part] = part_ids
-            ids += part_ids
+            ids += self._ids_of_part[part]
         return ids
+
+    def _ids_of(self, part):
+        return [self.vocab[token] for token in merged(_visible(part), self._ranks)]
 
     def encode(self, text, max_length=None):
         """Return the TextEncoding of a text, int64 arrays (T,); with `max_length`, its first tokens only."""
-        ids = self.ids(text)[:max_length]
-        return TextEncoding(np.array(ids, np.int64), np.ones(len(ids), np.int64))
+        return encode(self, text, max_length)
 
     def encode_batch(self, texts, max_length=None):
         """Return the TextEncoding of a list of texts, int64 arrays (B, T), padded on the left.
@@ -178,15 +171,9 @@ class ByteLevelBPETokenizer:
             directory: is made where it does not exist.
             model_max_length: the longest sequence of the model; None: not recorded.
         """
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "vocab.json", self.vocab)
-        write_merges(directory / "merges.txt", self.merges)
-        write_json(directory / "tokenizer.json", _tokenizer_json(self))
         end = {} if self.eos_token_id is None else dict.fromkeys(("bos_token", "eos_token", "unk_token"), END)
-        longest = {} if model_max_length is None else {"model_max_length": model_max_length}
-        config = {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False, **end, **longest}
-        write_json(directory / "tokenizer_config.json", config)
+        config = {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False, **end}
+        save(self, directory, _tokenizer_json(self), config, model_max_length)
 
     @classmethod
     def from_pretrained(cls, directory):
@@ -258,19 +245,15 @@ def _check_bytes(vocab):
 def _tokenizer_json(tokenizer):
     """Return the object that the library tokenizers writes for this tokenizer."""
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    added = [
-        {"id": tokenizer.vocab[token], "content": token, "single_word": False, "lstrip": False,
-         "rstrip": False, "normalized": False, "special": True}
-        for token in tokenizer.special_tokens
-    ]
     model = {
         "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": "",
         "end_of_word_suffix": "", "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
         "vocab": tokenizer.vocab, "merges": [list(pair) for pair in tokenizer.merges],
     }
     return {
-        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": None,
-        "pre_tokenizer": byte_level, "post_processor": byte_level | {"trim_offsets": False},
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added_tokens(tokenizer),
+        "normalizer": None, "pre_tokenizer": byte_level,
+        "post_processor": byte_level | {"trim_offsets": False},
         "decoder": byte_level, "model": model,
     }
 

@@ -19,27 +19,24 @@ those of transformers (tests/reference/tokenizer/test_gpt_tokenizer_transformers
 
 import unicodedata
 from collections import Counter
-from pathlib import Path
 
-import numpy as np
-
-from minibert.files import write_json
 from minibert.text.basic_tokenizer import BasicTokenizer
 from minibert.text.bpe import (
-    TextEncoding,
+    added_tokens,
     check_ids,
     check_merges,
+    encode,
     encode_batch,
     load,
     merged,
     ranks_of,
+    save,
     tokens_of,
-    write_merges,
 )
 from minibert.text.merging import merges
+from minibert.text.remembered import Remembered
 
 UNK, END_OF_WORD = "<unk>", "</w>"
-MAX_CACHED_WORDS = 200_000
 # This tokenizer in the terms of tokenizer.json; one that says otherwise would give other ids.
 EXPECTED = {
     "model": {"type": "BPE", "unk_token": UNK, "end_of_word_suffix": END_OF_WORD},
@@ -84,7 +81,7 @@ class OpenAIGPTTokenizer:
         self.unk_token_id, self.pad_token_id = self.vocab[UNK], 0
         self._ranks = ranks_of(self.merges)
         self._basic = BasicTokenizer(special_tokens=self.special_tokens)
-        self._ids_of_word = {}  # a cache: most words of a text have been seen before
+        self._ids_of_word = Remembered(self._ids_of)
 
     def __repr__(self):
         return f"OpenAIGPTTokenizer({self.vocab_size} tokens)"
@@ -100,13 +97,7 @@ class OpenAIGPTTokenizer:
         _check_text(text)
         ids = []
         for word in self._basic.words(text):
-            word_ids = self._ids_of_word.get(word)
-            if word_ids is None:
-                word_ids = self._ids_of(word)
-                if len(self._ids_of_word) >= MAX_CACHED_WORDS:
-                    self._ids_of_word.clear()
-                self._ids_of_word[word] = word_ids
-            ids += word_ids
+            ids += self._ids_of_word[word]
         return ids
 
     def _ids_of(self, word):
@@ -117,8 +108,7 @@ class OpenAIGPTTokenizer:
 
     def encode(self, text, max_length=None):
         """Return the TextEncoding of a text, int64 arrays (T,); with `max_length`, its first tokens only."""
-        ids = self.ids(text)[:max_length]
-        return TextEncoding(np.array(ids, np.int64), np.ones(len(ids), np.int64))
+        return encode(self, text, max_length)
 
     def encode_batch(self, texts, max_length=None):
         """Return the TextEncoding of a list of texts, int64 arrays (B, T), padded on the left.
@@ -151,14 +141,8 @@ class OpenAIGPTTokenizer:
             directory: is made where it does not exist.
             model_max_length: the longest sequence of the model; None: not recorded.
         """
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "vocab.json", self.vocab)
-        write_merges(directory / "merges.txt", self.merges)
-        write_json(directory / "tokenizer.json", _tokenizer_json(self))
-        longest = {} if model_max_length is None else {"model_max_length": model_max_length}
-        config = {"tokenizer_class": "OpenAIGPTTokenizer", "unk_token": UNK, **longest}
-        write_json(directory / "tokenizer_config.json", config)
+        config = {"tokenizer_class": "OpenAIGPTTokenizer", "unk_token": UNK}
+        save(self, directory, _tokenizer_json(self), config, model_max_length)
 
     @classmethod
     def from_pretrained(cls, directory):
@@ -249,17 +233,12 @@ def _check_kind(path, content):
 
 def _tokenizer_json(tokenizer):
     """Return the object that the library tokenizers writes for this tokenizer."""
-    added = [
-        {"id": tokenizer.vocab[token], "content": token, "single_word": False, "lstrip": False,
-         "rstrip": False, "normalized": False, "special": True}
-        for token in tokenizer.special_tokens
-    ]
     model = EXPECTED["model"] | {
         "dropout": None, "continuing_subword_prefix": "", "fuse_unk": False, "byte_fallback": False,
         "ignore_merges": False, "vocab": tokenizer.vocab, "merges": [list(pair) for pair in tokenizer.merges],
     }
     return {
-        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added,
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added_tokens(tokenizer),
         "normalizer": EXPECTED["normalizer"], "pre_tokenizer": EXPECTED["pre_tokenizer"],
         "post_processor": None, "decoder": {"type": "BPEDecoder", "suffix": END_OF_WORD}, "model": model,
     }

@@ -42,13 +42,13 @@ from minibert.text.basic_tokenizer import (
 )
 from minibert.text.merging import CONTINUATION, merge_pairs
 from minibert.text.offsets import words_with_places
+from minibert.text.remembered import Remembered
 from minibert.text.tokenizer_files import read_files, write_files
 
 MAX_WORD = 100       # characters; longer words become [UNK]
 MAX_ALPHABET = 1000  # characters a learned vocabulary holds, unless told; the rarer ones are left to [UNK]
 COVERAGE = 0.9995    # share of the text that an alphabet without a limit covers
 MUCH_UNKNOWN = 0.01  # share of the words that become [UNK] that is worth a warning
-MAX_CACHED_WORDS = 200_000
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character; it cannot be written to a file
 
 
@@ -113,7 +113,7 @@ class WordPieceTokenizer:
         apart = {token.content for token in added_tokens if not token.is_piece}
         self._pieces = {token: index for token, index in self.vocab.items() if token not in apart}
         self._longest_piece = max(map(len, self.id_to_token))
-        self._ids_of_word = {}  # a cache: most words of a text have been seen before
+        self._ids_of_word = Remembered(self._word_ids)
 
     def __repr__(self):
         return f"WordPieceTokenizer({self.vocab_size} tokens, do_lower_case={self.do_lower_case})"
@@ -139,13 +139,7 @@ class WordPieceTokenizer:
                              "list of texts to encode_batch, one string to the other methods")
         ids = []
         for word in self._basic.words(text):
-            word_ids = self._ids_of_word.get(word)
-            if word_ids is None:
-                word_ids = self._word_ids(word)
-                if len(self._ids_of_word) >= MAX_CACHED_WORDS:
-                    self._ids_of_word.clear()
-                self._ids_of_word[word] = word_ids
-            ids += word_ids
+            ids += self._ids_of_word[word]
         return ids
 
     def ids_with_offsets(self, text):

@@ -39,7 +39,7 @@ def test_tokenize(tokenizer, text, tokens):
 
 
 def test_the_cache_is_bounded(tokenizer, monkeypatch):
-    monkeypatch.setattr("minibert.text.tokenizer.MAX_CACHED_WORDS", 3)
+    monkeypatch.setattr("minibert.text.remembered.MAX_WORDS", 3)
     for word in ["the", "cat", "sat", "un", "a", "x"]:
         assert tokenizer.tokenize(word) == [word]
     assert len(tokenizer._ids_of_word) <= 3
