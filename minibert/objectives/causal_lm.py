@@ -16,7 +16,7 @@ from minibert.models.recurrent import (
     LSTMLanguageModel,
     RNNLanguageModel,
 )
-from minibert.objectives.corpora import TOY, CorpusRecipe
+from minibert.objectives.corpora import TOY, WordPieceRecipe
 from minibert.objectives.masked_lm import UNIGRAM_FILE
 from minibert.objectives.next_tokens import ORDER, TextTokens, ToyTokens
 from minibert.training.parallel import check_loss
@@ -34,22 +34,16 @@ TOY_RECIPE = {"seq_length": 24, "batch_size": 128, "learning_rate": 1e-2}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CausalLMRecipe(CorpusRecipe):
+class CausalLMRecipe(WordPieceRecipe):
     """How a language model is trained from left to right: the part that all models share.
 
-    Attributes (beside those of CorpusRecipe):
-        lines, vocab_size, cased, strip_accents, alphabet: as in MaskedLMRecipe.
+    Attributes (beside those of WordPieceRecipe):
         hidden_size, num_hidden_layers: of the model.
         seq_length: tokens in a window: as far as the gradient goes back.
         dropout: its probability; the model says where.
         initializer_range: standard deviation of the initial embeddings.
     """
 
-    lines: bool | None = None
-    vocab_size: int = 4000
-    cased: bool = False
-    strip_accents: bool = False
-    alphabet: int | None = None
     hidden_size: int = 128
     num_hidden_layers: int = 1
     seq_length: int = 32

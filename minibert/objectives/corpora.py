@@ -62,3 +62,21 @@ class CorpusRecipe(Recipe):
     def default_minutes(self):
         """The toy language is learnt in 90 seconds."""
         return 1.5 if self.corpus == (TOY,) else 5.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WordPieceRecipe(CorpusRecipe):
+    """A recipe whose text is read in word pieces, unless its model says otherwise.
+
+    Attributes (beside those of CorpusRecipe):
+        lines: the meaning of a line end, see `minibert.text.read_files`.
+        vocab_size: word pieces at most.  cased: capitals are told from small letters.
+        strip_accents: accents are dropped.
+        alphabet: characters at most; None chooses, see `WordPieceTokenizer.train`.
+    """
+
+    lines: bool | None = None
+    vocab_size: int = 4000
+    cased: bool = False
+    strip_accents: bool = False
+    alphabet: int | None = None

@@ -10,7 +10,7 @@ import numpy as np
 from minibert.files import read_tensors, write_tensors
 from minibert.models.bert import BertConfig, BertForPreTraining
 from minibert.objectives import continued
-from minibert.objectives.corpora import PYTHON_DOCS, TOY, CorpusRecipe
+from minibert.objectives.corpora import PYTHON_DOCS, TOY, WordPieceRecipe
 from minibert.objectives.sentence_pairs import TextPairs, ToyPairs
 from minibert.objectives.word2vec_start import word2vec_rows
 from minibert.text.tokenizer_files import WRITTEN as TOKENIZER_FILES
@@ -78,7 +78,7 @@ UNIGRAM_FILE = "unigram.safetensors"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MaskedLMRecipe(CorpusRecipe):
+class MaskedLMRecipe(WordPieceRecipe):
     """How a BERT is pretrained.
 
     The defaults are the recipe "bert": AdamW from random weights. They differ from BERT's where a short run
@@ -87,12 +87,8 @@ class MaskedLMRecipe(CorpusRecipe):
     Goldstein 2023, "Cramming"); β₂ 0.98 (Liu et al. 2019, "RoBERTa"); heads of 32 columns; and initial
     weights of 0.05. RECIPES has the changes of "fast".
 
-    Attributes (beside those of CorpusRecipe):
+    Attributes (beside those of WordPieceRecipe):
         recipe: where the way to train comes from.
-        lines: the meaning of a line end, see `minibert.text.read_files`.
-        vocab_size: word pieces at most.  cased: capitals are told from small letters.
-        strip_accents: accents are dropped.
-        alphabet: characters at most; None chooses, see `WordPieceTokenizer.train`.
         hidden_size, num_hidden_layers, num_attention_heads: of the model; the feed-forward size is
             4 hidden_size.
         seq_length: tokens.  dropout: all probabilities.
@@ -111,11 +107,6 @@ class MaskedLMRecipe(CorpusRecipe):
     """
 
     recipe: str = "bert"
-    lines: bool | None = None
-    vocab_size: int = 4000
-    cased: bool = False
-    strip_accents: bool = False
-    alphabet: int | None = None
     hidden_size: int = 128
     num_hidden_layers: int = 2
     num_attention_heads: int = 4
