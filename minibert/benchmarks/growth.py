@@ -19,7 +19,8 @@ NAMES = {"B": "sequences in a batch", "T": "tokens in a sequence", "H": "hidden 
 def add_options(command):
     """Add the options to an argparse parser."""
     command.add_argument(
-        "--output", default="growth.png", metavar="FILE", help="picture to write (default: %(default)s)"
+        "--output", dest="picture", default="growth.png", metavar="FILE",
+        help="picture to write (default: %(default)s)",
     )
     add_number(command, "--rounds", 7, "steps that are timed")
 

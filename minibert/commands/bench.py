@@ -57,9 +57,9 @@ def run(options):
     keep_freed_memory()
     tell = _say_nothing if options.json else say
     result = options.measure(options, tell)
-    if options.benchmark in PICTURES:
-        PICTURES[options.benchmark](result, options.output)
-        tell(f"The picture is in {options.output}.")
+    if options.benchmark in PICTURES and options.picture:
+        PICTURES[options.benchmark](result, options.picture)
+        tell(f"The picture is in {options.picture}.")
     if options.json:
         say(json.dumps(result, indent=1))
 
@@ -75,4 +75,12 @@ def _draw_growth(growth, path):
     plots.save(plots.cost_growth, path, growth, NAMES, size=(12, 3.6))
 
 
-PICTURES = {"growth": _draw_growth}  # benchmark: function of its result and the path of a picture
+def _draw_transfer(result, path):
+    from minibert import plots
+    from minibert.benchmarks.transfer import pictured
+
+    plots.save(plots.accuracy_by_labels, path, *pictured(result))
+
+
+# benchmark: function of its result and the path of a picture
+PICTURES = {"growth": _draw_growth, "transfer": _draw_transfer}

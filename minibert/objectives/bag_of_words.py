@@ -5,7 +5,7 @@ import numpy as np
 from minibert.text.words import split_words
 from minibert.training.convex import Counts, softmax_regression
 
-PENALTY = 1.0  # on ½ ‖weight‖², beside the sum of the losses
+PENALTY = 1.0  # on ½ ‖weight‖², beside the sum of the losses, unless told
 TOLERANCE = 1e-6  # of the gradient of the mean loss
 
 
@@ -16,26 +16,27 @@ class BagOfWords:
     of each text, and for those that both share. Words that no training text has are left out.
     It minimises
 
-        Σ_n cross-entropy_n + ½ ‖weight‖²
+        Σ_n cross-entropy_n + ½ penalty ‖weight‖²
 
-    which is scikit-learn's objective with C = 1; for two labels with C = 2, because it has one column of
-    weights there.
+    which with penalty 1 is scikit-learn's objective with C = 1; for two labels with C = 2, because it has
+    one column of weights there.
 
     Args:
         examples: LabelledTexts to learn from.
         labels: (N,), their labels as integers.
         num_labels: K.
+        penalty: above 0.
     """
 
-    def __init__(self, examples, labels, num_labels):
+    def __init__(self, examples, labels, num_labels, penalty=PENALTY):
         self.column_of = {}
         for example in examples:
             for word in features_of(example):
                 self.column_of.setdefault(word, len(self.column_of))
         inputs = self.counts(examples)
-        penalty = np.full((inputs.shape[1], 1), PENALTY / len(examples))
-        penalty[-1] = 0
-        optimum = softmax_regression(inputs, labels, num_labels, penalty, TOLERANCE)
+        penalties = np.full((inputs.shape[1], 1), penalty / len(examples))
+        penalties[-1] = 0
+        optimum = softmax_regression(inputs, labels, num_labels, penalties, TOLERANCE)
         self.weights = optimum.weights  # (F + 1, K)
 
     def counts(self, examples):

@@ -1,4 +1,4 @@
-"""Two ways to use a pretrained language model, and the vectors of one word in many sentences."""
+"""What a pretrained model is used for: two ways, one word in many sentences, accuracy by number of labels."""
 
 import numpy as np
 from matplotlib.patches import FancyBboxPatch
@@ -96,3 +96,45 @@ def meanings(panels, labels, names, figure=None):
     handles = row[-1].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(names), frameon=False, fontsize=13)
     return row
+
+
+def accuracy_by_labels(panels, limits, figure=None):
+    """Draw the accuracy of systems against the number of labels, a panel for each task.
+
+    Args:
+        panels: {task: {system: [(labels, mean, lowest, highest)]}}; the range over seeds is a bar.
+        limits: {task: the best possible accuracy}, a dashed line.
+        figure: where to draw; None makes one.
+
+    Returns:
+        a list of Axes, one for each task.
+
+    Example:
+        >>> [axes] = accuracy_by_labels({"sense": {"bert": [(20, 0.5, 0.4, 0.6)]}}, {"sense": 0.86})
+        >>> axes.get_title()
+        'sense'
+    """
+    columns = min(3, len(panels))
+    num_rows = -(-len(panels) // columns)
+    figure = figure or new_figure(11.4, 0.8 + 3.2 * num_rows)
+    grid = figure.subplots(num_rows, columns, sharex=True, squeeze=False).ravel()
+    names = list(dict.fromkeys(name for systems in panels.values() for name in systems))
+    ticks = sorted({cell[0] for systems in panels.values() for cells in systems.values() for cell in cells})
+    handles = {}
+    for axes, (task, systems) in zip(grid, panels.items()):
+        for name, cells in systems.items():
+            color, marker = STYLES[names.index(name) % len(STYLES)]
+            labels, mean, lowest, highest = np.array(cells, float).T
+            handles[name] = axes.errorbar(
+                labels, mean, [mean - lowest, highest - mean], color=color, marker=marker, capsize=3)
+        handles["the best possible"] = axes.axhline(limits[task], color=GREY, linestyle="--")
+        axes.set(xscale="log", title=task)
+        axes.set_xticks(ticks, [f"{number:,}" for number in ticks])
+        axes.xaxis.set_tick_params(labelbottom=True)
+        axes.minorticks_off()
+        axes.grid(color="0.9")
+    for axes in grid[len(panels):]:
+        axes.set_axis_off()
+    grid[0].set_ylabel("accuracy")
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False, fontsize=12)
+    return list(grid[: len(panels)])

@@ -1,0 +1,77 @@
+"""Points of a grid in a JSON-lines file: one line each, appended when it is known, never computed again."""
+
+import json
+import pathlib
+
+from minibert.files import write_atomically
+
+START = b'{"task": "'  # of every line
+KEY = ("task", "system", "labels", "seed", "setting")  # what tells a point from others
+
+
+class Points:
+    """The points in a file, which need not exist yet.
+
+    Args:
+        path: of the file.
+        say: function that takes a line of progress.
+
+    Attributes:
+        found: {key: point}, in the order of the file; a point is a dict.
+
+    Raises:
+        ValueError: a line is not a point. Only a last line that a stopped run cut off is dropped.
+    """
+
+    def __init__(self, path, say):
+        self.path, self.found = pathlib.Path(path), {}
+        content = self.path.read_bytes() if self.path.is_file() else b""
+        lines = content.split(b"\n")
+        for number, line in enumerate(lines[:-1], start=1):
+            point = _point_of(line)
+            if point is None:
+                raise ValueError(
+                    f"{path}, line {number} is not a point of this benchmark: mend or remove the line, or "
+                    "give another --points FILE"
+                )
+            self.found[key_of(point)] = point
+        self._end(lines[-1], content, say)
+
+    def _end(self, rest, content, say):
+        """Deal with what follows the last line end."""
+        if not rest:
+            return
+        point = _point_of(rest)
+        if point is not None:
+            self.found[key_of(point)] = point
+            write_atomically(self.path, content + b"\n")
+        elif rest[: len(START)] == START[: len(rest)]:
+            say(f"note  the last line of {self.path} is cut off, as by a run that was stopped: it is "
+                "dropped, and its point computed again")
+            write_atomically(self.path, content[: len(content) - len(rest)])
+        else:
+            raise ValueError(
+                f"the last line of {self.path} is not a point of this benchmark: remove it, or give another "
+                "--points FILE"
+            )
+
+    def add(self, point):
+        """Append a point to the file."""
+        with self.path.open("ab") as file:
+            file.write(json.dumps(point).encode("ascii") + b"\n")
+        self.found[key_of(point)] = point
+
+
+def key_of(point):
+    """Return what tells a point from others."""
+    return tuple(json.dumps(point[name]) for name in KEY)
+
+
+def _point_of(line):
+    """Return the point of a line, or None."""
+    try:
+        point = json.loads(line)
+    except ValueError:
+        return None
+    is_point = isinstance(point, dict) and point.keys() >= {*KEY, "accuracy", "seconds"}
+    return point if is_point else None
