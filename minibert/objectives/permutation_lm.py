@@ -223,10 +223,10 @@ class PermutationLM:
         return model
 
     def hidden_matrices(self, model):
-        """Return {name: Parameter} of the feed-forward matrices; those into heads have three axes."""
+        """Return {name: Parameter} of the layers' matrices; those into and out of heads have three axes."""
         return {
             name: parameter for name, parameter in model.parameters().items()
-            if ".feed_forward." in name and parameter.value.ndim == 2
+            if ".layers." in name and name.endswith(".weight")
         }
 
     def batch(self, step):

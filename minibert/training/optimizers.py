@@ -113,8 +113,9 @@ class Muon:
     Momentum as an average, m ← μ m + (1 − μ) g and O of (1 − μ) g + μ m, is the same times 1 − μ, and O has
     forgotten the size of what it is made from.
 
-    It is made for the weights of hidden linear layers, one matrix a parameter. Embeddings, the rows of which
-    are looked up one by one, output layers, biases and gains are for AdamW.
+    It is made for the weights of hidden linear layers, one matrix a parameter. Weights into or out of heads,
+    (H, A, D), are the matrix (H, A·D). Embeddings, the rows of which are looked up one by one, output layers,
+    biases and gains are for AdamW.
 
     Args:
         parameters: {name: Parameter} of matrices; written in place.
@@ -122,12 +123,12 @@ class Muon:
         momentum, weight_decay: μ and weight_decay as in the formula.
 
     Raises:
-        ValueError: a parameter is no matrix.
+        ValueError: a parameter is neither a matrix nor has three axes.
     """
 
     def __init__(self, parameters, lr=0.02, momentum=0.95, weight_decay=0.0):
         for name, parameter in parameters.items():
-            if parameter.value.ndim != 2:
+            if parameter.value.ndim not in (2, 3):
                 raise ValueError(
                     f"Muon steps matrices, got {name} of shape {parameter.value.shape}: "
                     "give it to another optimizer, such as AdamW"
@@ -146,10 +147,12 @@ class Muon:
         parameter, gradient_sum = self.parameters[name], self.gradient_sum[name]
         gradient_sum *= self.momentum
         gradient_sum += parameter.grad
-        direction = orthogonalized(parameter.grad + self.momentum * gradient_sum)   # (in, out)
-        in_features, out_features = parameter.value.shape
+        ahead = parameter.grad + self.momentum * gradient_sum                       # (in, out), or (H, A, D)
+        direction = orthogonalized(ahead.reshape(len(ahead), -1))                   # (in, out), or (H, A·D)
+        in_features, out_features = direction.shape
         parameter.value *= 1 - self.lr * self.weight_decay
-        parameter.value -= self.lr * math.sqrt(max(1, out_features / in_features)) * direction
+        change = self.lr * math.sqrt(max(1, out_features / in_features)) * direction
+        parameter.value -= change.reshape(ahead.shape)
 
     def state_dict(self):
         """Return {name: array} of everything that step() remembers."""

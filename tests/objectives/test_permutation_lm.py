@@ -36,7 +36,7 @@ def test_the_first_answer_is_the_unigram_models_and_it_learns_more(training):
     before = training.evaluate()
     assert before.loss == pytest.approx(objective.unigram.loss, abs=0.05) and objective.limits is None
     matrices = objective.hidden_matrices(training.model)
-    assert len(matrices) == 4 and all(".feed_forward." in name for name in matrices)
+    assert len(matrices) == 2 * 7 and all(name.endswith(".weight") for name in matrices)
     for step in range(60):
         training.step(step)
     after = training.evaluate()

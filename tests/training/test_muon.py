@@ -126,6 +126,20 @@ def test_planted_mistakes_are_seen(right, wrong):
     assert largest_difference(namespace["Muon"]) > 1e-4
 
 
+def test_a_weight_into_heads_is_a_matrix():
+    """(H, A, D) moves as (H, A·D), from either side of the square."""
+    rng, optimizers = np.random.default_rng(0), []
+    for shape in ((5, 2, 3), (7, 2, 3)):
+        value, gradient = rng.standard_normal((2, *shape))
+        for axes in (3, 2):
+            parameter = Parameter(value.copy() if axes == 3 else value.reshape(shape[0], -1).copy())
+            optimizers.append(Muon({"weight": parameter}, LR, weight_decay=WEIGHT_DECAY))
+            parameter.grad[...] = gradient.reshape(parameter.grad.shape)
+            optimizers[-1].step()
+        of_heads, matrix = (each.parameters["weight"].value for each in optimizers[-2:])
+        assert of_heads.shape == shape and np.array_equal(of_heads.reshape(matrix.shape), matrix)
+
+
 def test_the_defaults_are_those_of_its_author():
     optimizer = Muon({})
     assert (optimizer.lr, optimizer.momentum, optimizer.weight_decay) == (0.02, 0.95, 0.0)
