@@ -20,6 +20,9 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     ),
     "models.albert": ("AlbertConfig", "AlbertForPreTraining", "AlbertModel"),
     "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),
+    "models.electra": (
+        "ElectraConfig", "ElectraForMaskedLM", "ElectraForPreTraining", "ElectraModel", "ElectraPair",
+    ),
     "models.gpt": ("GPT2Config", "GPT2LMHeadModel", "OpenAIGPTConfig", "OpenAIGPTLMHeadModel"),
     "models.heads": (
         "BertForMultipleChoice", "BertForQuestionAnswering", "BertForSequenceClassification",

@@ -20,6 +20,8 @@ VARIANTS = (
     "XLNetModel", "XLNetModel state", "XLNetLMHeadModel state", "XLNetLMHeadModel no targets",
     "XLNetForSequenceClassification",  # all of them in XLNetLMHeadModel and RelativeAttention
     "AlbertModel",  # in AlbertForPreTraining
+    "ElectraModel", "ElectraForMaskedLM", "ElectraForPreTraining one size",
+    "ElectraPair", "ElectraPair given samples",  # a second each; ElectraForPreTraining is in the plain run
 )
 
 

@@ -19,6 +19,7 @@ Made with torch 2.13.0 and transformers 5.23.0; test_pytorch.py makes them again
     transformer/            the same for the Transformer of 2017: see transformer_reference.py
     xlnet/                  the same for XLNet: see xlnet_reference.py
     albert/                 the same for ALBERT: see albert_reference.py
+    electra/                the same for ELECTRA's two models: see electra_reference.py
 
 All random numbers are NumPy's, so that nothing depends on the version of PyTorch.
 """
@@ -159,6 +160,7 @@ def make_sharded(directory):
 
 def main(directory=HERE):
     import albert_reference
+    import electra_reference
     import gpt_reference
     import heads_reference
     import torch
@@ -182,6 +184,7 @@ def main(directory=HERE):
     ulmfit_reference.make(directory)
     xlnet_reference.make(directory)
     albert_reference.make(directory)
+    electra_reference.make(directory)
 
 
 if __name__ == "__main__":

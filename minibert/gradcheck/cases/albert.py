@@ -48,7 +48,7 @@ CASES = {
     ),
     "AlbertModel": lambda: Case(model(AlbertModel), [INPUT_IDS], TEXT | {"rng": generator()}),
     "AlbertForPreTraining": lambda: Case(
-        model(AlbertForPreTraining), [INPUT_IDS],
+        model(AlbertForPreTraining, num_hidden_layers=2), [INPUT_IDS],
         TEXT | {"labels": LABELS, "sentence_order_label": ORDER, "rng": generator()},
     ),
     "AlbertForPreTraining untied": lambda: Case(
