@@ -349,7 +349,7 @@ def flattened(model, text, cells):
 def gates_of(model, ids):
     """Return {"input", "forget", "output": (B, T, H)}: the gates of an LSTM that reads ids (B, T)."""
     _, cache = model.forward(ids)
-    input_gate, forget_gate, _, output_gate = np.split(cache.layers[0].gates.swapaxes(0, 1), 4, axis=2)
+    input_gate, forget_gate, _, output_gate = cache.layers[0].gates.transpose(1, 2, 0, 3)   # (B, T, H) each
     return {"input": input_gate, "forget": forget_gate, "output": output_gate}
 
 

@@ -152,7 +152,7 @@ class LSTMCache(NamedTuple):
     rows: np.ndarray  # (T·B, D): x with time first
     weight_dropout: DropoutCache
     dropped_weight_hh: np.ndarray  # (P, 4H): the weight that was used
-    gates: np.ndarray  # (T, B, 4H): i, f, g, o
+    gates: np.ndarray  # (T, 4, B, H): i, f, g, o = gates[t]
     cells: np.ndarray  # (T + 1, B, H): cells[0] came in as state, cells[t + 1] leaves step t
     tanh_cells: np.ndarray  # (T, B, H)
     outputs: np.ndarray  # (T, B, H): o · tanh(c), before the projection
@@ -212,21 +212,21 @@ class LSTM(Layer):
         """
         first_hidden, first_cell = self._check(x, state)                        # (B, P), (B, H)
         (batch_size, num_steps, _), hidden_size = x.shape, first_cell.shape[1]
-        slope, middle = self._gate_constants(first_cell)                        # (4H,) each
+        slope, middle = _gate_constants(first_cell.real.dtype)                  # (4, 1, 1) each
         rows = x.swapaxes(0, 1).reshape(-1, x.shape[2])                         # (T·B, D)
         bias = self.bias_ih.value + self.bias_hh.value                          # (4H,)
         dropped_weight_hh, weight_cache = self.weight_dropout.forward(self.weight_hh.value, rng)
         row_sums = rows @ self.weight_ih.value + bias                           # (T·B, 4H)
         input_sums = row_sums.reshape(num_steps, batch_size, -1)                # (T, B, 4H)
-        gates = np.empty_like(input_sums)                                       # (T, B, 4H)
+        gates = np.empty((num_steps, 4, *first_cell.shape), input_sums.dtype)   # (T, 4, B, H)
         cells = np.empty((num_steps + 1, batch_size, hidden_size), gates.dtype)  # (T + 1, B, H)
         tanh_cells, outputs = np.empty_like(cells[1:]), np.empty_like(cells[1:])  # (T, B, H)
         hiddens = np.empty((num_steps + 1, *first_hidden.shape), gates.dtype)   # (T + 1, B, P)
         hiddens[0], cells[0] = first_hidden, first_cell
         for time in range(num_steps):
-            sums = input_sums[time] + hiddens[time] @ dropped_weight_hh         # (B, 4H)
+            sums = _by_gate(input_sums[time] + hiddens[time] @ dropped_weight_hh)  # (4, B, H)
             gates[time] = middle + slope * np.tanh(slope * sums)                # σ, σ, tanh, σ
-            input_gate, forget_gate, candidate, output_gate = _four(gates[time])  # (B, H) each
+            input_gate, forget_gate, candidate, output_gate = gates[time]       # (B, H) each
             new_cell = forget_gate * cells[time] + input_gate * candidate       # (B, H)
             cells[time + 1] = _clipped(new_cell, self.cell_clip)
             tanh_cells[time] = np.tanh(cells[time + 1])
@@ -242,14 +242,15 @@ class LSTM(Layer):
         """(d_y (B, T, P), (d_h, d_c) of the last state or None) → d_x (B, T, D), d_state."""
         d_y, d_last_state = d_output
         gates, cells, tanh_cells, hiddens = cache.gates, cache.cells, cache.tanh_cells, cache.hiddens
+        num_steps, batch_size, hidden_size = tanh_cells.shape
         d_hiddens, d_cells = np.zeros_like(hiddens), np.zeros_like(cells)       # (T + 1, B, P), (T + 1, B, H)
         d_hiddens[1:] = d_y.swapaxes(0, 1)                                      # as the output of its step
         if d_last_state is not None:
             d_hiddens[-1] += d_last_state[0]
             d_cells[-1] += d_last_state[1]
-        d_sums, slopes = np.empty_like(gates), _gate_slopes(gates)              # (T, B, 4H) each
-        for time in reversed(range(len(gates))):
-            input_gate, forget_gate, candidate, output_gate = _four(gates[time])  # (B, H) each
+        d_sums = np.empty((num_steps, batch_size, 4 * hidden_size), gates.dtype)  # (T, B, 4H)
+        for time in reversed(range(num_steps)):
+            input_gate, forget_gate, candidate, output_gate = gates[time]       # (B, H) each
             tanh_cell = tanh_cells[time]                                        # (B, H)
             d_out = self._project_backward(d_hiddens[time + 1], hiddens[time + 1])  # (B, H)
             d_output_gate = d_out * tanh_cell
@@ -259,11 +260,14 @@ class LSTM(Layer):
             d_forget_gate = d_new_cell * cells[time]
             d_candidate = d_new_cell * input_gate
             d_cells[time] = d_new_cell * forget_gate                            # as read by the next step
-            d_gates = np.hstack([d_input_gate, d_forget_gate, d_candidate, d_output_gate])  # (B, 4H)
-            d_sums[time] = d_gates * slopes[time]
+            d_input_sum = d_input_gate * (input_gate * (1 - input_gate))
+            d_forget_sum = d_forget_gate * (forget_gate * (1 - forget_gate))
+            d_candidate_sum = d_candidate * (1 - candidate * candidate)
+            d_output_sum = d_output_gate * (output_gate * (1 - output_gate))
+            d_sums[time] = np.hstack([d_input_sum, d_forget_sum, d_candidate_sum, d_output_sum])  # (B, 4H)
             d_hiddens[time] += d_sums[time] @ cache.dropped_weight_hh.T         # as read by the next step
         d_rows = self._add_weight_gradients(d_sums, d_hiddens, cache)           # (T·B, D)
-        d_x = d_rows.reshape(*d_sums.shape[:2], -1).swapaxes(0, 1)              # (B, T, D)
+        d_x = d_rows.reshape(num_steps, batch_size, -1).swapaxes(0, 1)          # (B, T, D)
         return d_x, (d_hiddens[0], d_cells[0])
 
     def _add_weight_gradients(self, d_sums, d_hiddens, cache):
@@ -300,12 +304,6 @@ class LSTM(Layer):
         d_projected = _inside(d_hidden, hidden, self.projection_clip)           # (B, P)
         return d_projected @ self.weight_hr.value.T
 
-    def _gate_constants(self, cell):
-        """Return slope and middle, (4H,) each: a gate is middle + slope · tanh(slope · its sum)."""
-        is_candidate = np.arange(4 * cell.shape[1]) // cell.shape[1] == 2
-        slope = np.where(is_candidate, 1, 0.5).astype(cell.real.dtype)
-        return slope, 1 - slope
-
     def _check(self, x, state):
         """Return the first (h (B, P), c (B, H)), or say what is wrong with x or the state."""
         input_size, num_gates = self.weight_ih.value.shape
@@ -319,19 +317,15 @@ class LSTM(Layer):
         return state
 
 
-def _four(gates):
-    """(B, 4H) → views of i, f, g, o, (B, H) each."""
-    size = gates.shape[1] // 4
-    return gates[:, :size], gates[:, size:2 * size], gates[:, 2 * size:3 * size], gates[:, 3 * size:]
+def _by_gate(sums):
+    """(B, 4H) → the same sums as (4, B, H): of i, f, g, o."""
+    return sums.reshape(len(sums), 4, -1).swapaxes(0, 1)
 
 
-def _gate_slopes(gates):
-    """The derivative of each gate by its sum, (T, B, 4H): σ (1 − σ), of the candidate 1 − tanh²."""
-    size = gates.shape[2] // 4
-    slopes = gates * (1 - gates)
-    candidates = gates[:, :, 2 * size:3 * size]
-    slopes[:, :, 2 * size:3 * size] = 1 - candidates * candidates
-    return slopes
+def _gate_constants(dtype):
+    """Return slope and middle, (4, 1, 1) each: a gate is middle + slope · tanh(slope · its sum)."""
+    slope = np.array([0.5, 0.5, 1, 0.5], dtype).reshape(4, 1, 1)
+    return slope, 1 - slope
 
 
 def _clipped(values, bound):

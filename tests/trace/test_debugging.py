@@ -265,7 +265,7 @@ SESSIONS = {
         (
             "lstm_time.py",
             (
-                "gates[:, 0, 4:8].mean(axis=1).round(2)",
+                "gates[:, 1, 0].mean(axis=1).round(2)",
                 "abs(d_cells).sum(axis=(1, 2)).round(2)",
                 "abs(d_hiddens).sum(axis=(1, 2)).round(2)",
                 "abs(d_sums).sum(axis=(1, 2)).round(2)",

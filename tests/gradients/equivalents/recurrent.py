@@ -10,7 +10,6 @@ DROPOUTS = "the Dropouts of a model have one probability, and the mask of a Lock
 OTHERS = "the other steps are written before they are read, or were read before"
 D_WEIGHT_HR = "d_weight_hr = cache.outputs.reshape(len({}), -1).T @ d_projected_rows"
 ROWS = "all have a row for each step of each sequence"
-STEPS = "there is one for each step"
 D_HIDDEN = "d_hidden = self.dropouts[{}].backward(d_layer_inputs[k + 1], cache.dropouts[k + 1])"
 
 EQUIVALENT = {
@@ -21,8 +20,6 @@ EQUIVALENT = {
     (LSTM, "d_cells += d_last_state[1]"): OTHERS,
     (LSTM, "d_cells += d_out * output_gate * (1 - tanh_cell * tanh_cell)"): OTHERS,
     (LSTM, "d_cells[-1] = d_last_state[1]"): "it was zero",
-    (LSTM, "for time in reversed(range(len(slopes))):"): STEPS,
-    (LSTM, "for time in reversed(range(len(d_sums))):"): STEPS,
     (WEIGHTS, "d_bias = d_row_sums.sum(axis=-2)"): "d_row_sums has two axes: 0 is -2",
     (WEIGHTS, D_WEIGHT_HR.format("d_projected_rows")): ROWS,
     (WEIGHTS, D_WEIGHT_HR.format("hidden_rows")): ROWS,
