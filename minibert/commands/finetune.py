@@ -22,9 +22,10 @@ def add(commands):
     """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "finetune",
-        help="train a pretrained BERT on labelled examples: classes, pairs, tags, answers; an AWD-LSTM, too",
+        help="train a pretrained BERT on labelled examples: classes, pairs, tags, answers; or another model",
         description="Fine-tune a BERT, of minibert or Hugging Face, on a file of labelled examples: TSV and "
-        "CSV with a header, JSON lines, CoNLL columns, SQuAD's JSON. An AWD-LSTM of `minibert pretrain` goes "
+        "CSV with a header, JSON lines, CoNLL columns, SQuAD's JSON. An XLNet of `minibert pretrain` learns "
+        "classes of texts and pairs (--task classify, pairs). An AWD-LSTM of `minibert pretrain` goes "
         "through ULMFiT's stages 2 and 3: as a language model on the texts, then as a classifier. Leaves the "
         "model of the best evaluation, its log and its learning curves in the output directory. Ctrl-C "
         "writes a checkpoint first.",
@@ -165,10 +166,9 @@ def _one(output, given, is_resumed, tell, options):
     try:
         if is_resumed:
             return ulmfit.resume(output, objectives.find, tell, _changes(output, given))
-        is_ulmfit = ulmfit.starts_from(given["start"])
-        objective = objectives.find("ulmfit" if is_ulmfit else "fine-tuning")
+        objective = objectives.fine_tuning_of(given["start"])
         recipe = objective.Recipe.of(**{"threads": min(4, available_cores()), **given})
-        if is_ulmfit:
+        if objective is ulmfit.ULMFiT:
             return ulmfit.begin(output, recipe, say=tell)
         return runs.begin(output, objective, recipe, say=tell)
     except KeyboardInterrupt as interrupt:

@@ -16,6 +16,7 @@ TASK_OF = {  # by the class that config.json names
     "BertForTokenClassification": "tag",
     "BertForQuestionAnswering": "span",
     "AWDLSTMForSequenceClassification": "classify",
+    "XLNetForSequenceClassification": "classify",
 }
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".conll", ".conllu", ".bio", ".iob", ".gz")
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -55,22 +56,21 @@ def add(commands):
 
 def run(options):
     """Run `minibert predict`."""
-    from minibert.objectives import fine_tuning, ulmfit
+    from minibert.objectives import fine_tuning_of
     from minibert.text.labelled import Columns, counted
     from minibert.training.checkpoint import find_model
 
     folder = find_model(options.model)
     name = _task_name(folder, options)
-    make_task = ulmfit.make_task if ulmfit.starts_from(folder) else fine_tuning.make_task
-    task = make_task(name, Columns(options.text_column, options.pair_column, options.label_column))
+    columns = Columns(options.text_column, options.pair_column, options.label_column)
+    task = fine_tuning_of(folder).make_task(name, columns)
     if name == "span":
         task.may_be_nothing = options.no_answer or _recipe_of(options.model).get("may_be_nothing", False)
     elif options.no_answer:
         raise ValueError("--no-answer is for models that answer questions: leave it out")
     model, tokenizer = _loaded(task, folder)
     examples = _examples(options, name, task)
-    longest = model.config.max_position_embeddings
-    max_length = min(task.max_length, longest) if name == "span" else longest
+    max_length = _longest(name, options.model, model.config, task)
     rows, note = task.encode(examples, tokenizer, max_length)
     if note:
         complain(f"note: {note}")
@@ -86,6 +86,14 @@ def run(options):
             for field, unit in task.units.items() if getattr(evaluation, field, None) is not None
         ]
         complain(f"note: {', '.join(values)}, on {counted(len(examples), 'labelled example')}")
+
+
+def _longest(name, directory, config, task):
+    """Return how many tokens of a text are read: of a question as in training, else as many as possible."""
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest is None:  # an XLNet has no limit
+        return _recipe_of(directory).get("max_length") or task.max_length
+    return min(task.max_length, longest) if name == "span" else longest
 
 
 def _tell_unknown(model, labels):

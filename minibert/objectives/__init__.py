@@ -54,7 +54,9 @@ FINE_TUNING = {  # the same, of those that start from a pretrained model and lab
     "fine-tuning": "minibert.objectives.fine_tuning.FineTuning",
     "ulmfit-language-model": "minibert.objectives.ulmfit.TargetLanguageModel",
     "ulmfit": "minibert.objectives.ulmfit.ULMFiT",
+    "xlnet-fine-tuning": "minibert.objectives.xlnet_fine_tuning.XLNetFineTuning",
 }
+BY_MODEL_TYPE = {"awd-lstm": "ulmfit", "xlnet": "xlnet-fine-tuning"}  # of config.json; others are BERTs
 
 
 def find(name):
@@ -64,3 +66,12 @@ def find(name):
         raise ValueError(f"there is no objective {name!r}: choose one of {', '.join(known)}")
     module, _, class_name = known[name].rpartition(".")
     return getattr(importlib.import_module(module), class_name)
+
+
+def fine_tuning_of(folder):
+    """Return the objective that fine-tunes the model in a folder, which is a run's or a checkpoint's."""
+    from minibert.files import read_json
+    from minibert.training.checkpoint import find_model
+
+    model_type = read_json(find_model(folder) / "config.json").get("model_type")
+    return find(BY_MODEL_TYPE.get(model_type, "fine-tuning"))

@@ -14,10 +14,10 @@ import os
 
 import numpy as np
 
-from minibert.huggingface.checkpoint import read_config
+from minibert.huggingface.checkpoint import read_config, tensor_names
 from minibert.layers.linear import Linear
 from minibert.models.heads import weights_of
-from minibert.objectives import TASKS
+from minibert.objectives import TASKS, fine_tuning_of
 from minibert.objectives.classification import Classification
 from minibert.objectives.frozen import (
     AboveFrozen,
@@ -48,14 +48,19 @@ def make_task(name, columns=None):
     """Return the task of a name in TASKS, for files with these Columns; ValueError if it reads none."""
     if name not in TASKS:
         raise ValueError(f"there is no task {name!r}: choose one of {', '.join(TASKS)}")
+    check_columns(name, columns)
+    if name == "tag":
+        return Tagging()
+    return SpanExtraction() if name == "span" else Classification(name == "pairs", columns)
+
+
+def check_columns(name, columns):
+    """Raise ValueError if one of the Columns, or None, has no meaning for a task."""
     if columns is not None:
         useless = columns._fields if name in ("tag", "span") else ("pair",) if name == "classify" else ()
         for part in useless:
             if getattr(columns, part) is not None:
                 raise ValueError(f"--{part}-column has no meaning for --task {name}: leave it out")
-    if name == "tag":
-        return Tagging()
-    return SpanExtraction() if name == "span" else Classification(name == "pairs", columns)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,6 +103,7 @@ class FineTuningRecipe(Recipe):
         The rate is RATE · 768 / hidden_size: 5e-5 for BERT-base, 1e-4 for a model of 384 columns.
         """
         if "learning_rate" not in changes and changes.get("start"):
+            make_task = fine_tuning_of(changes["start"]).make_task
             model_class = make_task(changes.get("task", "classify")).model_class
             width = read_config(model_class, find_model(changes["start"])).hidden_size
             changes["learning_rate"] = RATE * RATE_WIDTH / width
@@ -252,20 +258,24 @@ class FineTuning:
         model, info = self.task.model_class.from_pretrained(
             self.start, np.float32, output_loading_info=True, seed=self.recipe.seed, **names)
         new, theirs = info.missing_keys, list((self.config.id2label or {}).values())
-        if self.labels and theirs != self.labels and not any("classifier" in key for key in new):
+        if self.labels and theirs != self.labels and _classifier(model) not in new:
             new = [*new, f"the head, because its labels were {', '.join(theirs[:8]) or 'without names'}"]
             model.head.classifier = Linear(
                 self.config.hidden_size, len(self.labels),
                 **weights_of(model.config, self.recipe.seed, np.float32))
         reinitialize(model, self.recipe.reinit, self.recipe.seed)
         if self.num_frozen:
-            without_dropout([model.bert.embeddings, *model.bert.encoder[: self.num_frozen - 1]])
+            without_dropout(self.frozen_layers(model))
         if not self.is_said:
             self.is_said = True
             again = f"; the top {_layers(self.recipe.reinit)} start anew" if self.recipe.reinit else ""
             made = f"; new: {', '.join(new)}" if new else ""
             self.say(f"start       {_near(self.start)}{made}{again}")
         return model
+
+    def frozen_layers(self, model):
+        """Return the layers of a model that are frozen, if any are."""
+        return [model.bert.embeddings, *model.bert.encoder[: self.num_frozen - 1]]
 
     def make_optimizer(self, model):
         """Return AdamW for the groups that are trained, each with its rate."""
@@ -377,6 +387,11 @@ class FineTuning:
         return [["predict", directory, *_example_of(self.held_out_examples)]]
 
 
+def _classifier(model):
+    """Return the name that the matrix of a model's classifier has in a file."""
+    return tensor_names(model)["head.classifier.weight"][0]
+
+
 def _near(path):
     """Return a path from the current folder if it is below it, and as it is if not."""
     near = os.path.relpath(path) if path else ""
@@ -402,6 +417,12 @@ def check_room(recipe, task):
             f"--max-length {recipe.max_length} leaves no room beside [CLS] and [SEP]: --task {recipe.task} "
             f"needs {task.least_length} tokens or more"
         )
+
+
+def length_without_limit(recipe, task):
+    """Return the tokens of a sequence, for a model that reads as many as it is given."""
+    check_room(recipe, task)
+    return recipe.max_length or task.max_length
 
 
 def _shown(value, width):

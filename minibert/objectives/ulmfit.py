@@ -27,13 +27,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibert.files import read_json
 from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.models.recurrent import AWDLSTMLanguageModel
 from minibert.models.ulmfit import AWDLSTMForSequenceClassification
 from minibert.objectives import LANGUAGE_MODEL, UNFREEZE
 from minibert.objectives.classification import Classification, scores_of
-from minibert.objectives.fine_tuning import FineTuning, FineTuningRecipe, check_room
+from minibert.objectives.fine_tuning import FineTuning, FineTuningRecipe, length_without_limit
 from minibert.text.examples.labelled import (
     LabelledExamples,
     TagBatch,
@@ -44,7 +43,7 @@ from minibert.text.examples.labelled import (
 from minibert.text.examples.streams import NextBatch
 from minibert.text.labelled import counted
 from minibert.training import run
-from minibert.training.checkpoint import BEST, find_model
+from minibert.training.checkpoint import BEST
 from minibert.training.layerwise import Unfreezing, layer_groups, layerwise_adamw, reinitialize
 from minibert.training.schedules import slanted_triangular
 
@@ -224,12 +223,6 @@ def make_task(name, columns=None):
     return TextClassification(name == "pairs", columns)
 
 
-def checked_length(recipe, task):
-    """Return the tokens of a sequence; an LSTM reads as many as it is given."""
-    check_room(recipe, task)
-    return recipe.max_length or task.max_length
-
-
 # --- stage 2 ---
 
 
@@ -260,7 +253,7 @@ class TargetLanguageModel(FineTuning):
         return NextTokens(name == "pairs", columns)
 
     def _checked_length(self, recipe):
-        return checked_length(recipe, self.task)
+        return length_without_limit(recipe, self.task)
 
     def _read(self, recipe):
         """Return the training examples, with those that have no label, and the held-out ones."""
@@ -321,7 +314,7 @@ class ULMFiT(FineTuning):
         self.is_resumed = checkpoint is not None
 
     def _checked_length(self, recipe):
-        return checked_length(recipe, self.task)
+        return length_without_limit(recipe, self.task)
 
     def description(self):
         """Describe a run in a few words."""
@@ -375,11 +368,6 @@ def _layerwise(groups, recipe):
 
 
 # --- both stages ---
-
-
-def starts_from(folder):
-    """Whether a folder holds an AWD-LSTM, so that fine-tuning it is ULMFiT."""
-    return read_json(find_model(folder) / "config.json").get("model_type") == "awd-lstm"
 
 
 def directory_under_way(output):

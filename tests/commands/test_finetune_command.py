@@ -308,3 +308,22 @@ def test_seeds_of_an_awd_lstm_go_on_in_either_stage(lstm, files, output_of, tmp_
     for seed in ("seed-0", "seed-1"):
         weights = [(tmp_path / run / seed / "model.safetensors").read_bytes() for run in ("whole", "run")]
         assert weights[0] == weights[1]
+
+
+# --- XLNet ---
+
+
+def test_an_xlnet_learns_pairs_and_answers(files, output_of, tmp_path):
+    tokenizer = TOY.tokenizer()
+    config = minibert.XLNetConfig(tokenizer.vocab_size, hidden_size=8, num_hidden_layers=1)
+    minibert.XLNetLMHeadModel(config).save_pretrained(tmp_path / "xlnet")
+    tokenizer.save_pretrained(tmp_path / "xlnet")
+    train, dev = (files / f"pairs-{name}.csv" for name in ("train", "dev"))
+    lines = output_of(
+        "finetune", tmp_path / "xlnet", "--task", "pairs", "--train", train, "--dev", dev, "--epochs", 1,
+        "--batch-size", 24, "--threads", 1, "--max-length", 19, "--layer-decay", 0.8,
+        "--output", tmp_path / "run")
+    assert any("sequences of up to 19 tokens" in line for line in lines)
+    header, row = rows(output_of("predict", tmp_path / "run", "she loved the map", "tom hated the lamp"))
+    assert header == ["label", "probability", "text", "pair"] and row[0] in ("same", "different")
+    assert len(rows(output_of("predict", tmp_path / "run", dev))) == 13

@@ -1,6 +1,7 @@
 """XLNet beside transformers; needs `pip install -e ".[test,reference]"`."""
 
 import os
+import types
 import warnings
 
 import numpy as np
@@ -9,6 +10,10 @@ import xlnet_reference
 from test_stored import assert_gradients_equal
 
 import minibert
+from minibert.objectives.xlnet_fine_tuning import XLNetFineTuning
+from minibert.text.toy import TOY
+from minibert.text.toy.tasks import as_file, examples
+from minibert.training import run
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false")
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install minibert[reference]")
@@ -124,3 +129,34 @@ def test_transformers_opens_ours_and_ours_opens_that(name, tmp_path, capfd):
     assert again.config.hidden_size == 24 and again.config.memory_length == 5
     for key, parameter in ours.parameters().items():
         assert np.array_equal(parameter.value, again.parameters()[key].value), key
+
+
+def test_transformers_gives_the_answers_of_a_fine_tuned_model(tmp_path):
+    """It reads the folder, with the names of the labels, and the batches as they are, padding included."""
+    tokenizer = TOY.tokenizer()
+    config = minibert.XLNetConfig(
+        tokenizer.vocab_size, hidden_size=12, num_attention_heads=3, initializer_range=0.3,
+        pad_token_id=tokenizer.pad_token_id)
+    minibert.XLNetLMHeadModel(config).save_pretrained(tmp_path / "start")
+    tokenizer.save_pretrained(tmp_path / "start")
+    for name, number, seed in (("train", 24, 1), ("dev", 12, 2)):
+        text = as_file("same opinion", examples(TOY, "same opinion", number, seed))
+        (tmp_path / f"{name}.tsv").write_text(text)
+    recipe = XLNetFineTuning.Recipe.of(
+        start=str(tmp_path / "start"), task="pairs", train=str(tmp_path / "train.tsv"),
+        dev=str(tmp_path / "dev.tsv"), epochs=2, batch_size=6)
+    _, training = run.begin(tmp_path / "run", XLNetFineTuning, recipe, say=lambda line: None)
+    theirs, info = transformers.XLNetForSequenceClassification.from_pretrained(
+        tmp_path / "run", output_loading_info=True)
+    assert not any(info.values()), info
+    assert list(theirs.config.id2label.values()) == training.objective.labels
+    body = theirs.double().eval().transformer
+    body.relative_positional_encoding = types.MethodType(xlnet_reference.positions, body)
+    ours = minibert.XLNetForSequenceClassification.from_pretrained(tmp_path / "run", dtype=np.float64)
+    held_out = training.objective.held_out_rows
+    batch = held_out.of(held_out.by_length, 21)._asdict()
+    assert (batch["attention_mask"] == 0).any()
+    expected = xlnet_reference.run(theirs, batch)
+    output, _ = ours.forward(**batch)
+    assert np.abs(output.logits - expected.logits.detach().numpy()).max() <= 1e-10
+    assert abs(output.loss - expected.loss.item()) <= 1e-10

@@ -4,6 +4,8 @@
     sentences   [CLS] pieces of the words [SEP]                     a label at the first piece of each word
     questions   [CLS] question [SEP] part of the context [SEP]      where the answer begins and ends
 
+XLNet reads texts with [CLS] at the end, and padding at the beginning (with_cls_last, LeftPadded).
+
 A text that is longer than the model reads is cut at its end. The words of a long sentence and the context of
 a long question are read in several windows instead, so that every word is seen; those of a context overlap.
 
@@ -19,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.layers.cross_entropy import IGNORE_INDEX
+from minibert.text.examples.permutations import CLS_SEGMENT, PAD_SEGMENT
 from minibert.text.tokenizer import longest_first
 
 ORDER = 4  # generators are made from [seed, PURPOSE, epoch]; 0 to 3 are those of sentence_pairs.py
@@ -128,6 +131,18 @@ class LabelledExamples:
         )
 
 
+class LeftPadded(LabelledExamples):
+    """LabelledExamples of texts whose padding comes first, with the segment that XLNet gives it."""
+
+    def of(self, rows, length=0):
+        """Return the TextBatch of some rows."""
+        batch = super().of(rows, length)
+        mask = batch.attention_mask                                             # (B, T)
+        order = np.argsort(mask, axis=1, kind="stable")                         # (B, T), padding first
+        ids, types, mask = (np.take_along_axis(array, order, axis=1) for array in batch[:NUM_INPUTS])
+        return TextBatch(ids, np.where(mask == 1, types, PAD_SEGMENT), mask, batch.labels)
+
+
 class Epochs:
     """The order of examples: another one in each epoch, with those of similar length together.
 
@@ -210,6 +225,15 @@ def encode_texts(examples, tokenizer, max_length, label_ids=None):
         target = label_ids[example.label] if label_ids else None
         rows.append(Row(first + second, [0] * len(first) + [1] * len(second), target, source))
     return rows, num_cut
+
+
+def with_cls_last(rows):
+    """Return the Rows of texts in XLNet's form: A [SEP] B [SEP] [CLS], segments 0 (A), 1 (B), 2 ([CLS])."""
+    return [
+        row._replace(input_ids=[*row.input_ids[1:], row.input_ids[0]],
+                     token_type_ids=[*row.token_type_ids[1:], CLS_SEGMENT])
+        for row in rows
+    ]
 
 
 def next_token_rows(rows, max_length):
