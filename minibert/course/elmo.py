@@ -376,6 +376,7 @@ def elmo_run(seed, num_steps=ELMO_STEPS):
         "wug": wug_test(model), "contrast": _rounded(contrast(model)),
         "probes": {name: {half: _rounded(values) for half, values in of_halves.items()}
                    for name, of_halves in probed(model).items()},
+        "new": {name: _rounded(of_halves["both"]) for name, of_halves in probed(fresh_elmo(seed)).items()},
     }
 
 

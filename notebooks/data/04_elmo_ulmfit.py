@@ -31,7 +31,7 @@ def main(parts, seeds):
                 found = ulmfit.run(seed)
             results[part] = dict(sorted({**results[part], str(seed): found}.items()))
             text = json.dumps(results)
-            for name in ('"losses"', '"probes"', *map(json.dumps, ulmfit.VARIANTS)):
+            for name in ('"losses"', '"probes"', '"new"', *map(json.dumps, ulmfit.VARIANTS)):
                 text = text.replace(f"{name}:", f"\n{name}:")
             FILE.write_text(text + "\n", encoding="ascii")
             print(part, seed, flush=True)

@@ -10,6 +10,7 @@ from minibert import ELMo
 from minibert.course import elmo, ulmfit
 from minibert.text.toy import LEMMAS, TOY
 from minibert.text.toy.sentences import Sentences
+from minibert.training.probes import fit_probe
 
 DATA = pathlib.Path(__file__).parents[2] / "notebooks" / "data"
 
@@ -126,6 +127,10 @@ def test_labels_say_which_sentences_are_spoiled():
 
 @pytest.mark.exhaustive
 def test_one_point_again(stored):
+    fitted, judged = elmo.homographs(elmo.NUM_PROBED, 1), elmo.homographs(elmo.NUM_PROBED, 2)
+    states, others = (elmo.features(elmo.fresh_elmo(1), asked)[1] for asked in (fitted, judged))
+    accuracy = fit_probe(states, fitted.labels, 3).accuracy(others, judged.labels)
+    assert accuracy == pytest.approx(stored["elmo"]["1"]["new"]["sense"][1], abs=0.01)
     _, losses = elmo.train_elmo(seed=1, num_steps=150)
     np.testing.assert_allclose(losses[::5], stored["elmo"]["1"]["losses"][:30], atol=0.1)
     model = ulmfit.general(1)
