@@ -56,6 +56,8 @@ def add(commands):
 def run(options):
     """Run `minibert generate`."""
     from minibert.generation import check_choice, generate, stream
+    from minibert.gpt2_writer import GPT2Writer
+    from minibert.models.gpt import GPT2LMHeadModel
 
     drawing = {
         name: value for name in ("temperature", "top_k", "top_p")
@@ -86,7 +88,8 @@ def run(options):
         chosen = beams[:, np.newaxis]
     else:
         draws = bool(drawing) if translates else not options.greedy
-        chosen = stream(model, do_sample=draws, seed=options.seed, **drawing, **given)
+        writer = GPT2Writer(model) if isinstance(model, GPT2LMHeadModel) else model
+        chosen = stream(writer, do_sample=draws, seed=options.seed, **drawing, **given)
     flow, ids, shown = Flow(sys.stdout), [] if translates else list(prompt), ""
     for token in itertools.chain([None], (int(tokens[0]) for tokens in chosen)):  # at first none is new
         ids += [] if token is None else [token]

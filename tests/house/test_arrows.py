@@ -14,7 +14,7 @@ GROUPS = [
     ["cli", "__main__", "commands"],
     ["course", "benchmarks", "gradcheck.museum", "trace"],
     ["objectives", "gradcheck.cases"],
-    ["training", "generation", "gradcheck", "text.toy"],
+    ["training", "generation", "gpt2_writer", "gradcheck", "text.toy"],
     ["text.examples"],
     ["text", "models", "word_vectors"],
     ["layers", "huggingface"],
