@@ -44,6 +44,7 @@ OBJECTIVES = {  # name: module and class, imported when it is asked for
     "transformer": "minibert.objectives.translation.TranslationObjective",
     "gpt": "minibert.objectives.gpt.GPTObjective",
     "xlnet": "minibert.objectives.permutation_lm.PermutationLM",
+    "albert": "minibert.objectives.albert.AlbertObjective",
 }
 
 

@@ -222,15 +222,17 @@ class MaskedLM:
         The others are those of every objective (see minibert/objectives/__init__.py).
     """
 
-    name = "bert"
-    Recipe = MaskedLMRecipe
+    name, Recipe = "bert", MaskedLMRecipe
+    kinds = TextPairs, ToyPairs
+    task, pair_logits, evaluation_class = "NSP", "seq_relationship_logits", Evaluation  # of the pairs
+    not_hidden = ("bert.embeddings.", "nsp_head.", "mlm_head.decoder.")  # matrices that Muon does not step
 
     def __init__(self, recipe, checkpoint=None, say=print):
         self.recipe, self.is_new, self.say = recipe, checkpoint is None, say
         self.is_said = False
         self.start = recipe.start and (checkpoint or find_model(recipe.start))
         self.is_toy = recipe.corpus == (TOY,)
-        self.pairs = (ToyPairs if self.is_toy else TextPairs)(recipe, checkpoint, say)
+        self.pairs = self.kinds[self.is_toy](recipe, checkpoint, say)
         self.tokenizer, self.fingerprint = self.pairs.tokenizer, self.pairs.fingerprint
         self.held_out = self.pairs.held_out
         self.baselines = baselines(self.pairs)
@@ -242,7 +244,7 @@ class MaskedLM:
             say(
                 f"corpus      toy: {self.pairs.num_words} words, new pairs in every step; "
                 f"{self.pairs.num_pairs:,} pairs held out, where no model can do better than "
-                f"MLM loss {self.limits.mlm_loss:.3f}, NSP accuracy {self.limits.nsp_accuracy:.3f}"
+                f"MLM loss {self.limits.mlm_loss:.3f}, {self.task} accuracy {self.limits[3]:.3f}"
             )
 
     def description(self):
@@ -284,17 +286,25 @@ class MaskedLM:
         )
         model = BertForPreTraining(config, seed=recipe.seed)
         model.mlm_head.decoder.bias.value[:] = self.pairs.unigram
-        if recipe.embedding_start == "word2vec" and self.is_new:
-            rows, vectors = self.word2vec_rows
-            model.bert.embeddings.token.weight.value[rows] = recipe.initializer_range * vectors
+        self.start_embeddings(model.bert.embeddings.token.weight.value)
         return model
+
+    def start_embeddings(self, table):
+        """Write Word2Vec's vectors into the token embeddings of a new model, if the recipe asks for it."""
+        if self.recipe.embedding_start == "word2vec" and self.is_new:
+            rows, vectors = self.word2vec_rows
+            table[rows] = self.recipe.initializer_range * vectors
 
     @functools.cached_property
     def word2vec_rows(self):
         """The rows of the token embeddings that Word2Vec has a vector for, and the vectors: learned once."""
         self.say("word2vec    learning the vectors that the token embeddings start from")
-        recipe = self.recipe
-        return word2vec_rows(self.tokenizer, self.pairs.sentences(), recipe.hidden_size, recipe.seed)
+        return word2vec_rows(self.tokenizer, self.pairs.sentences(), self.vector_size, self.recipe.seed)
+
+    @property
+    def vector_size(self):
+        """The size of a token's vector."""
+        return self.recipe.hidden_size
 
     def hidden_matrices(self, model):
         """Return {name: Parameter} of all matrices but the embeddings and the answer to the pair."""
@@ -302,7 +312,7 @@ class MaskedLM:
             name: parameter
             for name, parameter in model.parameters().items()
             if parameter.value.ndim == 2
-            and not name.startswith(("bert.embeddings.", "nsp_head.", "mlm_head.decoder."))
+            and not name.startswith(self.not_hidden)
         }
 
     def batch(self, step):
@@ -326,7 +336,7 @@ class MaskedLM:
 
     def score(self, model, batch, state=None):
         """Return the Scores of a model on a batch, and None: nothing is passed on."""
-        return score_pairs(model, batch), None
+        return score_pairs(model, batch, self.pair_logits), None
 
     def evaluation(self, scores):
         """Return the Evaluation of the Scores on all held-out examples."""
@@ -340,7 +350,7 @@ class MaskedLM:
             float(values.mean()) if values.size else None
             for values in (token_losses, token_right, pair_losses, pair_right)
         )
-        return Evaluation(*means, phenomena)
+        return self.evaluation_class(*means, phenomena)
 
     def references(self):
         """Return the baselines and, where they are known, the limits, as dictionaries."""
@@ -351,10 +361,10 @@ class MaskedLM:
         """Return an evaluation beside its baselines, or beside the limits where they are known, in a line."""
         if self.limits is None:
             words = f"MLM loss {evaluation.mlm_loss:.3f} (unigram {self.baselines.unigram_loss:.3f})"
-            if evaluation.nsp_accuracy is None:
+            if evaluation[3] is None:
                 return f"held-out {words}"
             return (
-                f"held-out {words}, NSP accuracy {evaluation.nsp_accuracy:.3f} "
+                f"held-out {words}, {self.task} accuracy {evaluation[3]:.3f} "
                 f"(majority {self.baselines.majority_accuracy:.3f})"
             )
         gaps = {
@@ -364,15 +374,15 @@ class MaskedLM:
         widest = sorted(gaps, key=gaps.get, reverse=True)[:3]
         return (
             f"held-out MLM loss {evaluation.mlm_loss:.3f} (best possible {self.limits.mlm_loss:.3f}), "
-            f"NSP accuracy {evaluation.nsp_accuracy:.3f} ({self.limits.nsp_accuracy:.3f}); points missing: "
+            f"{self.task} accuracy {evaluation[3]:.3f} ({self.limits[3]:.3f}); points missing: "
             + ", ".join(f"{name} {100 * gaps[name]:.0f}" for name in widest)
         )
 
     def table(self, evaluation):
         """Return the lines that end a run: the model beside its baselines or the best possible model."""
         if self.limits is None:
-            return _beside_baselines(evaluation, self.baselines)
-        return _beside_limits(evaluation, self.limits)
+            return _beside_baselines(evaluation, self.baselines, self.task)
+        return _beside_limits(evaluation, self.limits, self.task)
 
     # --- files ---
 
@@ -406,21 +416,26 @@ def load_unigram(directory):
     return read_tensors(path).get("log_probs") if path.is_file() else None
 
 
-def score_pairs(model, batch):
-    """Return the Scores of a BertForPreTraining on a PairBatch.
+def score_pairs(model, batch, pair_logits="seq_relationship_logits"):
+    """Return the Scores of a model on a batch whose last field is the label of the pairs, or None.
+
+    Args:
+        model: a BertForPreTraining, or another whose output has prediction_logits and those of the pairs.
+        batch: a PairBatch, or another with its fields.
+        pair_logits: which field of the output answers for the pairs.
 
     Raises:
         FloatingPointError: the loss is not finite.
     """
     output, cache = model.forward(**batch._asdict())
     check_loss(model, output, cache)
-    masked = batch.labels[batch.labels >= 0]  # (M,)
+    masked, pair_labels = batch.labels[batch.labels >= 0], batch[-1]  # (M,), (B,)
     no_pairs = np.zeros(0), np.zeros(0, bool)
     return Scores(
         *_losses_and_hits(output.prediction_logits, masked),
         *(
-            no_pairs if batch.next_sentence_label is None
-            else _losses_and_hits(output.seq_relationship_logits, batch.next_sentence_label)
+            no_pairs if pair_labels is None
+            else _losses_and_hits(getattr(output, pair_logits), pair_labels)
         ),
     )
 
@@ -437,13 +452,13 @@ def baselines(pairs):
     """Return the Baselines on the held-out examples of TextPairs or ToyPairs."""
     batches = [batch for stream in pairs.held_out for batch in stream]
     masked = np.concatenate([batch.labels[batch.labels >= 0] for batch in batches])
-    labels = [batch.next_sentence_label for batch in batches if batch.next_sentence_label is not None]
-    not_next = np.concatenate(labels).mean() if labels else None
-    majority = None if not_next is None else float(max(not_next, 1 - not_next))
+    labels = [batch[-1] for batch in batches if batch[-1] is not None]
+    ones = np.concatenate(labels).mean() if labels else None
+    majority = None if ones is None else float(max(ones, 1 - ones))
     return Baselines(float(-pairs.unigram[masked].mean()), majority, pairs.pieces_per_word)
 
 
-def _beside_baselines(evaluation, baselines):
+def _beside_baselines(evaluation, baselines, task):
     gain, per_word = baselines.unigram_loss - evaluation.mlm_loss, baselines.pieces_per_word
     word_losses = evaluation.mlm_loss * per_word, baselines.unigram_loss * per_word
     lines = [
@@ -454,25 +469,25 @@ def _beside_baselines(evaluation, baselines):
         f"{'MLM loss, nats per word':<28}{word_losses[0]:>9.3f}{word_losses[1]:>10.3f}",
         f"{'MLM accuracy':<28}{evaluation.mlm_accuracy:>9.3f}",
     ]
-    if evaluation.nsp_accuracy is None:
+    if evaluation[3] is None:
         return lines
     return [
         *lines,
-        f"{'NSP accuracy':<28}{evaluation.nsp_accuracy:>9.3f}{baselines.majority_accuracy:>10.3f}   "
+        f"{f'{task} accuracy':<28}{evaluation[3]:>9.3f}{baselines.majority_accuracy:>10.3f}   "
         "always the same answer",
     ]
 
 
-def _beside_limits(evaluation, limits):
+def _beside_limits(evaluation, limits, task):
     lines = [f"{'held-out pairs':<28}{'model':>9}{'limit':>9}{'gap':>9}"]
     for name, loss, limit in (
         ("MLM loss, nats per word", evaluation.mlm_loss, limits.mlm_loss),
-        ("NSP loss, nats per pair", evaluation.nsp_loss, limits.nsp_loss),
+        (f"{task} loss, nats per pair", evaluation[2], limits[2]),
     ):
         lines.append(f"{name:<28}{loss:>9.3f}{limit:>9.3f}{loss / limit - 1:>8.1%}")
     accuracies = [
         ("MLM accuracy", evaluation.mlm_accuracy, limits.mlm_accuracy),
-        ("NSP accuracy", evaluation.nsp_accuracy, limits.nsp_accuracy),
+        (f"{task} accuracy", evaluation[3], limits[3]),
     ]
     accuracies += [
         (f"  {name}", accuracy, limits.phenomena[name][1])

@@ -40,12 +40,13 @@ class TextPairs:
     """
 
     tags, phenomena, best_scores = None, (), None
+    pair_examples = SentencePairs
 
     def __init__(self, recipe, checkpoint, say):
         corpus = load_corpus(recipe.corpus, recipe.lines)
         self.fingerprint = corpus.fingerprint
         checkpoint = checkpoint or (recipe.start and find_model(recipe.start)) or None
-        training, held_out, examples = _split(corpus, recipe.start and checkpoint, say)
+        training, held_out, examples = _split(corpus, recipe.start and checkpoint, say, self.pair_examples)
         say(
             f"corpus      {corpus.name}: {corpus.num_words:,} words, {len(corpus.documents):,} documents, "
             f"fingerprint {corpus.fingerprint}{corpus.note and '; '}{corpus.note}"
@@ -88,17 +89,17 @@ class TextPairs:
         return (pieces[start:end] for start, end in zip(starts, starts[1:]))
 
 
-def _split(corpus, start, say):
+def _split(corpus, start, say, pair_examples):
     """Return the training text, the held-out text, and the class of their examples.
 
     A run that starts from the checkpoint in the folder `start` learns from masked words alone where no
     sentence pairs can be made, or the model has one segment.
     """
     if not start:
-        return *split_held_out(check_pairs(corpus)), SentencePairs
+        return *split_held_out(check_pairs(corpus)), pair_examples
     try:
         if continued.reads_pairs(start):
-            return *split_held_out(check_pairs(corpus)), SentencePairs
+            return *split_held_out(check_pairs(corpus)), pair_examples
         why = f"{start} reads one text"
     except CorpusError:
         why = "no sentence pairs can be made of this text"
@@ -156,10 +157,18 @@ class ToyPairs:
 
     pieces_per_word = 1.0
 
-    def __init__(self, recipe, checkpoint, say):
-        from minibert.text import toy
+    @staticmethod
+    def of_language():
+        """Return the class of the examples, and that of the best possible model."""
         from minibert.text.toy.limits import Limits
         from minibert.text.toy.pairs import ToyExamples
+
+        return ToyExamples, Limits
+
+    def __init__(self, recipe, checkpoint, say):
+        from minibert.text import toy
+
+        ToyExamples, Limits = self.of_language()
 
         if recipe.short_first:
             raise ValueError(

@@ -5,10 +5,14 @@ import numpy as np
 from minibert.plots.style import BLUE, GREEN, GREY, ORANGE, STYLES, new_figure
 
 COLUMNS = 4  # of the grid of phenomena
+TASKS = {  # the second task of a pretraining, by its accuracy's name in the log
+    "nsp_accuracy": "Next sentence prediction",
+    "sop_accuracy": "Sentence order prediction",
+}
 
 
 def loss_curves(log, limits=None, figure=None):
-    """Draw a pretraining run: the MLM loss and the NSP accuracy, each beside its baseline.
+    """Draw a pretraining run: the MLM loss and the accuracy of the second task, each beside its baseline.
 
     Args:
         log: list of dictionaries, the lines of a run's log.jsonl.
@@ -29,14 +33,13 @@ def loss_curves(log, limits=None, figure=None):
         )
     limits = limits or {}
     figure = figure or new_figure(9, 3.6)
-    has_pairs = any("held_out" in line and line["held_out"]["nsp_accuracy"] is not None for line in log)
-    left, right = figure.subplots(1, 2) if has_pairs else (figure.subplots(), None)
+    evaluated = [line for line in log if "held_out" in line]
+    tasks = [task for task in TASKS if any(line["held_out"].get(task) is not None for line in evaluated)]
+    left, right = figure.subplots(1, 2) if tasks else (figure.subplots(), None)
     steps = np.array([line["step"] for line in log if "mlm_loss" in line])
     losses = np.array([line["mlm_loss"] for line in log if "mlm_loss" in line])
-    evaluated = [line for line in log if "held_out" in line]
     held_out_steps = [line["step"] for line in evaluated]
     held_out_losses = [line["held_out"]["mlm_loss"] for line in evaluated]
-    accuracies = [line["held_out"]["nsp_accuracy"] for line in evaluated]
     baselines = next(line["baselines"] for line in log if "baselines" in line)
 
     window = max(1, len(losses) // 50)
@@ -51,11 +54,13 @@ def loss_curves(log, limits=None, figure=None):
 
     if right is None:
         return [left]
+    [task] = tasks
+    accuracies = [line["held_out"][task] for line in evaluated]
     right.plot(held_out_steps, accuracies, "o-", color=ORANGE, label="held out")
     right.axhline(baselines["majority_accuracy"], color=GREY, linestyle="--", label="always the same answer")
-    if "nsp_accuracy" in limits:
-        right.axhline(limits["nsp_accuracy"], color=GREEN, linestyle=":", linewidth=2, label="best possible")
-    right.set(xlabel="step", ylabel="accuracy", title="Next sentence prediction: accuracy")
+    if task in limits:
+        right.axhline(limits[task], color=GREEN, linestyle=":", linewidth=2, label="best possible")
+    right.set(xlabel="step", ylabel="accuracy", title=f"{TASKS[task]}: accuracy")
     right.set_ylim(min(0.4, *accuracies), 1)
     right.legend(framealpha=0.9, edgecolor="none")  # the baseline may run behind it
     return left, right

@@ -20,6 +20,7 @@ from minibert.text.examples.labelled import (
 )
 from minibert.text.examples.masking import mask_tokens
 from minibert.text.examples.permutations import PermutationBatch, Permutations, permutation_batch
+from minibert.text.examples.sentence_order import OrderBatch, SentenceOrder
 from minibert.text.examples.sentence_pairs import PairBatch, SentencePairs
 from minibert.text.examples.single_texts import SingleTexts
 from minibert.text.examples.streams import NextBatch, Streams, Windows, shifted_inside

@@ -115,7 +115,7 @@ class SentencePairs:
         first = document_starts[document]  # the chunk is the sentences from `first` to before `end`
         last = document_starts[document + 1]
         while first < last:
-            end = _fill(first, last, target, sentence_starts)
+            end = fill(first, last, target, sentence_starts)
             has_b = end - first >= 2
             middle = int(rng.integers(first + 1, end)) if has_b else end  # the sentence that B starts with
             a_start, a_end = sentence_starts[first], sentence_starts[middle]
@@ -128,7 +128,7 @@ class SentencePairs:
                     document, target - (a_end - a_start), document_starts, sentence_starts, rng)
                 next_sentence_label = 1
                 first = middle
-            pairs.append((*_fit(a_start, a_end, b_start, b_end, limit), next_sentence_label))
+            pairs.append((*fit(a_start, a_end, b_start, b_end, limit), next_sentence_label))
         return pairs
 
     def _random_span(self, document, target, document_starts, sentence_starts, rng):
@@ -137,7 +137,7 @@ class SentencePairs:
         if other >= document:
             other += 1
         first = int(rng.integers(document_starts[other], document_starts[other + 1]))
-        end = _fill(first, document_starts[other + 1], target, sentence_starts)
+        end = fill(first, document_starts[other + 1], target, sentence_starts)
         return sentence_starts[first], sentence_starts[end]
 
     def majority_baseline(self):
@@ -222,7 +222,7 @@ def _lengths(pairs):
     return pairs[:, 1] - pairs[:, 0] + pairs[:, 3] - pairs[:, 2]
 
 
-def _fill(first, last, target, sentence_starts):
+def fill(first, last, target, sentence_starts):
     """Return the first `end` for which sentences `first` to `end` - 1 have `target` tokens, else `last`."""
     end = first + 1
     while end < last and sentence_starts[end] - sentence_starts[first] < target:
@@ -230,7 +230,7 @@ def _fill(first, last, target, sentence_starts):
     return end
 
 
-def _fit(a_start, a_end, b_start, b_end, limit):
+def fit(a_start, a_end, b_start, b_end, limit):
     """Shorten the longer span until both have `limit` tokens at most: A loses its front and B its back.
 
     So the place where B follows A, or does not, is never cut off. (The reference cuts at a random end of

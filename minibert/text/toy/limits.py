@@ -48,7 +48,7 @@ class Together(NamedTuple):
 
 
 class Limits:
-    """Exact inference in a language.
+    """Exact inference in a language, for pairs of which half are neighbours in a document.
 
     All that links a sentence to its neighbour is its state and the codes of its document variables: its
     *key*. So the two sentences exchange messages between K keys, not P plans.
@@ -207,7 +207,7 @@ class Limits:
         token_probs, not_next = self.posteriors(batch)
         pair_probs = np.stack([1 - not_next, not_next], axis=1)
         token_losses, token_right = losses_and_hits(token_probs, batch.labels[batch.labels != IGNORE_INDEX])
-        pair_losses, pair_right = losses_and_hits(pair_probs, batch.next_sentence_label)
+        pair_losses, pair_right = losses_and_hits(pair_probs, batch[-1])
         return Scores(token_losses, token_right, pair_losses, pair_right)
 
     # --- any set of visible words ---

@@ -124,6 +124,16 @@ class ToyExamples:
         topics = np.stack([here["topic"], there["topic"]], axis=1)
         return np.stack([plans_a, plans_b], axis=1), topics, label
 
+    def neighbours(self, number, rng):
+        """Return the plans (N, 2) of sentences that follow each other, and their documents' topics (N, 2)."""
+        language = self.language
+        num_states = len(language.next_states)
+        states = rng.choice(num_states**2, number, p=language.next_states.ravel())
+        constants = language.sample_constants(number, rng)
+        plans_a = language.sample_plans(states // num_states, constants, rng)
+        plans_b = language.sample_plans(states % num_states, constants, rng)
+        return np.stack([plans_a, plans_b], axis=1), np.repeat(constants["topic"][:, np.newaxis], 2, axis=1)
+
 
 def split(batch, batch_size):
     """Return a list of PairBatch of `batch_size` sequences or (the last) fewer, without needless padding."""

@@ -10,6 +10,7 @@ from minibert.text import toy
 from minibert.text.examples import (
     LabelledExamples,
     Permutations,
+    SentenceOrder,
     SentencePairs,
     SingleTexts,
     SpelledWords,
@@ -25,6 +26,7 @@ from minibert.text.examples import (
 from minibert.text.examples.ends import ends_of
 from minibert.text.labelled import LabelledText, TaggedWords
 from minibert.text.toy.next_tokens import ToyNextTokens, ToyWords
+from minibert.text.toy.order import ToyOrder
 from minibert.text.toy.pairs import ToyExamples
 from minibert.text.toy.rewriting import ToyRewriting
 
@@ -57,7 +59,7 @@ def translations(text, seed):
 
 @pytest.fixture(params=["SentencePairs", "SingleTexts", "ToyExamples", "Streams", "Windows", "ToyNextTokens",
                         "SpelledWords", "ToyWords", "labelled texts", "labelled words", "Translations",
-                        "ToyRewriting", "Permutations"])
+                        "ToyRewriting", "Permutations", "SentenceOrder", "ToyOrder"])
 def kind(request, text, tokenized):
     """(a function that makes the examples, the model that learns from them)."""
     make = {
@@ -75,6 +77,8 @@ def kind(request, text, tokenized):
         "ToyRewriting": lambda seed: ToyRewriting(toy.TOY, toy.TOY.tokenizer(), seed),
         "Permutations": lambda seed: Permutations(
             SentencePairs(tokenized, text[0], seq_length=32, seed=seed), text[0], seed),
+        "SentenceOrder": lambda seed: SentenceOrder(tokenized, text[0], seq_length=32, seed=seed),
+        "ToyOrder": lambda seed: ToyOrder(toy.TOY, toy.TOY.tokenizer(), seed=seed),
     }
     models = dict.fromkeys(("Streams", "Windows", "ToyNextTokens"), mb.LSTMLanguageModel) | {
         "SpelledWords": mb.ELMo,
@@ -84,6 +88,8 @@ def kind(request, text, tokenized):
         "Translations": mb.Transformer,
         "ToyRewriting": mb.Transformer,
         "Permutations": mb.XLNetLMHeadModel,
+        "SentenceOrder": mb.AlbertForPreTraining,
+        "ToyOrder": mb.AlbertForPreTraining,
     }
     return make[request.param], models.get(request.param, mb.BertForPreTraining)
 

@@ -11,6 +11,7 @@ from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.text import toy
 from minibert.text.examples import PairBatch
 from minibert.text.toy.limits import Limits, losses_and_hits
+from minibert.text.toy.order import OrderLimits, ToyOrder
 from minibert.text.toy.pairs import NUM_SPECIAL, ToyExamples, split
 
 
@@ -20,11 +21,22 @@ def test_the_enumeration_is_of_everything(tiny):
     assert sum(probs.values()) == pytest.approx(1, abs=1e-12)
 
 
-def test_posteriors_equal_enumeration(tiny):
+def neighbours(probs):
+    """The probabilities of all texts, as ToyOrder makes them: neighbours, in order (0) or swapped (1)."""
+    follows = {(a, b): p for (a, b, label), p in probs.items() if label == 0}
+    in_order = {(a, b, 0): p for (a, b), p in follows.items()}
+    return in_order | {(b, a, 1): p for (a, b), p in follows.items()}
+
+
+@pytest.mark.parametrize("examples, best, all_texts", [
+    (ToyExamples, Limits, dict), (ToyOrder, OrderLimits, neighbours),
+])
+def test_posteriors_equal_enumeration(tiny, examples, best, all_texts):
     language, tokenizer, probs = tiny
-    pairs = ToyExamples(language, tokenizer, seed=3, mlm_probability=0.4).pairs(25, np.random.default_rng(0))
+    probs = all_texts(probs)
+    pairs = examples(language, tokenizer, seed=3, mlm_probability=0.4).pairs(25, np.random.default_rng(0))
     vocab_size, mask_id = tokenizer.vocab_size, tokenizer.mask_token_id
-    token_probs, not_next = Limits(language, tokenizer, 0.4).posteriors(pairs.batch)
+    token_probs, not_next = best(language, tokenizer, 0.4).posteriors(pairs.batch)
     corrupted = (pairs.batch.input_ids != pairs.clean_ids) & (pairs.batch.input_ids != mask_id)
     assert corrupted.any()  # random tokens occur too
 
