@@ -9,7 +9,7 @@ import pytest
 
 import minibert as mb
 from minibert.benchmarks import transfer
-from minibert.benchmarks.transfer import examples, fine_tuned, points, pretrained, systems
+from minibert.benchmarks.transfer import examples, gpt, points, pretrained, systems
 from minibert.text.examples.labelled import Row, TextBatch
 
 limits_of = functools.cache(transfer.limits_of)
@@ -151,7 +151,7 @@ def test_a_pretrained_model_is_made_once(tmp_path, monkeypatch):
 
 def test_gpt_is_asked_for_the_label_after_the_text():
     text, tags = [2, 9, 8, 3], Row([2, 9, 8, 3], [0] * 4, [-100, 1, 2, -100], 1)
-    rows = fine_tuned.AnsweredRows([Row(text, [0] * 4, 1, 0), tags, Row([2, 9, 3], [0] * 3, 0, 2)], TextBatch)
+    rows = gpt.AnsweredRows([Row(text, [0] * 4, 1, 0), tags, Row([2, 9, 3], [0] * 3, 0, 2)], TextBatch)
     batch = rows.of(rows.rows)
     assert batch.input_ids.tolist() == [[2, 9, 8, 3, 0], [2, 9, 8, 3, 0], [2, 9, 3, 0, 0]]
     assert batch.labels.tolist() == [

