@@ -80,7 +80,8 @@ def maps(panels, marks=(), figure=None):
     row = list(figure.subplots(1, len(panels), squeeze=False)[0])
     for axes, (title, (values, rows, columns)) in zip(row, panels.items()):
         sizes = np.asarray(values, float)
-        shown = np.where(sizes > 0, 0.15 + 0.7 * sizes / sizes.max(), 0)
+        largest = sizes.max() or 1                                  # nobody may look anywhere
+        shown = np.where(sizes > 0, 0.15 + 0.7 * sizes / largest, 0)
         axes.imshow(shown, cmap="Blues", vmin=0, vmax=1)
         axes.set_xticks(range(len(columns)), columns, rotation=50, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(rows)), rows)

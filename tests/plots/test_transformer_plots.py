@@ -23,6 +23,12 @@ def test_a_cell_is_empty_where_nobody_may_look():
     assert axes.get_lines()[-1].get_xydata().tolist() == [[0, 1]]
 
 
+def test_a_grid_in_which_nobody_looks_is_empty():
+    with np.errstate(all="raise"):
+        [axes] = transformer.maps({"nothing": (np.zeros((2, 2)), ["a", "b"], ["a", "b"])})
+    assert (axes.get_images()[0].get_array() == 0).all()
+
+
 def test_waves_and_their_products():
     table = np.arange(12.0).reshape(3, 4)
     left, right = transformer.waves(table, {"p = 0": ([0, 1], [2, 1]), "p = 5": ([0, 1], [2, 1])})
