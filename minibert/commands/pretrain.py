@@ -18,7 +18,7 @@ def add(commands):
     """Add the command to argparse's subparsers."""
     command = commands.add_parser(
         "pretrain",
-        help="train a model on text: BERT, ALBERT, ELMo, XLNet, a Transformer, or a model from left to right",
+        help="train a model on text: BERT, ALBERT, ELECTRA, ELMo, XLNet, a Transformer, GPT, an LSTM",
         description="Train a BERT, or another model, on the documentation of this Python installation, or on "
         "your own text, without a network. Leaves the model, its log and its loss curves in the output "
         "directory. Ctrl-C, kill and a closed terminal write a checkpoint first.",

@@ -45,6 +45,7 @@ OBJECTIVES = {  # name: module and class, imported when it is asked for
     "gpt": "minibert.objectives.gpt.GPTObjective",
     "xlnet": "minibert.objectives.permutation_lm.PermutationLM",
     "albert": "minibert.objectives.albert.AlbertObjective",
+    "electra": "minibert.objectives.electra.ElectraObjective",
 }
 
 

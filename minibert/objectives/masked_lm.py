@@ -244,8 +244,12 @@ class MaskedLM:
             say(
                 f"corpus      toy: {self.pairs.num_words} words, new pairs in every step; "
                 f"{self.pairs.num_pairs:,} pairs held out, where no model can do better than "
-                f"MLM loss {self.limits.mlm_loss:.3f}, {self.task} accuracy {self.limits[3]:.3f}"
+                f"{self.best_possible()}"
             )
+
+    def best_possible(self):
+        """Return the limits in a few words."""
+        return f"MLM loss {self.limits.mlm_loss:.3f}, {self.task} accuracy {self.limits[3]:.3f}"
 
     def description(self):
         """Describe a run in a few words."""
@@ -340,17 +344,17 @@ class MaskedLM:
 
     def evaluation(self, scores):
         """Return the Evaluation of the Scores on all held-out examples."""
-        token_losses, token_right, pair_losses, pair_right = scores
-        phenomena = {}
+        means = (float(values.mean()) if values.size else None for values in scores)
+        return self.evaluation_class(*means, self.of_phenomena(scores.token_losses, scores.token_right))
+
+    def of_phenomena(self, token_losses, token_right):
+        """Return {name: [mean loss, accuracy]} of the masked tokens that each phenomenon decides."""
+        found = {}
         for tag, name in enumerate(self.pairs.phenomena):
             here = self.pairs.tags == tag
             if here.any():
-                phenomena[name] = [float(token_losses[here].mean()), float(token_right[here].mean())]
-        means = (
-            float(values.mean()) if values.size else None
-            for values in (token_losses, token_right, pair_losses, pair_right)
-        )
-        return self.evaluation_class(*means, phenomena)
+                found[name] = [float(token_losses[here].mean()), float(token_right[here].mean())]
+        return found
 
     def references(self):
         """Return the baselines and, where they are known, the limits, as dictionaries."""
@@ -417,7 +421,7 @@ def load_unigram(directory):
 
 
 def score_pairs(model, batch, pair_logits="seq_relationship_logits"):
-    """Return the Scores of a model on a batch whose last field is the label of the pairs, or None.
+    """Return the Scores of a model on a batch.
 
     Args:
         model: a BertForPreTraining, or another whose output has prediction_logits and those of the pairs.
@@ -429,18 +433,24 @@ def score_pairs(model, batch, pair_logits="seq_relationship_logits"):
     """
     output, cache = model.forward(**batch._asdict())
     check_loss(model, output, cache)
-    masked, pair_labels = batch.labels[batch.labels >= 0], batch[-1]  # (M,), (B,)
+    masked, of_pairs = batch.labels[batch.labels >= 0], pair_labels(batch)  # (M,), (B,)
     no_pairs = np.zeros(0), np.zeros(0, bool)
     return Scores(
-        *_losses_and_hits(output.prediction_logits, masked),
+        *losses_and_hits(output.prediction_logits, masked),
         *(
-            no_pairs if pair_labels is None
-            else _losses_and_hits(getattr(output, pair_logits), pair_labels)
+            no_pairs if of_pairs is None
+            else losses_and_hits(getattr(output, pair_logits), of_pairs)
         ),
     )
 
 
-def _losses_and_hits(logits, labels):
+def pair_labels(batch):
+    """Return the labels of the pairs (B,), the field after those that all batches of masked words have."""
+    return batch[4] if len(batch) > 4 else None
+
+
+def losses_and_hits(logits, labels):
+    """Return the loss in nats of each row's label, and whether its logit is the largest, (M,) each."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     of_labels = shifted[np.arange(len(labels)), labels]
     return np.log(np.exp(shifted).sum(axis=-1, dtype=np.float64)) - of_labels, shifted.argmax(
@@ -452,7 +462,7 @@ def baselines(pairs):
     """Return the Baselines on the held-out examples of TextPairs or ToyPairs."""
     batches = [batch for stream in pairs.held_out for batch in stream]
     masked = np.concatenate([batch.labels[batch.labels >= 0] for batch in batches])
-    labels = [batch[-1] for batch in batches if batch[-1] is not None]
+    labels = [pair_labels(batch) for batch in batches if pair_labels(batch) is not None]
     ones = np.concatenate(labels).mean() if labels else None
     majority = None if ones is None else float(max(ones, 1 - ones))
     return Baselines(float(-pairs.unigram[masked].mean()), majority, pairs.pieces_per_word)

@@ -95,6 +95,8 @@ def _split(corpus, start, say, pair_examples):
     A run that starts from the checkpoint in the folder `start` learns from masked words alone where no
     sentence pairs can be made, or the model has one segment.
     """
+    if pair_examples.num_special == 2:
+        return *split_held_out_texts(corpus), pair_examples
     if not start:
         return *split_held_out(check_pairs(corpus)), pair_examples
     try:

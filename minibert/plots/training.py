@@ -8,6 +8,7 @@ COLUMNS = 4  # of the grid of phenomena
 TASKS = {  # the second task of a pretraining, by its accuracy's name in the log
     "nsp_accuracy": "Next sentence prediction",
     "sop_accuracy": "Sentence order prediction",
+    "rtd_accuracy": "Replaced token detection",
 }
 
 
@@ -57,7 +58,9 @@ def loss_curves(log, limits=None, figure=None):
     [task] = tasks
     accuracies = [line["held_out"][task] for line in evaluated]
     right.plot(held_out_steps, accuracies, "o-", color=ORANGE, label="held out")
-    right.axhline(baselines["majority_accuracy"], color=GREY, linestyle="--", label="always the same answer")
+    if baselines["majority_accuracy"] is not None:
+        right.axhline(
+            baselines["majority_accuracy"], color=GREY, linestyle="--", label="always the same answer")
     if task in limits:
         right.axhline(limits[task], color=GREEN, linestyle=":", linewidth=2, label="best possible")
     right.set(xlabel="step", ylabel="accuracy", title=f"{TASKS[task]}: accuracy")

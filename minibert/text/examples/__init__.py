@@ -18,6 +18,7 @@ from minibert.text.examples.labelled import (
     encode_tagged,
     encode_texts,
 )
+from minibert.text.examples.masked_texts import MaskedBatch, MaskedTexts
 from minibert.text.examples.masking import mask_tokens
 from minibert.text.examples.permutations import PermutationBatch, Permutations, permutation_batch
 from minibert.text.examples.sentence_order import OrderBatch, SentenceOrder

@@ -3,14 +3,31 @@
 Source: Devlin et al. 2018, "BERT", section 3.1 and appendix A.1-A.2; whole words: its code of May 2019.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.text.tokenizer import CONTINUATION
 
 
+class Hiding(NamedTuple):
+    """What the model sees in the place of a chosen token; the probabilities add up to 1.
+
+    Attributes:
+        masked: it sees [MASK].  random: a random token.  kept: the token itself.
+    """
+
+    masked: float
+    random: float
+    kept: float
+
+
+AS_BERT, AS_ELECTRA = Hiding(0.8, 0.1, 0.1), Hiding(0.85, 0.0, 0.15)
+
+
 def mask_tokens(input_ids, candidates, rng, vocab_size, mask_token_id, lengths=None, mlm_probability=0.15,
-                max_predictions_per_seq=None, word_starts=None):
+                max_predictions_per_seq=None, word_starts=None, hiding=AS_BERT):
     """Choose the tokens to be predicted and hide them, as BERT does.
 
     In each row, round(mlm_probability * length) candidates are chosen, but at least one and at most
@@ -30,6 +47,7 @@ def mask_tokens(input_ids, candidates, rng, vocab_size, mask_token_id, lengths=N
         word_starts: bool (B, T), the tokens that start a word. If given, whole words are chosen (whole-word
             masking): in random order, passing over those that would make it too many tokens. A row gets none
             if all are too long.
+        hiding: a Hiding with other probabilities.
 
     Returns:
         (masked input_ids, labels), int64 (B, T) each: the labels are the original ids of the chosen tokens
@@ -45,17 +63,17 @@ def mask_tokens(input_ids, candidates, rng, vocab_size, mask_token_id, lengths=N
     else:
         chosen = _choose_words(candidates, to_choose, word_starts, rng)
 
-    return hide_tokens(input_ids, chosen, rng, vocab_size, mask_token_id)
+    return hide_tokens(input_ids, chosen, rng, vocab_size, mask_token_id, hiding)
 
 
-def hide_tokens(input_ids, chosen, rng, vocab_size, mask_token_id):
+def hide_tokens(input_ids, chosen, rng, vocab_size, mask_token_id, hiding=AS_BERT):
     """Hide the chosen tokens, bool (B, T), as BERT does; arguments and results as in `mask_tokens`."""
     labels = np.where(chosen, input_ids, IGNORE_INDEX)
     draw = rng.random(np.count_nonzero(chosen))  # (M,)
     random_ids = rng.integers(vocab_size, size=len(draw))
     masked_ids = input_ids.copy()
-    random_or_same = np.where(draw < 0.9, random_ids, input_ids[chosen])
-    masked_ids[chosen] = np.where(draw < 0.8, mask_token_id, random_or_same)
+    random_or_same = np.where(draw < hiding.masked + hiding.random, random_ids, input_ids[chosen])
+    masked_ids[chosen] = np.where(draw < hiding.masked, mask_token_id, random_or_same)
     return masked_ids, labels
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibert.text.examples.masking import mask_tokens, word_start_table
+from minibert.text.examples.masking import AS_BERT, mask_tokens, word_start_table
 from minibert.text.tokenizer import longest_first
 
 # Generators are made from [seed, PURPOSE, number], so that no two purposes draw the same random numbers.
@@ -57,6 +57,7 @@ class SentencePairs:
     """
 
     least_documents, num_special = 2, 3  # [CLS] A [SEP] B [SEP]; see SingleTexts
+    hiding = AS_BERT
 
     def __init__(self, tokenized, tokenizer, seq_length=128, seed=0, mlm_probability=0.15, whole_word=False,
                  max_predictions_per_seq=None, short_seq_prob=0.1, next_sentence_probability=0.5):
@@ -208,7 +209,7 @@ class SentencePairs:
             ids, candidates=in_a | in_b, rng=rng, vocab_size=self.tokenizer.vocab_size,
             mask_token_id=self.tokenizer.mask_token_id, lengths=sep_b[:, 0] + 1,
             mlm_probability=self.mlm_probability, max_predictions_per_seq=self.max_predictions_per_seq,
-            word_starts=self._word_starts[ids] if self.whole_word else None)
+            word_starts=self._word_starts[ids] if self.whole_word else None, hiding=self.hiding)
         return PairBatch(
             input_ids=input_ids,
             token_type_ids=((place > sep_a) & (place <= sep_b)).astype(np.int64),

@@ -28,6 +28,7 @@ import numpy as np
 
 from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.text.examples import PairBatch
+from minibert.text.examples.masking import AS_BERT
 from minibert.text.toy.pairs import NUM_SPECIAL, SAME_TOPIC
 
 
@@ -57,10 +58,12 @@ class Limits:
         language: a Language.
         tokenizer: language.tokenizer(); random tokens are drawn from all of its vocabulary.
         mlm_probability: the probability that a token is selected.
+        hiding: what is seen in its place, a Hiding.
     """
 
-    def __init__(self, language, tokenizer, mlm_probability=0.15):
+    def __init__(self, language, tokenizer, mlm_probability=0.15, hiding=AS_BERT):
         self.language, self.vocab_size, self.mlm_probability = language, tokenizer.vocab_size, mlm_probability
+        self.hiding = hiding
         words = slice(NUM_SPECIAL, NUM_SPECIAL + len(language.words))
         self.emission = np.zeros((len(language.word_probs) + 1, self.vocab_size))  # (R + 1, V), e(w | row)
         self.emission[:-1, words] = language.word_probs
@@ -78,8 +81,10 @@ class Limits:
 
     def _corrupt(self, probs):
         """Return Σ_w p(w) C(y | w) for distributions p in the last axis."""
-        kept = 1 - 0.9 * self.mlm_probability
-        anything = self.mlm_probability * (0.8 * self.is_mask + 0.1 / self.vocab_size)  # (V,), for any word
+        masked, random, _ = self.hiding
+        kept = 1 - (masked + random) * self.mlm_probability
+        # (V,), for any word
+        anything = self.mlm_probability * (masked * self.is_mask + random / self.vocab_size)
         return kept * probs + anything * probs.sum(axis=-1, keepdims=True)
 
     def _compile_keys(self):
@@ -196,10 +201,13 @@ class Limits:
         distinct, inverse = np.unique(rows, return_inverse=True)
         of_rows = posterior @ (inverse[:, np.newaxis] == np.arange(len(distinct)))  # (m, distinct rows)
         # The token itself is known to be selected: its C is divided out, and S put in its place.
-        of_rows /= self.seen[np.ix_(distinct, tokens)].T
+        # (Without random tokens it is 0 for a plan that cannot say the token, and so is of_rows.)
+        seen = self.seen[np.ix_(distinct, tokens)].T  # (m, distinct rows)
+        np.divide(of_rows, seen, out=of_rows, where=seen > 0)
         is_same = tokens[:, np.newaxis] == np.arange(self.vocab_size)  # (m, V)
-        survives = 0.8 * self.is_mask[tokens][:, np.newaxis] + 0.1 * is_same
-        probs = (of_rows @ self.emission[distinct]) * (survives + 0.1 / self.vocab_size)
+        masked, random, kept = self.hiding
+        survives = masked * self.is_mask[tokens][:, np.newaxis] + kept * is_same
+        probs = (of_rows @ self.emission[distinct]) * (survives + random / self.vocab_size)
         return probs / probs.sum(axis=1, keepdims=True)
 
     def scores(self, batch):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibert.text.examples.masking import hide_tokens
+from minibert.text.examples.masking import AS_BERT, hide_tokens
 from minibert.text.examples.sentence_pairs import PairBatch
 
 SAME_TOPIC = 0.25  # of the "not next" pairs
@@ -43,6 +43,8 @@ class ToyExamples:
         mlm_probability: the probability that a token is selected.
         next_sentence_probability: the probability that B follows A.
     """
+
+    hiding = AS_BERT
 
     def __init__(self, language, tokenizer, seed=0, mlm_probability=0.15, next_sentence_probability=0.5):
         self.language = language
@@ -97,7 +99,7 @@ class ToyExamples:
         ids[place > sep_b] = self.tokenizer.pad_token_id
         selected = is_word & (rng.random(ids.shape) < self.mlm_probability)     # (N, T)
         input_ids, labels = hide_tokens(
-            ids, selected, rng, self.tokenizer.vocab_size, self.tokenizer.mask_token_id)
+            ids, selected, rng, self.tokenizer.vocab_size, self.tokenizer.mask_token_id, self.hiding)
         batch = PairBatch(
             input_ids=input_ids,
             token_type_ids=((place > sep_a) & (place <= sep_b)).astype(np.int64),

@@ -9,6 +9,7 @@ import minibert as mb
 from minibert.text import toy
 from minibert.text.examples import (
     LabelledExamples,
+    MaskedTexts,
     Permutations,
     SentenceOrder,
     SentencePairs,
@@ -25,6 +26,7 @@ from minibert.text.examples import (
 )
 from minibert.text.examples.ends import ends_of
 from minibert.text.labelled import LabelledText, TaggedWords
+from minibert.text.toy.masked import ToyMasked
 from minibert.text.toy.next_tokens import ToyNextTokens, ToyWords
 from minibert.text.toy.order import ToyOrder
 from minibert.text.toy.pairs import ToyExamples
@@ -59,7 +61,8 @@ def translations(text, seed):
 
 @pytest.fixture(params=["SentencePairs", "SingleTexts", "ToyExamples", "Streams", "Windows", "ToyNextTokens",
                         "SpelledWords", "ToyWords", "labelled texts", "labelled words", "Translations",
-                        "ToyRewriting", "Permutations", "SentenceOrder", "ToyOrder"])
+                        "ToyRewriting", "Permutations", "SentenceOrder", "ToyOrder",
+                        "MaskedTexts", "ToyMasked"])
 def kind(request, text, tokenized):
     """(a function that makes the examples, the model that learns from them)."""
     make = {
@@ -79,6 +82,8 @@ def kind(request, text, tokenized):
             SentencePairs(tokenized, text[0], seq_length=32, seed=seed), text[0], seed),
         "SentenceOrder": lambda seed: SentenceOrder(tokenized, text[0], seq_length=32, seed=seed),
         "ToyOrder": lambda seed: ToyOrder(toy.TOY, toy.TOY.tokenizer(), seed=seed),
+        "MaskedTexts": lambda seed: MaskedTexts(tokenized, text[0], seq_length=32, seed=seed),
+        "ToyMasked": lambda seed: ToyMasked(toy.TOY, toy.TOY.tokenizer(), seed=seed),
     }
     models = dict.fromkeys(("Streams", "Windows", "ToyNextTokens"), mb.LSTMLanguageModel) | {
         "SpelledWords": mb.ELMo,
@@ -90,6 +95,8 @@ def kind(request, text, tokenized):
         "Permutations": mb.XLNetLMHeadModel,
         "SentenceOrder": mb.AlbertForPreTraining,
         "ToyOrder": mb.AlbertForPreTraining,
+        "MaskedTexts": mb.ElectraPair,
+        "ToyMasked": mb.ElectraPair,
     }
     return make[request.param], models.get(request.param, mb.BertForPreTraining)
 

@@ -11,6 +11,7 @@ from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.text import toy
 from minibert.text.examples import PairBatch
 from minibert.text.toy.limits import Limits, losses_and_hits
+from minibert.text.toy.masked import MaskedLimits, ToyMasked
 from minibert.text.toy.order import OrderLimits, ToyOrder
 from minibert.text.toy.pairs import NUM_SPECIAL, ToyExamples, split
 
@@ -29,7 +30,7 @@ def neighbours(probs):
 
 
 @pytest.mark.parametrize("examples, best, all_texts", [
-    (ToyExamples, Limits, dict), (ToyOrder, OrderLimits, neighbours),
+    (ToyExamples, Limits, dict), (ToyOrder, OrderLimits, neighbours), (ToyMasked, MaskedLimits, dict),
 ])
 def test_posteriors_equal_enumeration(tiny, examples, best, all_texts):
     language, tokenizer, probs = tiny
@@ -37,11 +38,12 @@ def test_posteriors_equal_enumeration(tiny, examples, best, all_texts):
     pairs = examples(language, tokenizer, seed=3, mlm_probability=0.4).pairs(25, np.random.default_rng(0))
     vocab_size, mask_id = tokenizer.vocab_size, tokenizer.mask_token_id
     token_probs, not_next = best(language, tokenizer, 0.4).posteriors(pairs.batch)
+    masked, random, kept = examples.hiding
     corrupted = (pairs.batch.input_ids != pairs.clean_ids) & (pairs.batch.input_ids != mask_id)
-    assert corrupted.any()  # random tokens occur too
+    assert corrupted.any() == (random > 0)  # random tokens occur, too
 
     def selected(seen, words):
-        return 0.8 * (seen == mask_id) + 0.1 * (seen == words) + 0.1 / vocab_size
+        return masked * (seen == mask_id) + kept * (seen == words) + random / vocab_size
 
     def unknown(seen, words):
         return 0.6 * (seen == words) + 0.4 * selected(seen, words)
@@ -62,7 +64,9 @@ def test_posteriors_equal_enumeration(tiny, examples, best, all_texts):
             if labels[place] == IGNORE_INDEX:
                 continue
             words = texts[:, index]
-            of_texts = joint / likelihoods[:, index] * selected(input_ids[place], words)
+            likelihood = likelihoods[:, index]
+            without = np.divide(joint, likelihood, out=np.zeros_like(joint), where=likelihood > 0)
+            of_texts = without * selected(input_ids[place], words)
             of_word = np.bincount(words, of_texts, vocab_size)
             np.testing.assert_allclose(token_probs[row], of_word / of_word.sum(), rtol=0, atol=1e-12)
             row += 1
