@@ -26,14 +26,12 @@ from minibert.training.parallel import check_loss
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ElectraRecipe(MaskedLMRecipe):
-    """How an ELECTRA is pretrained: as a BERT, but that next_sentence_probability means nothing for a text.
+    """How an ELECTRA is pretrained: as a BERT, but that `of` masks 15 % and nothing is asked about pairs.
 
     Attributes (beside those of MaskedLMRecipe):
         generator_heads: of the generator, each as wide as one of the discriminator; None is a quarter.
-        mlm_probability: 15 %, because the discriminator learns from all tokens.
     """
 
-    mlm_probability: float = 0.15
     generator_heads: int | None = None
 
     def __post_init__(self):
@@ -46,7 +44,8 @@ class ElectraRecipe(MaskedLMRecipe):
         """Return the recipe, as MaskedLMRecipe.of does; ValueError if it starts from a checkpoint."""
         if changes.get("start"):
             raise ValueError("--from goes on from a BERT: leave it out, or leave out --model electra")
-        return super().of(*arguments, **changes)
+        # 15 %, as in evaluation: the discriminator learns from all tokens, and from true ones
+        return super().of(*arguments, **{"mlm_probability": 0.15, **changes})
 
 
 class ReplacedScores(NamedTuple):

@@ -61,7 +61,7 @@ def loss_curves(log, limits=None, figure=None):
     if baselines["majority_accuracy"] is not None:
         right.axhline(
             baselines["majority_accuracy"], color=GREY, linestyle="--", label="always the same answer")
-    if task in limits:
+    if limits.get(task) is not None:
         right.axhline(limits[task], color=GREEN, linestyle=":", linewidth=2, label="best possible")
     right.set(xlabel="step", ylabel="accuracy", title=f"{TASKS[task]}: accuracy")
     right.set_ylim(min(0.4, *accuracies), 1)

@@ -23,6 +23,21 @@ def log():
     return lines
 
 
+@pytest.mark.parametrize("task, title", [
+    ("sop_accuracy", "Sentence order prediction: accuracy"),
+    ("rtd_accuracy", "Replaced token detection: accuracy"),
+])
+def test_loss_curves_of_another_second_task(log, task, title):
+    """Where neither a constant answer nor a limit is known, there is no line for it."""
+    for entry in log:
+        if "held_out" in entry:
+            entry["held_out"][task] = entry["held_out"].pop("nsp_accuracy")
+    log[0]["baselines"]["majority_accuracy"] = None
+    left, right = plots.loss_curves(log, {"mlm_loss": 3.0, task: None})
+    assert right.get_title() == title and legend(right) == ["held out"]
+    assert "best possible" in legend(left)
+
+
 def test_learning_curves():
     lines = [{"step": 0, "held_out": {"loss": 0.7, "accuracy": 0.5},
               "baselines": {"majority": {"accuracy": 0.55}, "bag of words": {"accuracy": 0.6}}}]
