@@ -20,6 +20,7 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     ),
     "models.albert": ("AlbertConfig", "AlbertForPreTraining", "AlbertModel"),
     "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),
+    "models.distillation": ("Distillation",),
     "models.electra": (
         "ElectraConfig", "ElectraForMaskedLM", "ElectraForPreTraining", "ElectraModel", "ElectraPair",
     ),

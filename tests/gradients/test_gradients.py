@@ -19,7 +19,7 @@ VARIANTS = (
     "AWDLSTMForSequenceClassification",  # with dropout it is in the plain run
     "XLNetModel", "XLNetModel state", "XLNetLMHeadModel state", "XLNetLMHeadModel no targets",
     "XLNetForSequenceClassification",  # all of them in XLNetLMHeadModel and RelativeAttention
-    "AlbertModel",  # in AlbertForPreTraining
+    "AlbertModel", "Distillation no teacher",  # in AlbertForPreTraining, in Distillation
     "ElectraModel", "ElectraForMaskedLM", "ElectraForPreTraining one size",
     "ElectraPair", "ElectraPair given samples",  # a second each; ElectraForPreTraining is in the plain run
 )

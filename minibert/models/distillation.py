@@ -1,0 +1,277 @@
+"""Distillation: a small BERT learns from the answers of a large one (Hinton et al. 2015, Sanh et al. 2019).
+
+A label says that a word is right and all others are alike. A teacher's probabilities say which others would
+nearly do, too. The student, a BERT of fewer layers, learns from three things:
+
+    soft      the teacher's probabilities for the masked tokens, at a temperature T
+    mlm       the masked tokens themselves
+    cosine    the direction of the teacher's last state, for every token
+
+The teacher is a constant: its answers are arrays, made by its forward pass without dropout.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minibert.layers.base import Layer, describe_cache
+from minibert.layers.cross_entropy import IGNORE_INDEX, CrossEntropy, CrossEntropyCache
+from minibert.layers.softmax import softmax
+from minibert.models.bert import BertModelCache, MLMHeadCache
+from minibert.models.checks import integers
+
+SOFT_WEIGHT, MLM_WEIGHT = 5.0, 2.0  # of DistilBERT's parts; the cosine's is 1
+
+
+class SoftTargetsCache(NamedTuple):
+    probs: np.ndarray  # (N, V): the student's, at the temperature
+    teacher_probs: np.ndarray  # (N, V)
+    divisor: int  # N, but 1 where N is 0
+    __repr__ = describe_cache
+
+
+class SoftTargets(Layer):
+    """loss = T² (1/N) Σ_n KL(teacher_n ‖ student_n), both softened: softmax(logits / T).
+
+    Args:
+        temperature: T, above 0; 1 takes the probabilities as they are, more shows the less likely words.
+
+    Derivation. One row's KL is Σ_k t_k log t_k − Σ_k t_k log s_k. The first sum is a constant, the second a
+    cross-entropy in logits / T, whose gradient is s − t; the chain rule brings 1/T. With the factor T²,
+
+        d_logits = d_loss · T (softmax(logits / T) − softmax(teacher_logits / T)) / N
+
+    Without T² the gradient would fade as 1/T² for a large T, because s − t itself fades as 1/T.
+    """
+
+    def __init__(self, temperature=2.0):
+        if not temperature > 0:
+            raise ValueError(f"temperature must be above 0, got {temperature!r}")
+        self.temperature = temperature
+
+    def forward(self, logits, *, teacher_logits):
+        """logits, teacher_logits (N, V) → loss, a scalar of the logits' dtype, cache.
+
+        Log-probabilities are logits, too: those of a model that is known exactly may be the teacher's.
+        """
+        if logits.shape != teacher_logits.shape:
+            raise ValueError(
+                f"teacher_logits of shape {teacher_logits.shape} do not fit logits of shape {logits.shape}: "
+                "both need a row for each predicted token, and one vocabulary")
+        probs = softmax(logits / self.temperature)                              # (N, V)
+        teacher_probs = softmax(teacher_logits / self.temperature)              # (N, V)
+        log_probs = _log_softmax(logits / self.temperature)                     # (N, V)
+        teacher_log_probs = _log_softmax(teacher_logits / self.temperature)     # (N, V)
+        divergence = (teacher_probs * (teacher_log_probs - log_probs)).sum(axis=-1)     # (N,)
+        divisor = max(len(logits), 1)
+        squared = self.temperature * self.temperature
+        loss = divergence.sum() * logits.dtype.type(squared / divisor)
+        return loss, SoftTargetsCache(probs, teacher_probs, divisor)
+
+    def backward(self, d_loss, cache):
+        """d_loss, a scalar → d_logits (N, V)."""
+        share = d_loss * (self.temperature / cache.divisor)
+        d_logits = (cache.probs - cache.teacher_probs) * share                  # (N, V)
+        return d_logits
+
+
+def _log_softmax(scores):
+    shifted = scores - scores.real.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+class CosineDistanceCache(NamedTuple):
+    x: np.ndarray  # (N, H)
+    direction: np.ndarray  # (N, H): the teacher's, of length 1
+    length: np.ndarray  # (N, 1)
+    cosine: np.ndarray  # (N, 1)
+    __repr__ = describe_cache
+
+
+class CosineDistance(Layer):
+    """loss = (1/N) Σ_n (1 − cos(x_n, t_n)): 0 where the rows have the teacher's directions.
+
+    Derivation. With the unit vector u = t/‖t‖, cos = x·u/‖x‖, and ∂‖x‖/∂x = x/‖x‖, so
+
+        ∂cos / ∂x = (u − cos · x/‖x‖) / ‖x‖             d_x = −d_loss/N · (u − cos · x/‖x‖) / ‖x‖
+
+    It is orthogonal to x: the length of x does not matter.
+    """
+
+    def forward(self, x, *, target):
+        """x, target (N, H), one row or more → loss, a scalar of x's dtype, cache."""
+        if x.shape != target.shape:
+            raise ValueError(
+                f"states of the teacher {target.shape} do not fit the student's {x.shape}: both need the "
+                "same tokens and hidden_size")
+        direction = target / np.sqrt((target * target).sum(axis=-1, keepdims=True))     # (N, H)
+        length = np.sqrt((x * x).sum(axis=-1, keepdims=True))                           # (N, 1)
+        cosine = (x * direction).sum(axis=-1, keepdims=True) / length                   # (N, 1)
+        loss = (1 - cosine).sum() / x.dtype.type(len(x))
+        return loss, CosineDistanceCache(x, direction, length, cosine)
+
+    def backward(self, d_loss, cache):
+        """d_loss, a scalar → d_x (N, H)."""
+        x, direction, length, cosine = cache
+        d_cosine = -d_loss / len(x)
+        d_x = (direction - cosine * x / length) / length * d_cosine             # (N, H)
+        return d_x
+
+
+class DistillationOutput(NamedTuple):
+    """What the student's losses came to.
+
+    Attributes:
+        loss: the sum of the parts, of which each has its weight: 5, 2 and 1 as in DistilBERT.
+        soft_loss, mlm_loss, cosine_loss: None where its teacher or labels were not given.
+        prediction_logits: (M, V), the student's for the predicted positions.
+        counts: {"soft": M, "mlm": M, "cosine": how many tokens}, of the parts that there are.
+    """
+
+    loss: np.floating
+    soft_loss: np.floating | None
+    mlm_loss: np.floating
+    cosine_loss: np.floating | None
+    prediction_logits: np.ndarray
+    counts: dict
+    __repr__ = describe_cache
+
+
+class DistillationCache(NamedTuple):
+    bert: BertModelCache
+    states_shape: tuple  # (B, T, H)
+    predicted: np.ndarray  # (M,) flat positions whose label is not -100
+    tokens: np.ndarray  # (N,) flat positions that are no padding
+    mlm_head: MLMHeadCache
+    soft_loss: SoftTargetsCache | None
+    mlm_loss: CrossEntropyCache
+    cosine_loss: CosineDistanceCache | None
+    __repr__ = describe_cache
+
+
+class Distillation(Layer):
+    """A student on its way: its parts, and a loss that a teacher's answers are in.
+
+    Args:
+        student: a BertForPreTraining. Its body and MLM head are the layers of this model, so training this
+            trains the student. Its next-sentence head is not trained.
+        temperature: T of the soft targets.
+
+    Derivation: the parts of the loss add up, so their gradients do: those of the logits before the MLM head,
+    those of the states after it.
+    """
+
+    def __init__(self, student, temperature=2.0):
+        self.config = student.config
+        self.bert, self.mlm_head = student.bert, student.mlm_head
+        self.soft_loss, self.mlm_loss = SoftTargets(temperature), CrossEntropy()
+        self.cosine_loss = CosineDistance()
+        self.save_pretrained = student.save_pretrained
+
+    def forward(
+        self, input_ids, token_type_ids=None, attention_mask=None, labels=None, teacher_logits=None,
+        teacher_states=None, rng=None,
+    ):
+        """Run the student, and compare it with its teacher → DistillationOutput, cache.
+
+        Args:
+            input_ids, token_type_ids, attention_mask, rng: as in BertModel; a mask of one row a sequence.
+            labels: (B, T), the original token where one is to be predicted and -100 elsewhere; required.
+            teacher_logits: (M, V), the teacher's for the predicted positions, in row order; None for none.
+            teacher_states: (B, T, H), the teacher's last states; None for none.
+
+        Raises:
+            ValueError: there are no labels, or a shape is wrong.
+        """
+        labels, is_token = check_given(input_ids, attention_mask, labels)
+        encoded, bert_cache = self.bert.forward(input_ids, token_type_ids, attention_mask, rng)
+        states = encoded.last_hidden_state                                              # (B, T, H)
+        predicted, tokens = np.flatnonzero(labels != IGNORE_INDEX), np.flatnonzero(is_token)    # (M,), (N,)
+        state_rows = states.reshape(-1, states.shape[-1])                               # (B·T, H)
+        logits, mlm_head_cache = self.mlm_head.forward(state_rows[predicted])           # (M, V)
+        mlm, mlm_cache = self.mlm_loss.forward(logits, labels.reshape(-1)[predicted])
+        losses, counts = {"mlm": mlm * logits.dtype.type(MLM_WEIGHT)}, {"mlm": len(predicted)}
+        soft_cache = cosine_cache = None
+        if teacher_logits is not None:
+            soft, soft_cache = self.soft_loss.forward(logits, teacher_logits=teacher_logits)
+            losses["soft"], counts["soft"] = soft * logits.dtype.type(SOFT_WEIGHT), len(predicted)
+        if teacher_states is not None:
+            target = teacher_states.reshape(-1, teacher_states.shape[-1])[tokens]       # (N, H)
+            losses["cosine"], cosine_cache = self.cosine_loss.forward(state_rows[tokens], target=target)
+            counts["cosine"] = len(tokens)
+        output = DistillationOutput(
+            loss=sum(losses.values()), soft_loss=losses.get("soft"), mlm_loss=losses["mlm"],
+            cosine_loss=losses.get("cosine"), prediction_logits=logits, counts=counts)
+        cache = DistillationCache(
+            bert=bert_cache, states_shape=states.shape, predicted=predicted, tokens=tokens,
+            mlm_head=mlm_head_cache, soft_loss=soft_cache, mlm_loss=mlm_cache, cosine_loss=cosine_cache)
+        return output, cache
+
+    def backward(self, cache, d_loss=1.0):
+        """Go back from d_loss, a number or one for each part: {"soft": ..., "mlm": ..., "cosine": ...}.
+
+        Returns:
+            d_embeddings (B, T, H): the gradient of the student's summed embeddings, before their LayerNorm.
+        """
+        d_mlm = (d_loss["mlm"] if isinstance(d_loss, dict) else d_loss) * MLM_WEIGHT
+        d_logits, _ = self.mlm_loss.backward(d_mlm, cache.mlm_loss)                     # (M, V)
+        if cache.soft_loss is not None:
+            d_soft = (d_loss["soft"] if isinstance(d_loss, dict) else d_loss) * SOFT_WEIGHT
+            share_of_soft = self.soft_loss.backward(d_soft, cache.soft_loss)            # (M, V)
+            d_logits = d_logits + share_of_soft                                         # (M, V)
+        d_predicted = self.mlm_head.backward(d_logits, cache.mlm_head)                  # (M, H)
+        d_states = np.zeros(cache.states_shape, d_predicted.dtype)                      # (B, T, H)
+        d_state_rows = d_states.reshape(-1, d_states.shape[-1])                         # (B·T, H), a view
+        d_state_rows[cache.predicted] = d_predicted                                     # each position once
+        if cache.cosine_loss is not None:
+            d_cosine = d_loss["cosine"] if isinstance(d_loss, dict) else d_loss
+            d_tokens = self.cosine_loss.backward(d_cosine, cache.cosine_loss)           # (N, H)
+            d_state_rows[cache.tokens] += d_tokens                                      # each position once
+        d_embeddings = self.bert.backward((d_states, None), cache.bert)                 # (B, T, H)
+        return d_embeddings
+
+
+def layers_of_teacher(student, teacher):
+    """Give a student some of a teacher's layers, and its embeddings, pooler and heads (Sanh et al. 2019).
+
+    Layer k of L takes the place of ⌊k · (layers of the teacher) / L⌋. All other sizes must be the same.
+
+    Args:
+        student, teacher: BertForPreTraining. The teacher is not changed.
+
+    Raises:
+        ValueError: a size other than the number of layers differs, or the student has more layers.
+    """
+    few, many = student.config.num_hidden_layers, teacher.config.num_hidden_layers
+    if few > many:
+        raise ValueError(f"the student has {few} layers and its teacher {many}: give it no more than that")
+    known = teacher.parameters()
+    for name, parameter in student.parameters().items():
+        parts = name.split(".")
+        if parts[:2] == ["bert", "encoder"]:
+            parts[2] = str(int(parts[2]) * many // few)
+        value = known[".".join(parts)].value
+        if value.shape != parameter.value.shape:
+            raise ValueError(
+                f"{name} has the shape {parameter.value.shape} in the student and {value.shape} in the "
+                "teacher: give both the same sizes, but for num_hidden_layers")
+        parameter.value[...] = value
+
+
+def check_given(input_ids, attention_mask, labels):
+    """Return labels (B, T), and which tokens are no padding, bool (B, T).
+
+    Raises:
+        ValueError: there are no labels, or a shape or dtype is wrong.
+    """
+    if labels is None:
+        raise ValueError(
+            "distillation needs labels: the original tokens at the masked positions, -100 elsewhere")
+    labels = integers("labels", labels, np.shape(input_ids))
+    if attention_mask is None:
+        return labels, np.ones(labels.shape, bool)
+    if np.shape(attention_mask) != labels.shape:
+        raise ValueError(
+            f"attention_mask has shape {np.shape(attention_mask)}, expected {labels.shape}: distillation "
+            "asks about every token but padding")
+    return labels, np.asarray(attention_mask) == 1
