@@ -117,13 +117,13 @@ def missing(text):
 
 def shortened(command):
     """Return a command with a training of a few steps in place of minutes."""
-    if "minibert pretrain" not in command or "--help" in command:
+    if not re.search("minibert (pretrain|distill)", command) or "--help" in command:
         return command
     if "--resume" in command:  # twice as long, or the least that minutes can be
         command = re.sub(r"--minutes \S+", "--minutes 0.01", command)
         return re.sub(r"--steps \S+", f"--steps {2 * int(STEPS)}", command)
     command = re.sub(r" --(steps|minutes) \S+", "", command)
-    return command.replace("minibert pretrain", f"minibert pretrain --steps {STEPS}")
+    return re.sub("minibert (pretrain|distill)", rf"minibert \1 --steps {STEPS}", command)
 
 
 def differences(expected, printed):

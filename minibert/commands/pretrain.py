@@ -147,15 +147,20 @@ def _resumed(output, given, minutes):
 
 def _settings(options):
     """Return the fields of the recipe that the options name."""
-    from minibert.objectives.corpora import PYTHON_DOCS, TOY
-    from minibert.text.corpora import STANDARD_INPUT
-
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
-    if options.corpus:  # paths in full, so that the run can be resumed from any folder
-        named = (PYTHON_DOCS, TOY, STANDARD_INPUT)
-        given["corpus"] = [name if name in named else os.path.abspath(name) for name in options.corpus]
+    if options.corpus:
+        given["corpus"] = corpus_paths(options.corpus)
     if options.start:
         given["start"] = os.path.abspath(options.start)
     if options.steps:
         given["num_steps"] = options.steps
     return given
+
+
+def corpus_paths(corpus):
+    """Return the names and paths of a corpus, paths in full: a run can then be resumed from any folder."""
+    from minibert.objectives.corpora import PYTHON_DOCS, TOY
+    from minibert.text.corpora import STANDARD_INPUT
+
+    named = (PYTHON_DOCS, TOY, STANDARD_INPUT)
+    return [name if name in named else os.path.abspath(name) for name in corpus]

@@ -17,10 +17,10 @@ import numpy as np
 from minibert.layers.base import Layer, describe_cache
 from minibert.layers.cross_entropy import IGNORE_INDEX, CrossEntropy, CrossEntropyCache
 from minibert.layers.softmax import softmax
-from minibert.models.bert import BertModelCache, MLMHeadCache
+from minibert.models.bert import BertForPreTraining, BertModelCache, MLMHeadCache
 from minibert.models.checks import integers
 
-SOFT_WEIGHT, MLM_WEIGHT = 5.0, 2.0  # of DistilBERT's parts; the cosine's is 1
+SOFT_WEIGHT, COSINE_WEIGHT = 2.5, 0.5  # beside 1 for the masked words: DistilBERT's 5, 1 and 2
 
 
 class SoftTargetsCache(NamedTuple):
@@ -122,8 +122,9 @@ class DistillationOutput(NamedTuple):
     """What the student's losses came to.
 
     Attributes:
-        loss: the sum of the parts, of which each has its weight: 5, 2 and 1 as in DistilBERT.
-        soft_loss, mlm_loss, cosine_loss: None where its teacher or labels were not given.
+        loss: the sum of its parts.
+        soft_loss: 2.5 times that of the soft targets.  mlm_loss.  cosine_loss: half the mean distance. None
+            where the teacher's answers were not given.
         prediction_logits: (M, V), the student's for the predicted positions.
         counts: {"soft": M, "mlm": M, "cosine": how many tokens}, of the parts that there are.
     """
@@ -177,7 +178,8 @@ class Distillation(Layer):
         Args:
             input_ids, token_type_ids, attention_mask, rng: as in BertModel; a mask of one row a sequence.
             labels: (B, T), the original token where one is to be predicted and -100 elsewhere; required.
-            teacher_logits: (M, V), the teacher's for the predicted positions, in row order; None for none.
+            teacher_logits: (B, P, V), the teacher's for the predicted positions of each sequence in order, as
+                by_sequence makes them; None for none.
             teacher_states: (B, T, H), the teacher's last states; None for none.
 
         Raises:
@@ -189,16 +191,17 @@ class Distillation(Layer):
         predicted, tokens = np.flatnonzero(labels != IGNORE_INDEX), np.flatnonzero(is_token)    # (M,), (N,)
         state_rows = states.reshape(-1, states.shape[-1])                               # (B·T, H)
         logits, mlm_head_cache = self.mlm_head.forward(state_rows[predicted])           # (M, V)
-        mlm, mlm_cache = self.mlm_loss.forward(logits, labels.reshape(-1)[predicted])
-        losses, counts = {"mlm": mlm * logits.dtype.type(MLM_WEIGHT)}, {"mlm": len(predicted)}
+        mlm_loss, mlm_cache = self.mlm_loss.forward(logits, labels.reshape(-1)[predicted])
+        losses, counts = {"mlm": mlm_loss}, {"mlm": len(predicted)}
         soft_cache = cosine_cache = None
         if teacher_logits is not None:
-            soft, soft_cache = self.soft_loss.forward(logits, teacher_logits=teacher_logits)
+            answers = teacher_logits[answer_places(labels, teacher_logits.shape[1])]    # (M, V)
+            soft, soft_cache = self.soft_loss.forward(logits, teacher_logits=answers)
             losses["soft"], counts["soft"] = soft * logits.dtype.type(SOFT_WEIGHT), len(predicted)
         if teacher_states is not None:
             target = teacher_states.reshape(-1, teacher_states.shape[-1])[tokens]       # (N, H)
-            losses["cosine"], cosine_cache = self.cosine_loss.forward(state_rows[tokens], target=target)
-            counts["cosine"] = len(tokens)
+            cosine, cosine_cache = self.cosine_loss.forward(state_rows[tokens], target=target)
+            losses["cosine"], counts["cosine"] = cosine * logits.dtype.type(COSINE_WEIGHT), len(tokens)
         output = DistillationOutput(
             loss=sum(losses.values()), soft_loss=losses.get("soft"), mlm_loss=losses["mlm"],
             cosine_loss=losses.get("cosine"), prediction_logits=logits, counts=counts)
@@ -213,7 +216,7 @@ class Distillation(Layer):
         Returns:
             d_embeddings (B, T, H): the gradient of the student's summed embeddings, before their LayerNorm.
         """
-        d_mlm = (d_loss["mlm"] if isinstance(d_loss, dict) else d_loss) * MLM_WEIGHT
+        d_mlm = d_loss["mlm"] if isinstance(d_loss, dict) else d_loss
         d_logits, _ = self.mlm_loss.backward(d_mlm, cache.mlm_loss)                     # (M, V)
         if cache.soft_loss is not None:
             d_soft = (d_loss["soft"] if isinstance(d_loss, dict) else d_loss) * SOFT_WEIGHT
@@ -224,11 +227,34 @@ class Distillation(Layer):
         d_state_rows = d_states.reshape(-1, d_states.shape[-1])                         # (B·T, H), a view
         d_state_rows[cache.predicted] = d_predicted                                     # each position once
         if cache.cosine_loss is not None:
-            d_cosine = d_loss["cosine"] if isinstance(d_loss, dict) else d_loss
+            d_cosine = (d_loss["cosine"] if isinstance(d_loss, dict) else d_loss) * COSINE_WEIGHT
             d_tokens = self.cosine_loss.backward(d_cosine, cache.cosine_loss)           # (N, H)
             d_state_rows[cache.tokens] += d_tokens                                      # each position once
         d_embeddings = self.bert.backward((d_states, None), cache.bert)                 # (B, T, H)
         return d_embeddings
+
+    @classmethod
+    def from_pretrained(cls, directory, dtype=None):
+        """Return the Distillation of a student that is read from a folder."""
+        return cls(BertForPreTraining.from_pretrained(directory, dtype))
+
+
+def by_sequence(logits, labels):
+    """Return logits (M, V), a row for each label (B, T) that is not -100, as (B, P, V), batch first.
+
+    P is the largest number of predictions in a sequence; sequences with fewer end in rows of zeros.
+    """
+    is_answer = answer_places(labels)                                           # (B, P)
+    answers = np.zeros((*is_answer.shape, logits.shape[-1]), logits.dtype)      # (B, P, V)
+    answers[is_answer] = logits
+    return answers
+
+
+def answer_places(labels, num_places=None):
+    """Return which of P places in each sequence hold an answer to labels (B, T): bool (B, P), first ones."""
+    counts = (labels != IGNORE_INDEX).sum(axis=1)                               # (B,)
+    num_places = counts.max() if num_places is None else num_places
+    return np.arange(num_places) < counts[:, np.newaxis]
 
 
 def layers_of_teacher(student, teacher):

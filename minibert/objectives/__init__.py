@@ -52,8 +52,9 @@ OBJECTIVES = {  # name: module and class, imported when it is asked for
 TASKS = ("classify", "pairs", "tag", "span")  # of fine-tuning
 UNFREEZE = ("gradual", "all")  # how ULMFiT unfreezes the layers
 LANGUAGE_MODEL = "language-model"  # folder of ULMFiT's stage 2
-FINE_TUNING = {  # the same, of those that start from a pretrained model and labelled examples
+FINE_TUNING = {  # the same, of those that start from a pretrained model: with labels, or as its student
     "fine-tuning": "minibert.objectives.fine_tuning.FineTuning",
+    "distillation": "minibert.objectives.distillation.DistillationObjective",
     "ulmfit-language-model": "minibert.objectives.ulmfit.TargetLanguageModel",
     "ulmfit": "minibert.objectives.ulmfit.ULMFiT",
     "xlnet-fine-tuning": "minibert.objectives.xlnet_fine_tuning.XLNetFineTuning",

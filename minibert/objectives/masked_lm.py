@@ -376,9 +376,11 @@ class MaskedLM:
             for name, (_, accuracy) in evaluation.phenomena.items()
         }
         widest = sorted(gaps, key=gaps.get, reverse=True)[:3]
+        pairs = "" if evaluation[3] is None else (
+            f", {self.task} accuracy {evaluation[3]:.3f} ({self.limits[3]:.3f})")
         return (
-            f"held-out MLM loss {evaluation.mlm_loss:.3f} (best possible {self.limits.mlm_loss:.3f}), "
-            f"{self.task} accuracy {evaluation[3]:.3f} ({self.limits[3]:.3f}); points missing: "
+            f"held-out MLM loss {evaluation.mlm_loss:.3f} (best possible {self.limits.mlm_loss:.3f}){pairs}; "
+            "points missing: "
             + ", ".join(f"{name} {100 * gaps[name]:.0f}" for name in widest)
         )
 
@@ -490,15 +492,13 @@ def _beside_baselines(evaluation, baselines, task):
 
 def _beside_limits(evaluation, limits, task):
     lines = [f"{'held-out pairs':<28}{'model':>9}{'limit':>9}{'gap':>9}"]
-    for name, loss, limit in (
-        ("MLM loss, nats per word", evaluation.mlm_loss, limits.mlm_loss),
-        (f"{task} loss, nats per pair", evaluation[2], limits[2]),
-    ):
+    has_pairs = evaluation[2] is not None
+    losses = [("MLM loss, nats per word", evaluation.mlm_loss, limits.mlm_loss)]
+    losses += [(f"{task} loss, nats per pair", evaluation[2], limits[2])] * has_pairs
+    for name, loss, limit in losses:
         lines.append(f"{name:<28}{loss:>9.3f}{limit:>9.3f}{loss / limit - 1:>8.1%}")
-    accuracies = [
-        ("MLM accuracy", evaluation.mlm_accuracy, limits.mlm_accuracy),
-        (f"{task} accuracy", evaluation[3], limits[3]),
-    ]
+    accuracies = [("MLM accuracy", evaluation.mlm_accuracy, limits.mlm_accuracy)]
+    accuracies += [(f"{task} accuracy", evaluation[3], limits[3])] * has_pairs
     accuracies += [
         (f"  {name}", accuracy, limits.phenomena[name][1])
         for name, (_, accuracy) in evaluation.phenomena.items()

@@ -12,8 +12,8 @@ import minibert.commands
 from minibert import cli
 
 COMMANDS = (
-    "bench embed fill-mask finetune generate glove gradcheck grade handout neighbours next-sentence predict "
-    "pretrain toy trace word2vec"
+    "bench distill embed fill-mask finetune generate glove gradcheck grade handout neighbours next-sentence "
+    "predict pretrain toy trace word2vec"
 ).split()
 
 

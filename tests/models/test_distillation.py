@@ -8,7 +8,7 @@ from helpers import ATTENTION_MASK, INPUT_IDS, A, B, F, H, T, V, grads, scramble
 
 import minibert as mb
 from minibert.gradcheck.cases import distillation as cases
-from minibert.models.distillation import CosineDistance, SoftTargets, layers_of_teacher
+from minibert.models.distillation import CosineDistance, SoftTargets, by_sequence, layers_of_teacher
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 BATCH = {"input_ids": INPUT_IDS, **cases.TEXT}
@@ -76,15 +76,23 @@ def test_a_student_that_is_its_teacher_feels_only_the_labels():
     output, _ = teacher.forward(**BATCH)
     states = teacher.bert.forward(INPUT_IDS, cases.TOKEN_TYPES, ATTENTION_MASK)[0].last_hidden_state
     model = mb.Distillation(copy.deepcopy(teacher))
-    found, cache = model.forward(**BATCH, teacher_logits=output.prediction_logits, teacher_states=states)
+    logits = by_sequence(output.prediction_logits, cases.LABELS)
+    found, cache = model.forward(**BATCH, teacher_logits=logits, teacher_states=states)
     assert abs(found.soft_loss) < 1e-13 and abs(found.cosine_loss) < 1e-13
-    np.testing.assert_allclose(found.mlm_loss, 2 * output.mlm_loss, rtol=1e-14)
+    assert found.mlm_loss == output.mlm_loss
     assert found.counts == {"mlm": 8, "soft": 8, "cosine": ATTENTION_MASK.sum()}
     model.backward(cache)
     _, plain_cache = teacher.forward(**BATCH)
-    teacher.backward(plain_cache, 2.0)
+    teacher.backward(plain_cache)
     for name, gradient in grads(model).items():
         np.testing.assert_allclose(gradient, grads(teacher)[name], rtol=0, atol=1e-11, err_msg=name)
+
+
+def test_answers_lie_by_sequence():
+    logits = np.random.default_rng(3).standard_normal((8, V))
+    answers = by_sequence(logits, cases.LABELS)  # 3, 2, 0 and 3 predictions
+    assert answers.shape == (B, 3, V) and np.array_equal(answers[3], logits[5:])
+    assert np.array_equal(answers[1, :2], logits[3:5]) and not answers[1, 2].any() and not answers[2].any()
 
 
 def test_training_it_trains_the_student(tmp_path):
@@ -116,7 +124,7 @@ def test_a_student_begins_with_layers_of_its_teacher():
 def test_wrong_teachers_and_arguments():
     model, teacher = mb.Distillation(bert(1)), bert(1)
     with pytest.raises(ValueError, match="teacher_logits of shape"):
-        model.forward(**BATCH, teacher_logits=np.zeros((3, V)))
+        model.forward(**BATCH, teacher_logits=np.zeros((B, 3, V + 1)))
     with pytest.raises(ValueError, match="both need the same tokens and hidden_size"):
         model.forward(**BATCH, teacher_states=np.zeros((B, T, H + 1)))
     with pytest.raises(ValueError, match="distillation needs labels"):

@@ -17,7 +17,7 @@ from minibert.gradcheck.cases.common import (
     scrambled,
 )
 from minibert.models.bert import BertConfig, BertForPreTraining
-from minibert.models.distillation import CosineDistance, Distillation, SoftTargets
+from minibert.models.distillation import CosineDistance, Distillation, SoftTargets, by_sequence
 
 M = 8  # predicted tokens
 
@@ -35,7 +35,9 @@ def student(**changes):
 
 
 TEXT = {"token_type_ids": TOKEN_TYPES, "attention_mask": PADDING, "labels": LABELS}
-TEACHER = {"teacher_logits": random(M, V, seed=5), "teacher_states": random(B, T, H, seed=6)}
+TEACHER = {
+    "teacher_logits": by_sequence(random(M, V, seed=5), LABELS), "teacher_states": random(B, T, H, seed=6),
+}
 
 CASES = {
     "SoftTargets": lambda: Case(SoftTargets(3.0), [random(M, V)], {"teacher_logits": random(M, V, seed=5)}),

@@ -6,6 +6,7 @@ WITHOUT_POOLER = ("bert.embeddings.", "bert.encoder.")
 MODELS = {
     "BertModel": ("bert.",),
     "BertForPreTraining": ("bert.", "mlm_head.", "nsp_head."),
+    "Distillation": ("bert.", "mlm_head."),  # of a student
     "BertForSequenceClassification": ("bert.", "head.classifier."),
     "BertForTokenClassification": (*WITHOUT_POOLER, "head.classifier."),
     "BertForQuestionAnswering": (*WITHOUT_POOLER, "head.qa_outputs."),
