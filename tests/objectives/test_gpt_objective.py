@@ -52,6 +52,7 @@ def test_a_run_ends_with_a_model_that_generates(recipe, tmp_path, monkeypatch, c
 
 def test_sizes():
     made = GPTObjective.Recipe.of(preset="mini")
+    assert (GPTObjective.Recipe.of().optimizer, made.optimizer) == ("muon", "adamw")
     assert (made.hidden_size, made.num_hidden_layers, made.num_attention_heads) == (256, 4, 4)
     with pytest.raises(ValueError, match="this model does not use --embedding-size"):
         GPTObjective.Recipe.of(embedding_size=3)
