@@ -28,9 +28,9 @@ PRESETS = {
     "small": {"hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8, "vocab_size": 16000,
               "seq_length": 128, "learning_rate": 5e-4},
 }
-TOY_RECIPE = {
+TOY_RECIPE = {  # measured in notebooks/guides/training.md
     "hidden_size": 64, "num_attention_heads": 8, "seq_length": 24, "batch_size": 64, "initializer_range": 0.1,
-    "learning_rate": 4e-3, "predicted": 0.5,
+    "optimizer": "muon", "learning_rate": 8e-3, "muon_learning_rate": 0.02, "predicted": 0.5,
 }
 OF_TEXT = (  # the fields that say how a text is read
     "corpus", "lines", "vocab_size", "cased", "strip_accents", "alphabet", "seq_length", "seed",

@@ -118,7 +118,8 @@ def test_the_toy_language_is_judged_by_its_limit(monkeypatch):
 
 
 def test_wrong_settings():
-    assert PermutationLM.Recipe.of(["toy"]).predicted == 0.5 and PermutationLM.Recipe.of(preset="mini")
+    toy_recipe, recipe = PermutationLM.Recipe.of(["toy"]), PermutationLM.Recipe.of(preset="mini")
+    assert (toy_recipe.predicted, toy_recipe.optimizer, recipe.optimizer) == (0.5, "muon", "adamw")
     with pytest.raises(ValueError, match="this model does not use --from: leave it out"):
         PermutationLM.Recipe.of(start="x")
     with pytest.raises(ValueError, match="the toy language has a vocabulary and sentences of its own"):
