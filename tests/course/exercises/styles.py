@@ -1027,6 +1027,47 @@ def z_loss_back(d_loss, cache):
     return d_loss * d_logits / (labels >= 0).sum(), None
 
 
+# --- lesson 14 ---
+
+
+def alibi_loops(query, key, value, slopes):
+    B, A, T, D = query.shape
+    K = key.shape[2]
+    y = np.zeros((B, A, T, value.shape[3]))
+    distances = (K - T + np.arange(T))[:, None] - np.arange(K)
+    for b in range(B):
+        for a in range(A):
+            scores = query[b, a] @ key[b, a].T / math.sqrt(D) - slopes[a] * distances
+            scores[distances < 0] = -np.inf
+            y[b, a] = softmax(scores) @ value[b, a]
+    return y, (query, key, value, slopes)
+
+
+def alibi_key_by_key(query, key, value, slopes):
+    """slope * j for -slope * distance: the rest is the same for the whole row."""
+    T, K = query.shape[2], key.shape[2]
+    future = np.triu(np.full((T, K), -np.inf), K - T + 1)
+    scores = np.einsum("batd,bakd->batk", query, key) / query.shape[3] ** 0.5
+    probs = softmax(scores + (slopes[:, None] * np.arange(K))[:, None] + future)
+    return np.einsum("batk,bake->bate", probs, value), (query, key, value, slopes)
+
+
+def alibi_back(d_y, cache):
+    query, key, value, slopes = cache
+    d_query, d_key, d_value = np.zeros(query.shape), np.zeros(key.shape), np.zeros(value.shape)
+    d_slopes, scale = np.zeros(slopes.shape), query.shape[3] ** -0.5
+    for b, a, t in np.ndindex(query.shape[:3]):
+        seen = key.shape[2] - query.shape[2] + t + 1
+        distances = np.arange(seen - 1, -1, -1)
+        probs = softmax(key[b, a, :seen] @ query[b, a, t] * scale - slopes[a] * distances)
+        d_scores = through_softmax(value[b, a, :seen] @ d_y[b, a, t], probs)
+        d_query[b, a, t] = d_scores @ key[b, a, :seen] * scale
+        d_key[b, a, :seen] += np.outer(d_scores, query[b, a, t]) * scale
+        d_value[b, a, :seen] += np.outer(probs, d_y[b, a, t])
+        d_slopes[a] -= d_scores @ distances
+    return d_query, d_key, d_value, d_slopes
+
+
 # --- lesson 16 ---
 
 
@@ -1134,6 +1175,7 @@ STYLES = {
     "swiglu": ({"loops": swiglu_loops}, swiglu_back),
     "pre_norm_block": ({"loops": PreNormBlock}, None),
     "one_key_for_all": ({"loops": one_key_loops, "infinity": one_key_infinity}, one_key_back),
+    "alibi": ({"loops": alibi_loops, "by key": alibi_key_by_key}, alibi_back),
     "smoothed_rows": (
         {"loops": smoothed_rows_loops, "running": smoothed_rows_running},
         smoothed_rows_back,

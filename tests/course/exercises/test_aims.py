@@ -99,6 +99,13 @@ AIMS = {  # lesson: {how an aim begins: the exercises that ask for it}
         "measure a frozen encoder": "error_bars",
         "show that an attention map": "head_removal",
     },
+    "14": {
+        "compute what it costs": "words_apart",
+        "say what an order lets": "two_masks",
+        "show by gradients why": "both_streams",
+        "let attention know distances": "alibi t5_buckets",
+        "say how far a memory reaches": "reach_of_memory",
+    },
     "16": {
         "read a tensor": "tensor_from_bytes",
         "translate names and layouts": "our_name silent_loading",

@@ -31,6 +31,7 @@ EVERYBODYS = {  # the numbers of the notebooks' texts
     "permuted_tokens": {"order": [2, 0, 3, 1]},
     "who_changes": {"B": 5, "T": 7, "H": 11},
     "steps_in_a_row": {"T": 40, "L": 6, "W": 4, "N": 10},
+    "reach_of_memory": {"T": 12, "M": 8, "L": 5, "H": 30},
     "first_loss": {"V": 3000, "B": 4, "T": 40, "M": 24, "few": 30},
     "parts_of_bert": {"V": 30522, "H": 384, "F": 1536, "layers": 6, "P": 512},
     "count_the_labels": {"B": 20, "length": 44, "T": 50},
