@@ -14,9 +14,10 @@ _NAMES = {  # module: the names that it gives to `minibert`, a line for each mod
     "layers": (
         "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "HeadOutput",
         "HeadProjection", "LSTM", "LSTMCell", "Layer", "LayerNorm", "Linear", "LockedDropout",
-        "MultiHeadAttention", "Parameter", "PlainLSTM", "PositionScores", "RNN", "ReLU", "RelativeAttention",
-        "RelativeShift", "SegmentScores", "SiLU", "SinusoidalPositions", "SmoothedCrossEntropy",
-        "SquaredError", "TanhGELU", "TiedDecoder", "TiedOutput",
+        "MultiHeadAttention", "Parameter", "PlainLSTM", "PositionScores", "RNN", "ReLU",
+        "RecomputedEncoderLayer", "RelativeAttention", "RelativeShift", "SegmentScores", "SiLU",
+        "SinusoidalPositions", "SmoothedCrossEntropy", "SquaredError", "TanhGELU", "TiedDecoder",
+        "TiedOutput",
     ),
     "models.albert": ("AlbertConfig", "AlbertForPreTraining", "AlbertModel"),
     "models.bert": ("BertConfig", "BertForPreTraining", "BertModel"),

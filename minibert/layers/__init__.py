@@ -17,6 +17,7 @@ from minibert.layers.layer_norm import LayerNorm
 from minibert.layers.linear import Linear
 from minibert.layers.locked_dropout import LockedDropout
 from minibert.layers.lstm import LSTM, LSTMCell, PlainLSTM
+from minibert.layers.recomputed import RecomputedEncoderLayer
 from minibert.layers.relative_attention import (
     PositionScores,
     RelativeAttention,
@@ -35,7 +36,7 @@ from minibert.layers.tied_output import TiedOutput
 __all__ = [
     "CrossEntropy", "Dropout", "Embedding", "EncoderLayer", "FeedForward", "GELU", "HeadOutput",
     "HeadProjection", "LSTM", "LSTMCell", "Layer", "LayerNorm", "Linear", "LockedDropout",
-    "MultiHeadAttention", "Parameter", "PlainLSTM", "PositionScores", "RNN", "ReLU", "RelativeAttention",
-    "RelativeShift", "SegmentScores", "SiLU", "SinusoidalPositions", "SmoothedCrossEntropy", "SquaredError",
-    "TanhGELU", "TiedDecoder", "TiedOutput",
+    "MultiHeadAttention", "Parameter", "PlainLSTM", "PositionScores", "RNN", "ReLU",
+    "RecomputedEncoderLayer", "RelativeAttention", "RelativeShift", "SegmentScores", "SiLU",
+    "SinusoidalPositions", "SmoothedCrossEntropy", "SquaredError", "TanhGELU", "TiedDecoder", "TiedOutput",
 ]

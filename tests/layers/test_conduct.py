@@ -20,6 +20,7 @@ from minibert.layers import (
     LayerNorm,
     Linear,
     MultiHeadAttention,
+    RecomputedEncoderLayer,
     ReLU,
     SiLU,
     SmoothedCrossEntropy,
@@ -58,6 +59,10 @@ LAYERS = {
     "EncoderLayer padding dropout": (
         EncoderLayer(H, A, F, hidden_act="gelu_new", dropout_prob=0.3, attention_dropout_prob=0.3),
         [random(B, T, H)],
+        PADDING_AND_DROPOUT,
+    ),
+    "RecomputedEncoderLayer": (
+        RecomputedEncoderLayer(EncoderLayer(H, A, F, dropout_prob=0.3)), [random(B, T, H)],
         PADDING_AND_DROPOUT,
     ),
 }

@@ -3,7 +3,14 @@
 from typing import NamedTuple
 
 from minibert.gradcheck.cases.common import KEY_PADDING, A, B, Case, F, H, T, generator, random, scrambled
-from minibert.layers import EncoderLayer, Layer, LayerNorm, Linear, MultiHeadAttention
+from minibert.layers import (
+    EncoderLayer,
+    Layer,
+    LayerNorm,
+    Linear,
+    MultiHeadAttention,
+    RecomputedEncoderLayer,
+)
 from minibert.layers.base import describe_cache
 
 X = random(B, T, H)
@@ -50,6 +57,9 @@ CASES = {
     ),
     "EncoderLayer one head": lambda: Case(encoder_layer(num_heads=1), [X]),
     "EncoderLayer tanh batch of one": lambda: Case(encoder_layer(hidden_act="gelu_new"), [random(1, T, H)]),
+    "RecomputedEncoderLayer": lambda: Case(
+        RecomputedEncoderLayer(encoder_layer(dropout=0.3)), [X], {"mask": KEY_PADDING, "rng": generator()}
+    ),
     "AppliedTwice Linear": lambda: Case(AppliedTwice(scrambled(Linear(4, 4))), [random(2, 5, 4)]),
     "AppliedTwice LayerNorm": lambda: Case(AppliedTwice(scrambled(LayerNorm(H))), [X]),
     "AppliedTwice MultiHeadAttention": lambda: Case(
