@@ -1,0 +1,113 @@
+"""Mistakes of cheaper pretraining: of distillation, ELECTRA, recomputation, and batches in parts."""
+
+import math
+
+import numpy as np
+
+from minibert.gradcheck.museum.exhibit import Exhibit, Finding, changed
+from minibert.layers import RecomputedEncoderLayer
+from minibert.layers.softmax import softmax
+from minibert.models.bert import BertConfig, BertForPreTraining
+from minibert.models.distillation import SoftTargets
+from minibert.models.electra import sample
+from minibert.text.examples import PairBatch
+from minibert.training.parallel import DataParallel
+
+
+@changed("backward", ours="rng = copy.deepcopy(cache.rng)", theirs="rng = np.random.default_rng(0)")
+class OtherMasks(RecomputedEncoderLayer):
+    """A layer is computed again for its backward pass, and dropout draws other masks than the first time.
+
+    How it looked. The state of the generator was not kept from the first pass to the second, to save time;
+    the models of the time had no dropout, so nobody noticed. Then one had.
+    How it hides. Without dropout the gradients are right to the last bit, and with it they still point
+    downhill: they are those of another sample of the same layer.
+    The cost. The loss of one sub-network goes back through another. The published run ended 0.3 nats
+    higher with recomputation than without, where both should be equal.
+    """
+
+
+@changed("forward", ours="divisor = max(len(logits), 1)", theirs="divisor = logits.size")
+class DividedByWords(SoftTargets):
+    """The divergence from the teacher is divided by the number of rows and by that of the words.
+
+    How it looked. PyTorch's KLDivLoss with its default reduction, "mean", takes the mean over all numbers of
+    the array. The divergence of a row is a sum over the words.
+    How it hides. The gradient is the right one of this loss, so no gradient check says anything; its size
+    is a question of the weight, which everybody tunes.
+    The cost. With 4,000 words the teacher counts 4,000 times less than it was told to.
+    """
+
+
+def noise_on_probabilities(logits, rng):
+    """Gumbel noise is added to the probabilities, where it belongs to their logarithms.
+
+    How it looked. To draw without replacement by a probability each, the code took the largest of
+    probability + Gumbel noise; the library calls its argument "logits", and probabilities fit as well.
+    How it hides. Something is drawn, more often what is likely, and the run goes on.
+    The cost. A probability is 1 at most, the noise spreads over several units. So all is almost alike: what
+    has the probability 0 is drawn, too.
+    """
+    return (softmax(logits.real) + rng.gumbel(size=logits.shape)).argmax(axis=-1)
+
+
+@changed(
+    "forward",
+    ours="{part: count / max(counts[part], 1) for part, count in output.counts.items()}",
+    theirs="{part: 1 / num_shares for part in output.counts}",
+)
+class MeanOfMeans(DataParallel):
+    """A batch is cut into parts, and the mean of the parts' losses is taken for the loss of the batch.
+
+    How it looked. Each part's loss is a mean over its own tokens, and the losses are averaged over the
+    parts: in gradient accumulation, and between machines.
+    How it hides. Where all parts have as many tokens, it is right. The loss falls either way.
+    The cost. A token in a part with few of them counts more than one in a part with many, so the run learns
+    something else than with the large batch that it stands for.
+    """
+
+
+# --- what is known by hand ---
+
+
+def divergence(layer_class):
+    """Two words: the teacher gives 0.9 and 0.1, the student a half to each."""
+    loss, _ = layer_class(1.0).forward(np.zeros((1, 2)), teacher_logits=np.log([[0.9, 0.1]]))
+    by_hand = 0.9 * math.log(1.8) + 0.1 * math.log(0.2)
+    return Finding("divergence of a student who guesses from its teacher's 0.9 and 0.1", by_hand, float(loss))
+
+
+def share_of_the_likely(draw):
+    """Of 20,000 draws from 0.9 and 0.1."""
+    drawn = draw(np.tile(np.log([0.9, 0.1]), (20_000, 1)), np.random.default_rng(0))
+    share = np.mean(drawn == 0)
+    return Finding("share of draws of a word with the probability 0.9", 0.9, share, tolerance=0.01)
+
+
+def loss_of_two_parts(parallel):
+    """Two sequences: one predicts a token, the other three."""
+    config = BertConfig(11, 6, 1, num_attention_heads=2, intermediate_size=7, initializer_range=1.0)
+    model = BertForPreTraining(config, dtype=np.float64)
+    ids = np.array([[2, 7, 4, 3], [2, 9, 8, 5]])
+    labels = np.array([[-100, 5, -100, -100], [-100, 6, 1, 4]])
+    batch = PairBatch(ids, np.zeros_like(ids), np.ones_like(ids), labels, None)
+    whole, _ = model.forward(**batch._asdict())
+    workers = parallel(model, 2)
+    output, _ = workers.forward(batch)
+    workers.pool.shutdown()
+    return Finding("loss of a batch in two parts", float(whole.loss), output.loss)
+
+
+EXHIBITS = [
+    Exhibit(
+        "other-masks", RecomputedEncoderLayer, OtherMasks, "RecomputedEncoderLayer", "output_norm.gamma",
+        "not recognised",
+        seen=["https://github.com/allenai/OLMo-core/pull/828"],
+    ),
+    Exhibit("divided-by-words", SoftTargets, DividedByWords, "SoftTargets", None, "", divergence,
+            seen=["https://github.com/haitongli/knowledge-distillation-pytorch/issues/2"]),
+    Exhibit("noise-on-probabilities", sample, noise_on_probabilities, None, None, "", share_of_the_likely,
+            seen=["https://github.com/dmlc/gluon-nlp/issues/1324 (positions to mask, not words)"]),
+    Exhibit("mean-of-means", DataParallel, MeanOfMeans, None, None, "", loss_of_two_parts,
+            seen=["https://github.com/huggingface/transformers/issues/24725"]),
+]
