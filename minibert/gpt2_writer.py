@@ -16,7 +16,8 @@ from minibert.models.gpt import GPT2Block, GPT2LMHeadModel
 
 class GPT2WriterOutput(NamedTuple):
     logits: np.ndarray  # (B, 1, V), of the last token alone
-    state: tuple  # tokens that were read (B,); of each block keys and values (B, 2, A, T_max, D)
+    # Tokens that were read (B,); how many keys are written (B,); of each block keys and values (B, 2, A, T_max, D)
+    state: tuple
 
 
 class GPT2Writer:
@@ -26,7 +27,7 @@ class GPT2Writer:
     - query, key and value are one product with the three matrices side by side, which are copied here, so
       that a model that learns on needs a new writer;
     - new keys and values are written into arrays with room for all tokens, where the model copies the old
-      ones into longer arrays. So a state goes on once: a second call with it would write over the first;
+      ones into longer arrays. So a state goes on once; a second call with it is refused;
     - of a prompt only the last token has logits;
     - there is no padding, no dropout, no loss and no way back.
 
@@ -34,7 +35,8 @@ class GPT2Writer:
         model: a GPT2LMHeadModel, with the blocks and the attention of minibert.
 
     Raises:
-        ValueError: it is another model, or has layers of another class, whose attention is not known here.
+        ValueError: it is another model, or has layers of another class, whose attention is not known here;
+            forward is given a state that went on before.
     """
 
     generates = "continuation"
@@ -50,7 +52,13 @@ class GPT2Writer:
     def forward(self, input_ids, state=None):
         """input_ids (B, T), state of the call that read the tokens before → GPT2WriterOutput, None."""
         batch_size, num_new = input_ids.shape
-        num_read, kept = self._new_state(batch_size) if state is None else state
+        num_read, num_written, kept = self._new_state(batch_size) if state is None else state
+        if (num_written != num_read).any():
+            raise ValueError(
+                "this state went on before, and its keys and values are written once: give the state of the "
+                "last output, or use the model itself, whose states go on many times"
+            )
+        num_written += num_new
         start = int(num_read[0])
         x, _ = self.model.embeddings.forward(input_ids, np.arange(start, start + num_new))     # (B, T, H)
         for block, projection, keys_values in zip(self.model.blocks, self.projections, kept):
@@ -61,14 +69,15 @@ class GPT2Writer:
             x = attended + feed_forward                                         # (B, T, H)
         last, _ = self.model.final_norm.forward(x[:, -1:])                      # (B, 1, H)
         logits, _ = self.model.output.forward(last)                             # (B, 1, V)
-        return GPT2WriterOutput(logits, (num_read + num_new, kept)), None
+        return GPT2WriterOutput(logits, (num_read + num_new, num_written, kept)), None
 
     def _new_state(self, batch_size):
         """Return the state before the first token: room for keys and values."""
         config, dtype = self.config, self.model.output.weight.value.dtype
         head_size = config.hidden_size // config.num_attention_heads
         room = batch_size, 2, config.num_attention_heads, config.max_position_embeddings, head_size
-        return np.zeros(batch_size, int), tuple(np.empty(room, dtype) for _ in self.projections)
+        kept = tuple(np.empty(room, dtype) for _ in self.projections)
+        return np.zeros(batch_size, int), np.zeros(batch_size, int), kept
 
 
 def _attention(layer, projection, x, keys_values, start):

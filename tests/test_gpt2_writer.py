@@ -50,3 +50,13 @@ def test_what_it_refuses(model):
         mb.generate(GPT2Writer(model), [[0, 1]], [[0, 1]], max_new_tokens=1)
     with pytest.raises(ValueError, match="outside the table"):
         GPT2Writer(model).forward(np.array([[V]]))
+
+
+def test_a_state_goes_on_once(model):
+    writer, ids = GPT2Writer(model), np.array([[1, 2]])
+    state = writer.forward(ids)[0].state
+    state = writer.forward(ids[:, :1], state)[0].state
+    after, _ = writer.forward(ids[:, :1], state)
+    with pytest.raises(ValueError, match="this state went on before.*the model itself"):
+        writer.forward(ids[:, 1:], state)
+    assert writer.forward(ids[:, 1:], after.state)[0].logits.shape == (1, 1, V)
