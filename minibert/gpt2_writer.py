@@ -16,7 +16,7 @@ from minibert.models.gpt import GPT2Block, GPT2LMHeadModel
 
 class GPT2WriterOutput(NamedTuple):
     logits: np.ndarray  # (B, 1, V), of the last token alone
-    # Tokens that were read (B,); how many keys are written (B,); of each block keys and values (B, 2, A, T_max, D)
+    # Tokens that were read (B,), and written (B,); of each block keys and values (B, 2, A, T_max, D).
     state: tuple
 
 
