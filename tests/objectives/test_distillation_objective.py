@@ -9,6 +9,7 @@ from minibert import cli
 from minibert.models.distillation import answer_places
 from minibert.objectives.distillation import DistillationObjective
 from minibert.objectives.masked_lm import MaskedLM
+from minibert.text.toy import pairs
 from minibert.training import run
 from minibert.training.log import read_log
 from minibert.training.step import Training
@@ -77,6 +78,22 @@ def test_the_command_writes_a_student_and_goes_on(corpus, teacher, tmp_path, mon
     log = read_log(tmp_path / "student" / "log.jsonl")
     assert log[0]["teacher"]["nsp_accuracy"] is None and max(line["step"] for line in log) == 3
     assert {"soft_loss", "mlm_loss", "cosine_loss"} < [line for line in log if "loss" in line][0].keys()
+
+
+@pytest.mark.exhaustive
+def test_the_toy_language_has_a_limit_for_student_and_teacher(tmp_path, monkeypatch):
+    monkeypatch.setattr(pairs, "NUM_HELD_OUT", 300)
+    bert = Training(MaskedLM(MaskedLM.Recipe.of(["toy"], num_steps=1, hidden_size=16), say=quiet))
+    bert.objective.save(tmp_path)
+    bert.model.save_pretrained(tmp_path)
+    lines = []
+    objective = DistillationObjective(
+        DistillationObjective.Recipe.of(["toy"], start=str(tmp_path), num_steps=1), say=lines.append)
+    assert f"best possible {objective.limits.mlm_loss:.3f}" in lines[-1] and "NSP" not in lines[-1]
+    training = Training(objective)
+    training.step(0)
+    table = objective.table(training.evaluate())
+    assert table[1].startswith("MLM loss, nats per word") and not any("NSP" in line for line in table)
 
 
 def test_what_cannot_be_distilled(corpus, teacher, tmp_path, capsys):
