@@ -39,5 +39,5 @@ from minibert.plots.training import (
     seed_curves,
     seed_dots,
 )
-from minibert.plots.transfer import accuracy_by_labels, meanings, two_ways
+from minibert.plots.transfer import accuracy_by_labels, four_ways, meanings, runs, two_ways
 from minibert.plots.word_vectors import counts_and_vectors, skip_gram

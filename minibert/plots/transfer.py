@@ -53,6 +53,73 @@ def two_ways(figure=None):
     return [left, right]
 
 
+def four_ways(figure=None):
+    """Draw four ways to learn a task: from scratch, frozen, the top alone, all of a pretrained model.
+
+    Blue boxes are pretrained and kept, orange ones learn; a pretrained one that learns has both colours.
+
+    Args:
+        figure: where to draw; None makes one.
+
+    Returns:
+        the Axes.
+
+    Example:
+        >>> [text.get_text() for text in four_ways().texts if "\\n" in text.get_text()]
+        ['from\\nscratch', 'features,\\nfrozen', 'the top\\nis fine-tuned', 'all of it\\nis fine-tuned']
+    """
+    axes = (figure or new_figure(11.4, 4.4)).subplots()
+    levels = "embeddings", "layer 1", "layer 2", "pooler", "head"
+    ways = {  # number of levels that are kept, and whether the others were pretrained
+        "from\nscratch": (0, False), "features,\nfrozen": (3, True), "the top\nis fine-tuned": (2, True),
+        "all of it\nis fine-tuned": (0, True),
+    }
+    for column, (way, (num_kept, is_pretrained)) in enumerate(ways.items()):
+        x = 2.8 * column
+        for y, level in enumerate(levels):
+            is_kept = y < num_kept
+            _box(axes, x, 0.8 * y, level, BLUE if is_kept else ORANGE, 1.5)
+            if is_pretrained and y < 4 and not is_kept:
+                axes.plot([x - 0.72, x + 0.72], [0.8 * y - 0.2] * 2, color=BLUE, linewidth=4)
+            if y:
+                _arrow(axes, (x, 0.8 * y - 0.52), (x, 0.8 * y - 0.28))
+        axes.text(x, 3.75, way, ha="center", va="bottom", fontsize=14)
+    axes.set(xlim=(-1.2, 9.6), ylim=(-0.4, 4.5))
+    axes.set_axis_off()
+    return axes
+
+
+def runs(panels, xlabel, ylabel, figure=None):
+    """Draw a point for each run, a panel for each group of runs.
+
+    Args:
+        panels: {title: {name: (x, y)}}, each a list of a number a run.
+        xlabel, ylabel: of the axes, shared by all panels.
+        figure: where to draw; None makes one.
+
+    Returns:
+        a list of Axes, one for each panel.
+
+    Example:
+        >>> [axes] = runs({"rate 0.1": {"ours": ([1, 2], [3, 4])}}, "loss", "accuracy")
+        >>> axes.get_title(), len(axes.collections[0].get_offsets())
+        ('rate 0.1', 2)
+    """
+    figure = figure or new_figure(11.4, 4.4)
+    row = list(figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0])
+    for axes, (title, groups) in zip(row, panels.items()):
+        for (color, marker), (name, (x, y)) in zip(STYLES, groups.items()):
+            axes.scatter(x, y, color=color, marker=marker, alpha=0.6, s=60, label=name)
+        axes.set_title(title, fontsize=14)
+        axes.set_xlabel(xlabel, fontsize=13)
+        axes.tick_params(labelsize=12)
+        axes.grid(color="0.9")
+    row[0].set_ylabel(ylabel, fontsize=13)
+    handles = row[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=4, frameon=False, fontsize=13)
+    return row
+
+
 def _box(axes, x, y, text, color, width):
     height = 0.5
     axes.add_patch(FancyBboxPatch(

@@ -1,8 +1,10 @@
-"""The pictures of lesson 04 show what they are given."""
+"""The pictures of lessons 04 and 13 show what they are given."""
 
 import numpy as np
+from matplotlib.colors import to_hex
 
 from minibert.plots import transfer
+from minibert.plots.style import BLUE
 
 
 def test_what_learns_is_orange_and_what_is_kept_is_not():
@@ -26,3 +28,21 @@ def test_a_word_with_one_vector_is_one_point():
     plane = np.concatenate([dots.get_offsets() for dots in second.collections])
     kept = np.linalg.svd(centred, compute_uv=False)[:2] ** 2
     np.testing.assert_allclose((plane**2).sum(), kept.sum())
+
+
+def test_what_is_kept_is_blue_in_each_of_the_four_ways():
+    axes = transfer.four_ways()
+    levels = [text.get_text() for text in axes.texts if text.get_text() and "\n" not in text.get_text()]
+    kept = [to_hex(patch.get_edgecolor()).upper() == BLUE for patch in axes.patches[:20]]
+    assert [levels[5 * way:5 * way + 5] for way in range(4)] == 4 * [
+        ["embeddings", "layer 1", "layer 2", "pooler", "head"]]
+    assert [sum(kept[5 * way:5 * way + 5]) for way in range(4)] == [0, 3, 2, 0]
+    assert len(axes.lines) == 1 + 2 + 4                 # pretrained, and learns
+
+
+def test_each_run_is_a_point_of_its_group():
+    first, second = transfer.runs(
+        {"slow": {"a": ([1, 2], [0.5, 0.6]), "b": ([3], [0.9])}, "fast": {"a": ([4], [0.7])}}, "loss", "acc")
+    points = [dots.get_offsets().tolist() for dots in (*first.collections, *second.collections)]
+    assert points == [[[1, 0.5], [2, 0.6]], [[3, 0.9]], [[4, 0.7]]]
+    assert first.get_ylabel() == "acc" and second.get_xlabel() == "loss"

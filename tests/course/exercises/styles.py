@@ -1135,6 +1135,91 @@ def ranking_back(d_loss, cache):
     return d_first, d_second
 
 
+# --- lesson 13 ---
+
+
+def lora_loops(x, down, up, *, weight, alpha):
+    y = np.zeros((*x.shape[:2], up.shape[1]))
+    for b, t in np.ndindex(x.shape[:2]):
+        y[b, t] = x[b, t] @ weight
+        for r in range(down.shape[1]):
+            y[b, t] += alpha / down.shape[1] * (x[b, t] @ down[:, r]) * up[r]
+    return y, (x, down, up, weight, alpha / down.shape[1])
+
+
+def lora_back(d_y, cache):
+    x, down, up, weight, scale = cache
+    d_x, d_down, d_up = np.zeros(x.shape), np.zeros(down.shape), np.zeros(up.shape)
+    for b, t in np.ndindex(x.shape[:2]):
+        d_low = scale * up @ d_y[b, t]
+        d_x[b, t] = weight @ d_y[b, t] + down @ d_low
+        d_down += np.outer(x[b, t], d_low)
+        d_up += scale * np.outer(x[b, t] @ down, d_y[b, t])
+    return d_x, d_down, d_up
+
+
+def crf_loops(emissions, transitions, labels, mask):
+    losses = []
+    for b in range(len(labels)):
+        length = int(mask[b].sum())
+        scores, path = emissions[b, :length], labels[b, :length]
+        ahead = scores[0]
+        for t in range(1, length):
+            following = []
+            for j in range(len(transitions)):
+                each = ahead + transitions[:, j]
+                following.append(each.max() + np.log(np.exp(each - each.max()).sum()) + scores[t, j])
+            ahead = np.array(following)
+        score = scores[0, path[0]]
+        for t in range(1, length):
+            score = score + transitions[path[t - 1], path[t]] + scores[t, path[t]]
+        losses.append(ahead.max() + np.log(np.exp(ahead - ahead.max()).sum()) - score)
+    return sum(losses) / len(losses), (emissions, transitions, labels, mask)
+
+
+def crf_running(emissions, transitions, labels, mask):
+    total, ahead = 0.0, []
+    for b, t in zip(*np.nonzero(mask)):
+        i = labels[b, t]
+        total -= float(emissions[b, t, i])
+        if t:
+            total -= float(transitions[labels[b, t - 1], i])
+            top = max(ahead)
+            ahead = [
+                math.log(sum(math.exp(float(a - top + transitions[k, j])) for k, a in enumerate(ahead)))
+                + top + float(emissions[b, t, j])
+                for j in range(len(transitions))
+            ]
+        else:
+            ahead = [float(score) for score in emissions[b, 0]]
+        if t + 1 == mask[b].sum():
+            largest = max(ahead)
+            total += largest + math.log(sum(math.exp(a - largest) for a in ahead))
+    return total / len(labels), (emissions, transitions, labels, mask)
+
+
+def crf_back(d_loss, cache):
+    """Expected counts, by the forward and the backward recurrence in probabilities."""
+    emissions, transitions, labels, mask = cache
+    d_emissions, d_transitions = np.zeros(emissions.shape), np.zeros(transitions.shape)
+    step = np.exp(transitions)
+    for b in range(len(labels)):
+        length = int(mask[b].sum())
+        here = np.exp(emissions[b, :length] - emissions[b, :length].max())
+        ahead, back = [here[0]], [np.ones(len(step))]
+        for t in range(1, length):
+            ahead.append(ahead[-1] @ step * here[t])
+            back.insert(0, step @ (here[length - t] * back[0]))
+        total = ahead[-1].sum()
+        for t in range(length):
+            d_emissions[b, t] = ahead[t] * back[t] / total
+            d_emissions[b, t, labels[b, t]] -= 1
+            if t:
+                d_transitions += np.outer(ahead[t - 1], here[t] * back[t]) * step / total
+                d_transitions[labels[b, t - 1], labels[b, t]] -= 1
+    return d_loss * d_emissions / len(labels), d_loss * d_transitions / len(labels), None, None
+
+
 # exercise: its forwards in {style}, and the backward of them all; a layer stands for both
 STYLES = {
     "fan_out": ({"loops": fan_out_loops}, fan_out_back),
@@ -1198,4 +1283,6 @@ STYLES = {
         sentence_vector_back,
     ),
     "ranking_loss": ({"loops": ranking_loops, "running": ranking_running}, ranking_back),
+    "lora": ({"loops": lora_loops}, lora_back),
+    "crf": ({"loops": crf_loops, "running": crf_running}, crf_back),
 }

@@ -99,6 +99,13 @@ AIMS = {  # lesson: {how an aim begins: the exercises that ask for it}
         "measure a frozen encoder": "error_bars",
         "show that an attention map": "head_removal",
     },
+    "13": {
+        "give each layer its rate": "layer_rates",
+        "say why a run fails": "first_steps",
+        "train a small matrix": "lora",
+        "judge a whole path of labels": "crf viterbi",
+        "tell what a probe finds": "selectivity same_means",
+    },
     "14": {
         "compute what it costs": "words_apart",
         "say what an order lets": "two_masks",

@@ -94,6 +94,12 @@ AXES = {
     "micro_batches": ("[K]", "H V"),
     "z_loss": ("B T V", "B T", ""),
     "int8_rows": ("P Q",),
+    "layer_rates": ("[P]", "=L", "", ""),
+    "lora": ("B T H", "H R", "R F", "H F", ""),
+    "crf": ("B T K", "K K", "B T", "B T"),
+    "viterbi": ("T K", "K K"),
+    "selectivity": ("N H", "N", "N", "V", "N", ""),
+    "same_means": ("N H", "N"),
     "sentence_vector": ("B T H", "B T"),
     "ranking_loss": ("B H", "B H", ""),
 }
