@@ -74,4 +74,5 @@ class MadeUpModel(Layer):
         for t in reversed(range(d_means.shape[1])):
             d_mean = 0.5 * (d_means[:, t] + d_mean)
             d_embedded[:, t] = d_mean
-        return self.embedding.backward(d_embedded, cache.embedding)
+        self.embedding.backward(d_embedded, cache.embedding)
+        return d_embedded
