@@ -202,6 +202,8 @@ def accuracy_by_labels(panels, limits, figure=None):
         axes.grid(color="0.9")
     for axes in grid[len(panels):]:
         axes.set_axis_off()
+    for axes in grid[max(0, len(panels) - columns): len(panels)]:
+        axes.set_xlabel("labels")
     grid[0].set_ylabel("accuracy")
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False, fontsize=12)
     return list(grid[: len(panels)])

@@ -3,6 +3,7 @@
 import argparse
 import functools
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -237,9 +238,26 @@ def test_the_picture_has_six_systems_at_most(tmp_path):
              "highest": 0.7} for name in names for labels in (5, 20)]
     result = {"limits": {"sense": limits_of("sense")}, "rows": rows}
     panels, limits = transfer.pictured(result)
-    assert tuple(panels["sense"]) == transfer.PICTURED and limits == {"sense": pytest.approx(0.864, abs=1e-3)}
+    assert list(panels["sense"]) == ["bag-of-words", "elmo", "ulmfit", "gpt", "bert", "bert-scratch"]
+    assert set(transfer.PICTURED) == set(names) and limits == {"sense": pytest.approx(0.864, abs=1e-3)}
     few = {**result, "rows": rows[:4]}
     panels, limits = transfer.pictured(few)
     assert panels == {"sense": {name: [(5, 0.5, 0.4, 0.7), (20, 0.5, 0.4, 0.7)] for name in names[:2]}}
     [axes] = plots.accuracy_by_labels(panels, limits)
     assert len(axes.containers) == 2 and axes.get_lines()[-1].get_ydata()[0] == limits["sense"]
+
+
+def test_the_table_of_the_guide_is_that_of_the_stored_points():
+    root = pathlib.Path(__file__).parents[2] / "notebooks"
+    stored = points.Points(root / "data" / "13_transfer.jsonl", print).found.values()
+    options = argparse.Namespace(
+        tasks=list(examples.KINDS), systems=list(systems.SYSTEMS), labels=[20, 100], seeds=3)
+    cells = {}
+    for row in transfer.summary(stored, options)["rows"]:
+        assert row["seeds"] == 3
+        cells.setdefault((row["task"], row["system"]), []).append(
+            f"{row['mean']:.3f} ({row['lowest']:.3f} to {row['highest']:.3f})")
+    guide = (root / "guides" / "finetuning.md").read_text("utf-8").split("## What pretraining is worth")[1]
+    shown = [tuple(line.strip("| ").split(" | ")) for line in guide.split("\n## ")[0].splitlines()
+             if line.startswith("| ")]
+    assert set(shown[1:]) == {(*key, *found) for key, found in cells.items()} and len(shown) == 1 + len(cells)
