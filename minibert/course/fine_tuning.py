@@ -57,11 +57,26 @@ def texts(sentences, labels):
 
 
 def acceptability(number, seed):
-    """Return the Texts of sentences, half of them spoiled; label 1 is acceptable. The first are shuffled."""
+    """Return the Texts of sentences, half of them spoiled; label 1 is acceptable. In random order."""
     found = TOY.acceptability(number, seed)
     order = np.random.default_rng(seed).permutation(number)
     sentences, labels = zip(*(found[place] for place in order))
     return texts(sentences, labels)
+
+
+def share_seen(tested, learned):
+    """Return the share of the sentences of some Texts that also occur in others.
+
+    Example:
+        >>> share_seen(texts([["bees", "hum"], ["bees"]], [1, 0]), texts([["bees"], ["a", "bee"]], [0, 0]))
+        0.5
+    """
+    learned_ids, asked = (
+        [tuple(ids[:length]) for ids, length in zip(each.input_ids.tolist(), each.attention_mask.sum(axis=1))]
+        for each in (learned, tested)
+    )
+    seen = set(learned_ids)
+    return sum(ids in seen for ids in asked) / len(asked)
 
 
 def topics(number, seed):
@@ -74,7 +89,7 @@ def topics(number, seed):
 
 
 def classifier(pretrained, seed, num_labels=2, from_scratch=False):
-    """Return a classifier that begins with a pretrained model's body, or with the same draws as a new one."""
+    """Return a classifier that begins with a pretrained model's body, or from scratch with new weights."""
     config = minibert.BertConfig(**{**_fields(pretrained.config), "num_labels": num_labels})
     model = minibert.BertForSequenceClassification(config, seed=seed)
     theirs = pretrained.parameters()
