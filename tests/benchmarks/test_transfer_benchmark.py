@@ -44,7 +44,7 @@ CHEAP = ("--systems", "majority", "bag-of-words", "--tasks", "sense", "entities"
 def test_a_grid_is_a_line_a_point_and_is_not_computed_twice(run, tmp_path):
     result, said = run(*CHEAP, "--seeds", 2)
     file = tmp_path / "t.jsonl"
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     assert len(lines) == 2 * 2 * (2 + 6 + 2)  # tasks, labels; majority; settings and seeds of the bag
     assert {line["seed"] for line in lines} == {0, 1, transfer.TUNING_SEED}
     [row] = [row for row in result["rows"]
@@ -77,7 +77,7 @@ def test_show_computes_nothing(run, tmp_path):
 def test_the_setting_is_the_best_on_the_dev_examples_and_from_few_labels(run, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "MOST_TUNED", 5)
     run("--systems", "bag-of-words", "--tasks", "sense", "--labels", 20, "--seeds", 1)
-    *tried, last = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    *tried, last = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text("utf-8").splitlines()]
     assert [(line["labels"], line["seed"]) for line in tried] == [(5, transfer.TUNING_SEED)] * 6
     best = max(tried, key=lambda line: line["accuracy"])
     assert (last["labels"], last["seed"], last["setting"]) == (20, 0, best["setting"])
@@ -91,16 +91,17 @@ def point(seed=0, **changes):
 def test_a_line_that_was_cut_off_is_dropped(tmp_path):
     file, said = tmp_path / "p.jsonl", []
     whole = "".join(json.dumps(point(seed)) + "\n" for seed in (0, 1))
-    file.write_text(whole + '{"task": "sen')
-    assert len(points.Points(file, said.append).found) == 2 and file.read_text() == whole
+    file.write_text(whole + '{"task": "sen', "utf-8")
+    assert len(points.Points(file, said.append).found) == 2 and file.read_text("utf-8") == whole
     assert said == [f"note  the last line of {file} is cut off, as by a run that was stopped: it is "
                     "dropped, and its point computed again"]
-    (tmp_path / "q.jsonl").write_text('{"tas')
-    assert points.Points(tmp_path / "q.jsonl", str).found == {} and (tmp_path / "q.jsonl").read_text() == ""
-    file.write_text(whole.rstrip("\n"))  # only the line end is missing
+    (tmp_path / "q.jsonl").write_text('{"tas', "utf-8")
+    assert points.Points(tmp_path / "q.jsonl", str).found == {}
+    assert (tmp_path / "q.jsonl").read_bytes() == b""
+    file.write_text(whole.rstrip("\n"), "utf-8")  # only the line end is missing
     known = points.Points(file, said.append)
     known.add(point(2))
-    assert len(known.found) == 3 and file.read_text() == whole + json.dumps(point(2)) + "\n"
+    assert len(known.found) == 3 and file.read_text("utf-8") == whole + json.dumps(point(2)) + "\n"
     assert len(said) == 1
 
 
@@ -112,10 +113,10 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path):
 ])
 def test_another_file_is_refused_and_left_alone(tmp_path, content, reason):
     file = tmp_path / "p.jsonl"
-    file.write_text(content)
+    file.write_text(content, "utf-8")
     with pytest.raises(ValueError, match=reason):
         points.Points(file, print)
-    assert file.read_text() == content
+    assert file.read_text("utf-8") == content
 
 
 def test_labels_out_of_range_are_refused(run, capsys):
@@ -247,6 +248,7 @@ def test_the_picture_has_six_systems_at_most(tmp_path):
     assert len(axes.containers) == 2 and axes.get_lines()[-1].get_ydata()[0] == limits["sense"]
 
 
+@pytest.mark.exhaustive
 def test_the_table_of_the_guide_is_that_of_the_stored_points():
     root = pathlib.Path(__file__).parents[2] / "notebooks"
     stored = points.Points(root / "data" / "13_transfer.jsonl", print).found.values()

@@ -99,7 +99,7 @@ def test_seeds_print_the_mean_and_the_range(files, output_of, failing, tmp_path)
     lines = output_of("finetune", *given(files), "--epochs", 1, "--seeds", 2, "--output", tmp_path)
     [row] = [line.split() for line in lines if line.startswith("accuracy ")]
     kept = [json.loads(line)["held_out"]["accuracy"] for seed in (0, 1)
-            for line in (tmp_path / f"seed-{seed}" / "log.jsonl").read_text().splitlines()[-1:]]
+            for line in (tmp_path / f"seed-{seed}" / "log.jsonl").read_text("utf-8").splitlines()[-1:]]
     assert row[1:4] == [f"{number:.3f}" for number in (np.mean(kept), min(kept), max(kept))]
     assert sum(line.startswith("labels") for line in lines) == 1  # said once
     assert "--seed and --seeds exclude each other" in failing("finetune", "x", "--seeds", 2, "--seed", 1)
@@ -110,7 +110,8 @@ def test_seeds_go_on_where_they_were(files, output_of, tmp_path):
     output_of("finetune", *given(files), "--epochs", 1, "--seeds", 1, "--output", tmp_path)
     lines = output_of("finetune", "--resume", "--seeds", 2, "--output", tmp_path)
     assert "resuming    after step 2" in lines and (tmp_path / "seed-1" / "config.json").is_file()
-    recipes = [json.loads((tmp_path / f"seed-{seed}" / "run.json").read_text())["recipe"] for seed in (0, 1)]
+    settings = [tmp_path / f"seed-{seed}" / "run.json" for seed in (0, 1)]
+    recipes = [json.loads(file.read_text("utf-8"))["recipe"] for file in settings]
     assert recipes[1] == {**recipes[0], "seed": 1}
 
 
@@ -150,7 +151,7 @@ def test_labels_of_a_text_a_file_and_standard_input(tuned, files, output_of, cap
     lines.write_text(f"{text}\n\nsurely tom hated the clock\n", encoding="utf-8")
     from_file = output_of("predict", model, lines)
     assert len(from_file) == 3 and rows(from_file)[1] == [label, probability, shown]
-    stdin = io.TextIOWrapper(io.BytesIO(f"{text}\r\n".encode()))
+    stdin = io.TextIOWrapper(io.BytesIO(f"{text}\r\n".encode()), "utf-8")
     monkeypatch.setattr(sys, "stdin", stdin)
     assert rows(output_of("predict", model, "-"))[1] == [label, probability, shown]
     [found] = map(json.loads, output_of("predict", model, text, "--json"))
@@ -162,7 +163,7 @@ def test_a_file_with_labels_is_judged(tuned, files, capfd):
     capfd.readouterr()
     assert cli.main(["predict", model, str(files / "classify-dev.tsv")]) == 0
     out, err = capfd.readouterr()
-    right = [row.split("\t")[1] for row in (files / "classify-dev.tsv").read_text().splitlines()[1:]]
+    right = [row.split("\t")[1] for row in (files / "classify-dev.tsv").read_text("utf-8").splitlines()[1:]]
     accuracy = np.mean([row[0] == label for row, label in zip(rows(out.splitlines()[1:]), right)])
     assert f"accuracy {accuracy:.3f}, " in err and "on 12 labelled examples" in err
 
@@ -233,7 +234,7 @@ def test_entities_are_printed_with_their_words(capfd):
 def test_what_predict_refuses(tuned, files, failing, monkeypatch):
     assert "nothing.tsv does not exist; give a file" in failing("predict", tuned("classify"), "nothing.tsv")
     assert "holds BertForPreTraining, which is not fine-tuned" in failing("predict", files / "bert", "text")
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n"), "utf-8"))
     assert "standard input holds no text" in failing("predict", tuned("classify"))
     assert f"{files}{os.sep} is a folder; give" in failing("predict", tuned("classify"), f"{files}{os.sep}")
     assert "error: the command line: a text is empty; give" in failing("predict", tuned("classify"), " ")

@@ -142,7 +142,7 @@ def test_what_it_refuses(gpt, tmp_path, capsys):
     nameless, xlnet = tmp_path / "nameless", tmp_path / "xlnet"
     mb.XLNetLMHeadModel(mb.XLNetConfig(11, 6, 1, 1)).save_pretrained(xlnet)
     mb.BertForPreTraining(config).save_pretrained(nameless)
-    (nameless / "config.json").write_text("{}")
+    (nameless / "config.json").write_text("{}", "utf-8")
     for arguments, message in (
         ((tmp_path, "a"), "holds BertForPreTraining, which this command cannot use: it needs a model that"),
         ((xlnet, "a"), "holds XLNetLMHeadModel, which this command cannot use"),

@@ -126,7 +126,7 @@ def test_a_checkpoint_comes_back(name, tmp_path):
     assert again.config == model.config
     for key, parameter in model.parameters().items():
         np.testing.assert_array_equal(parameter.value, again.parameters()[key].value, strict=True)
-    content = json.loads((tmp_path / "config.json").read_text())
+    content = json.loads((tmp_path / "config.json").read_text("utf-8"))
     assert content["model_type"] == "albert" and content["classifier_dropout_prob"] == 0.0
     assert content["embedding_size"] == E and content["num_hidden_groups"] == 1
     shapes = {key: array.shape for key, array in huggingface.state_dict(model).items()}
@@ -148,8 +148,8 @@ def test_a_body_gets_new_heads(tmp_path):
 
 def test_more_groups_of_layers_are_refused(tmp_path):
     make(dtype=np.float32).save_pretrained(tmp_path)
-    content = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(content | {"num_hidden_groups": 2}))
+    content = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps(content | {"num_hidden_groups": 2}), "utf-8")
     with pytest.raises(CheckpointError, match="num_hidden_groups 2 is not supported, only 1"):
         mb.AlbertForPreTraining.from_pretrained(tmp_path)
 

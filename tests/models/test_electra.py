@@ -177,7 +177,7 @@ def test_a_checkpoint_comes_back(name, tmp_path):
     assert again.config == model.config
     for key, parameter in model.parameters().items():
         np.testing.assert_array_equal(parameter.value, again.parameters()[key].value, strict=True)
-    content = json.loads((tmp_path / "config.json").read_text())
+    content = json.loads((tmp_path / "config.json").read_text("utf-8"))
     assert content["model_type"] == "electra" and content["embedding_size"] == E
     shapes = {key: array.shape for key, array in huggingface.state_dict(model).items()}
     assert shapes[f"{'' if name == 'ElectraModel' else 'electra.'}embeddings_project.weight"] == (H, E)

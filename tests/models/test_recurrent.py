@@ -139,7 +139,7 @@ def test_names_are_those_of_pytorch():
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
     model("LSTMLanguageModel", np.float32).save_pretrained(tmp_path)
     path = tmp_path / "config.json"
-    path.write_text(path.read_text().replace('"embedding_size": 3', '"embedding_size": 4'))
+    path.write_text(path.read_text("utf-8").replace('"embedding_size": 3', '"embedding_size": 4'), "utf-8")
     message = r"encoder.weight' in .* has shape \(11, 3\), but .* must be \(11, 4\)"
     with pytest.raises(mb.files.CheckpointError, match=message):
         mb.LSTMLanguageModel.from_pretrained(tmp_path)

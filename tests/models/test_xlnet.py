@@ -225,7 +225,7 @@ def test_a_checkpoint_comes_back(name, tmp_path):
     assert again.config == model.config
     for key, parameter in model.parameters().items():
         np.testing.assert_array_equal(parameter.value, again.parameters()[key].value, strict=True)
-    content = json.loads((tmp_path / "config.json").read_text())
+    content = json.loads((tmp_path / "config.json").read_text("utf-8"))
     assert content["model_type"] == "xlnet" and content["d_model"] == H and content["ff_activation"] == "gelu"
     names = set(huggingface.state_dict(model))
     prefix = "" if name == "XLNetModel" else "transformer."
@@ -242,8 +242,8 @@ def test_a_language_model_becomes_a_classifier(tmp_path):
 
 def test_another_arithmetic_is_refused(tmp_path):
     make(dtype=np.float32).save_pretrained(tmp_path)
-    content = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(content | {"clamp_len": 400}))
+    content = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps(content | {"clamp_len": 400}), "utf-8")
     with pytest.raises(CheckpointError, match="clamp_len 400 is not supported, only -1"):
         mb.XLNetLMHeadModel.from_pretrained(tmp_path)
 

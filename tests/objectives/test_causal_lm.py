@@ -120,7 +120,7 @@ def test_a_run_of_an_awd_lstm_can_be_used_and_resumed(recipe, tmp_path, monkeypa
         assert np.array_equal(parameter.value, training.model.parameters()[name].value), name
     first = read_log(tmp_path / "whole" / "log.jsonl")[0]
     assert first["baselines"]["kneser_ney_loss"] > 0 and "limits" not in first
-    assert json.loads((tmp_path / "whole" / "run.json").read_text())["objective"] == "awd-lstm"
+    assert json.loads((tmp_path / "whole" / "run.json").read_text("utf-8"))["objective"] == "awd-lstm"
     assert mb.WordPieceTokenizer.from_pretrained(tmp_path / "whole").vocab_size == model.config.vocab_size
     [suggestion] = training.objective.suggestions(str(tmp_path / "whole"))
     assert cli.main([*suggestion, "--tokens", "3"]) == 0

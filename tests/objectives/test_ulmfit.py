@@ -194,7 +194,7 @@ def test_changes_while_stage_two_is_under_way(recipe_of, tmp_path, monkeypatch):
         ulmfit.resume(tmp_path, objectives.find, quiet, {"unfreeze": "all"})
     killed(monkeypatch, tmp_path, None, "ulmfit-language-model", 3, epochs=1)
     ulmfit.resume(tmp_path, objectives.find, quiet)
-    recipe = json.loads((tmp_path / "run.json").read_text())["recipe"]
+    recipe = json.loads((tmp_path / "run.json").read_text("utf-8"))["recipe"]
     assert recipe["epochs"] == 1 and recipe["num_steps"] == 2
 
 
@@ -204,7 +204,7 @@ def test_changes_of_an_earlier_resumption_reach_stage_three(recipe_of, tmp_path,
         ulmfit.LanguageModelRecipe.before(recipe_of()), train="moved.tsv", threads=3, classifier_epochs=7)
     training = types.SimpleNamespace(recipe=stage_two)
     (tmp_path / "language-model").mkdir()
-    (tmp_path / "language-model" / "run.json").write_text("{}")
+    (tmp_path / "language-model" / "run.json").write_text("{}", "utf-8")
     monkeypatch.setattr(run, "resume", lambda *arguments: (None, training))
     monkeypatch.setattr(run, "begin", lambda output, objective, recipe, say: recipe)
     recipe = ulmfit.resume(tmp_path, objectives.find, quiet)
@@ -242,7 +242,7 @@ def test_what_is_refused(recipe_of, tmp_path):
     ("notes.txt", {"freeze": 9}, "has 2 layers: --freeze 9"),
 ])
 def test_what_stage_three_refuses_is_refused_before_stage_two(recipe_of, tmp_path, file, changes, message):
-    (tmp_path / file).write_text("{}")
+    (tmp_path / file).write_text("{}", "utf-8")
     with pytest.raises((run.RunError, ValueError), match=message):
         ulmfit.begin(tmp_path, recipe_of(**changes), say=quiet)
     assert not (tmp_path / "language-model").exists()

@@ -133,7 +133,7 @@ def test_a_rate_for_each_layer_and_frozen_layers(recipe_of):
 def test_the_model_type_chooses_the_objective(files, tmp_path):
     assert objectives.fine_tuning_of(files / "xlnet") is XLNetFineTuning
     for model_type, expected in (("bert", FineTuning), ("awd-lstm", ULMFiT)):
-        (tmp_path / "config.json").write_text(f'{{"model_type": "{model_type}"}}')
+        (tmp_path / "config.json").write_text(f'{{"model_type": "{model_type}"}}', "utf-8")
         (tmp_path / "model.safetensors").touch()
         assert objectives.fine_tuning_of(tmp_path) is expected
 

@@ -69,7 +69,7 @@ def test_a_batch_has_its_padding_on_the_left(tokenizer):
 @pytest.mark.parametrize("absent", ["tokenizer.json", "merges.txt"])
 def test_files_come_back(tokenizer, tmp_path, absent):
     tokenizer.save_pretrained(tmp_path, model_max_length=64)
-    assert json.loads((tmp_path / "tokenizer_config.json").read_text()) == {
+    assert json.loads((tmp_path / "tokenizer_config.json").read_text("utf-8")) == {
         "tokenizer_class": "OpenAIGPTTokenizer", "unk_token": "<unk>", "model_max_length": 64}
     (tmp_path / absent).unlink()
     back = mb.OpenAIGPTTokenizer.from_pretrained(tmp_path)
