@@ -26,7 +26,7 @@ def two_guesses(words, hidden, figure=None):
     row = list((figure or new_figure(11, 3.6)).subplots(1, 2))
     first, second = hidden
     text = {"ha": "center", "va": "center", "fontsize": 13}
-    titles = "at once: neither knows the other", "one after the other: the second knows"
+    titles = "at once: neither knows the other", "one after the other: the second knows the first"
     for axes, title in zip(row, titles):
         for place, word in enumerate(words):
             axes.text(place, 0, "?" if place in hidden else word, rotation=30, **text)

@@ -10,7 +10,7 @@ from minibert.layers.softmax import softmax
 # --- words_apart ---
 
 APART_TABLES = [
-    np.array([[0.4, 0, 0.1], [0, 0.3, 0.2]]),
+    np.array([[0.4, 0, 0.15], [0, 0.3, 0.15]]),
     np.array([[0, 0.3, 0.05, 0], [0.25, 0, 0, 0], [0.2, 0.1, 0, 0.1]]),
     np.outer([0.2, 0.8], [0.25, 0.4, 0.3, 0.05]),
 ]
@@ -193,6 +193,8 @@ class Streams:
         """(d_content, d_query), cache → d_x (T, H)."""
         d_x = 0
         for weights, state, d_y in zip(self.weights, cache, d_output):
+            if d_y is None:
+                continue
             size = state.shape[1]
             d_state = d_y[:, :size] - d_y[:, size:] if self.ending == "mirrored" else d_y
             d_x = d_x + weights.T @ (d_state * (1 - state * state)) @ self.mix.T
@@ -434,15 +436,15 @@ def buckets_not_capped(num_queries, num_keys, num_buckets, max_distance):
 REACH = {"keys": 20, "distances": 31, "reach": 56, "gradient": 0, "numbers": 1200}
 REACH_MISTAKES = [
     ({"keys": 12}, "The tokens of the memory are keys, too."),
-    ({"keys": 8}, "A token attends to its own text, too, and not to the memory alone."),
+    ({"keys": 8}, "A token attends to its own piece, too, and not to the memory alone."),
     ({"keys": 52}, "The memory of a layer has 8 tokens, not 8 for each layer."),
-    ({"distances": 20}, "The first token of the text has later ones at distances below 0: those count, too."),
+    ({"distances": 20}, "The first token of the piece has later ones at distances below 0: those count, too."),
     ({"distances": 32}, "The distance 0 occurs in both directions and counts once."),
     ({"distances": 39}, "No query is in the memory: the tokens in it do not ask."),
     ({"reach": 8}, "That is one layer. The rows in its memory have read the tokens before them."),
-    ({"reach": 40}, "The first of 8 rows in the memory was computed with all of its text, and its memory."),
-    ({"reach": 60}, "In the lowest layer the memory holds 8 tokens, not the whole text before."),
-    ({"reach": 68}, "One text too many: only the layers above the lowest reach a whole text back."),
+    ({"reach": 40}, "The first of 8 rows in the memory was computed with all of its piece, and its memory."),
+    ({"reach": 60}, "In the lowest layer the memory holds 8 tokens, not the whole piece before."),
+    ({"reach": 68}, "One piece too many: only the layers above the lowest reach a whole piece back."),
     ({"gradient": 8}, "The state is a constant: nothing goes back into it."),
     ({"gradient": 56}, "It reads that far, but the state is a constant: nothing goes back."),
     ({"numbers": 240}, "Each layer keeps its own rows."),
@@ -550,13 +552,13 @@ EXERCISES = [
         ],
         hint="Take the absolute distance first, and add half of the buckets at last where j > i.",
     ),
-    # Task: with texts of T tokens, a memory of M and L layers: keys, distances, how far what is read and
+    # Task: with pieces of T tokens, a memory of M and L layers: keys, distances, how far what is read and
     # what is learned reach back, and how many numbers are kept.
     Value(
         name="reach_of_memory",
         points=2,
         expected=REACH,
         mistakes=REACH_MISTAKES,
-        hint="Draw three texts and two layers, and the rows that a row of the last text reads, one by one.",
+        hint="Draw three pieces and two layers, and the rows that a row of the last piece reads, one by one.",
     ),
 ]

@@ -116,5 +116,5 @@ REFERENCES = {
     "t5_buckets": Reference(t5_buckets, draw_buckets),
     "reach_of_memory": Reference(
         reach_of_memory, draw_texts,
-        "texts of T = {T} tokens, a memory of M = {M} tokens, L = {L} layers, H = {H}"),
+        "pieces of T = {T} tokens, a memory of M = {M} tokens, L = {L} layers, H = {H}"),
 }
