@@ -58,7 +58,8 @@ class GPT2Writer:
                 "this state went on before, and its keys and values are written once: give the state of the "
                 "last output, or use the model itself, whose states go on many times"
             )
-        num_written += num_new
+        if len(num_read) != batch_size:
+            raise ValueError(f"the state is of {len(num_read)} sequences, input_ids of {batch_size}")
         start = int(num_read[0])
         x, _ = self.model.embeddings.forward(input_ids, np.arange(start, start + num_new))     # (B, T, H)
         for block, projection, keys_values in zip(self.model.blocks, self.projections, kept):
@@ -69,6 +70,7 @@ class GPT2Writer:
             x = attended + feed_forward                                         # (B, T, H)
         last, _ = self.model.final_norm.forward(x[:, -1:])                      # (B, 1, H)
         logits, _ = self.model.output.forward(last)                             # (B, 1, V)
+        num_written += num_new
         return GPT2WriterOutput(logits, (num_read + num_new, num_written, kept)), None
 
     def _new_state(self, batch_size):

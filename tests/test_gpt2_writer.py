@@ -56,6 +56,10 @@ def test_a_state_goes_on_once(model):
     writer, ids = GPT2Writer(model), np.array([[1, 2]])
     state = writer.forward(ids)[0].state
     state = writer.forward(ids[:, :1], state)[0].state
+    with pytest.raises(ValueError, match="outside the table"):
+        writer.forward(np.array([[V]]), state)
+    with pytest.raises(ValueError, match="the state is of 1 sequences, input_ids of 2"):
+        writer.forward(np.array([[1], [2]]), state)
     after, _ = writer.forward(ids[:, :1], state)
     with pytest.raises(ValueError, match="this state went on before.*the model itself"):
         writer.forward(ids[:, 1:], state)
