@@ -114,6 +114,7 @@ def runs(panels, xlabel, ylabel, figure=None):
         axes.set_xlabel(xlabel, fontsize=13)
         axes.tick_params(labelsize=12)
         axes.grid(color="0.9")
+        axes.set_axisbelow(True)
     row[0].set_ylabel(ylabel, fontsize=13)
     handles = row[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=4, frameon=False, fontsize=13)

@@ -52,13 +52,13 @@ def rates_in_a_line(names, num_layers, lr, decay):
 
 # --- first_steps ---
 
-BETAS = {"beta1": 0.9, "beta2": 0.999, "warmup": 100}
+BETAS = {"beta1": 0.8, "beta2": 0.99, "warmup": 100}
 SIZES = right.first_steps(**BETAS)
 STEPS_MISTAKES = [
-    ({"first": 1.0}, "That is the first step with the correction. Without it m is 0.1 g and v is 0.001 g²."),
-    ({"first": 100.0}, "Take the root of v: Adam divides by √v."),
-    ({"first": 0.1}, "That is m alone: the step divides it by √v."),
-    ({"at": 1}, "The numerator still grows: 1 - β₁ᵗ reaches 1 after some ten steps, √(1 - β₂ᵗ) much later."),
+    ({"first": 1.0}, "That is the first step with the correction. Without it m is 0.2 g and v is 0.01 g²."),
+    ({"first": 20.0}, "Take the root of v: Adam divides by √v."),
+    ({"first": 0.2}, "That is m alone: the step divides it by √v."),
+    ({"at": 1}, "The numerator still grows: 1 - β₁ᵗ is near 1 after some five steps, √(1 - β₂ᵗ) much later."),
     ({"largest, warmed up": SIZES["largest"]}, "Warm-up is still small when the step would be largest."),
     ({"first, warmed up": SIZES["first"]}, "In step 1 of the warm-up the rate is 1 / W of its peak."),
 ]

@@ -438,7 +438,7 @@ REACH_MISTAKES = [
     ({"keys": 12}, "The tokens of the memory are keys, too."),
     ({"keys": 8}, "A token attends to its own piece, too, and not to the memory alone."),
     ({"keys": 52}, "The memory of a layer has 8 tokens, not 8 for each layer."),
-    ({"distances": 20}, "The first token of the piece has later ones at distances below 0: those count, too."),
+    ({"distances": 20}, "The first token of the piece has later ones at distances below 0: these count."),
     ({"distances": 32}, "The distance 0 occurs in both directions and counts once."),
     ({"distances": 39}, "No query is in the memory: the tokens in it do not ask."),
     ({"reach": 8}, "That is one layer. The rows in its memory have read the tokens before them."),

@@ -151,7 +151,7 @@ RIGHT = {
     "layer_rates": [rates_by_split, rates_by_a_table, rates_from_above],
     "first_steps": [
         dict(reversed(STEPS.items())),
-        {name: round(number, 3) for name, number in STEPS.items()} | {"first, warmed up": 0.03162},
+        {name: round(number, 3) for name, number in STEPS.items()} | {"first, warmed up": 0.02},
         {name: np.float64(number) for name, number in STEPS.items()},
     ],
     "viterbi": [path_in_loops, path_with_paths, path_from_the_end],

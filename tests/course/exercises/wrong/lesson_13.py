@@ -95,7 +95,7 @@ WRONG = {
     },
     "first_steps": {
         "with the correction": (STEPS | {"first": 1.0},),
-        "no root": (STEPS | {"first": 100.0},),
+        "no root": (STEPS | {"first": 20.0},),
         "at its first": (STEPS | {"at": 1},),
         "at the hundredth": (STEPS | {"at": 100},),
         "the warm-up changes nothing": (STEPS | {"largest, warmed up": STEPS["largest"]},),
