@@ -34,8 +34,9 @@ class SentenceOrder(SentencePairs):
     def _document_pairs(self, document, document_starts, sentence_starts, rng):
         """Return the pairs of one document: a list of (a_start, a_end, b_start, b_end, label).
 
-        Sentences are collected until they fill an example, and are split at a random sentence. A sentence
-        that fills one alone is split at a random token, so that it has an order, too.
+        Sentences, two or more, are collected until they fill an example, and are split at a random sentence.
+        A last one that is left alone goes with the sentence before it. Only a document of one sentence is
+        split at a random token. Segments are swapped before they are shortened.
         """
         limit = self.seq_length - self.num_special
         target = limit
@@ -44,16 +45,20 @@ class SentenceOrder(SentencePairs):
         pairs = []
         first, last = document_starts[document], document_starts[document + 1]
         while first < last:
-            end = fill(first, last, target, sentence_starts)
+            end = min(max(fill(first, last, target, sentence_starts), first + 2), last)
+            if end - first == 1 and first > document_starts[document]:
+                first -= 1  # a last sentence alone: with the one before it
             start, stop = sentence_starts[first], sentence_starts[end]
             if end - first >= 2:
                 middle = sentence_starts[int(rng.integers(first + 1, end))]
             else:
                 middle = int(rng.integers(start + 1, stop)) if stop - start >= 2 else None
             if middle is not None:  # a document of one token has no order
-                spans = fit(start, middle, middle, stop, limit)
-                is_swapped = rng.random() < 0.5
-                pairs.append((*spans[2:], *spans[:2], 1) if is_swapped else (*spans, 0))
+                segments = (start, middle), (middle, stop)
+                is_swapped = int(rng.random() < 0.5)
+                one, other = reversed(segments) if is_swapped else segments
+                # swapped first, then shortened: the place of a cut does not tell the order
+                pairs.append((*fit(*one, *other, limit), is_swapped))
             first = end
         return pairs
 
