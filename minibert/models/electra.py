@@ -35,6 +35,7 @@ from minibert.models.checks import integers
 from minibert.models.masked_tokens import MaskedTokenHead, MaskedTokenHeadCache, MaskedTokenOutput
 
 RTD_WEIGHT = 50.0  # of the discriminator's loss beside the generator's
+GENERATOR = "generator"  # its folder, within the discriminator's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -436,13 +437,13 @@ class ElectraPair(Layer):
 
     def save_pretrained(self, directory):
         """Write the discriminator, which is what one fine-tunes, and the generator in a folder within it."""
-        self.discriminator.save_pretrained(directory)
-        self.generator.save_pretrained(pathlib.Path(directory) / "generator")
+        self.generator.save_pretrained(pathlib.Path(directory) / GENERATOR)
+        self.discriminator.save_pretrained(directory)  # last: its config.json says that the model is whole
 
     @classmethod
     def from_pretrained(cls, directory, dtype=None):
         """Read both models; the embeddings are the generator's. dtype, errors: as of the other models."""
-        generator = ElectraForMaskedLM.from_pretrained(pathlib.Path(directory) / "generator", dtype)
+        generator = ElectraForMaskedLM.from_pretrained(pathlib.Path(directory) / GENERATOR, dtype)
         return cls(generator, ElectraForPreTraining.from_pretrained(directory, dtype))
 
 

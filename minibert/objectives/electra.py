@@ -12,6 +12,7 @@ import numpy as np
 
 from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.models.electra import (
+    GENERATOR,
     ElectraConfig,
     ElectraForMaskedLM,
     ElectraForPreTraining,
@@ -105,6 +106,10 @@ class ElectraObjective(MaskedLM):
     name, Recipe = "electra", ElectraRecipe
     kinds = TextMasked, ToyMaskedPairs
     not_hidden = ("generator.electra.embeddings.", "generator.predictions.mlm_head.decoder.")
+
+    def __init__(self, recipe, checkpoint=None, say=print):
+        super().__init__(recipe, checkpoint, say)
+        self.files = [*self.files, GENERATOR]
 
     def best_possible(self):
         """Return the limit in a few words."""

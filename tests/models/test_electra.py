@@ -212,6 +212,14 @@ def test_a_pair_comes_back_and_its_folder_is_a_discriminator(tmp_path):
         mb.ElectraPair.from_pretrained(tmp_path / "alone")
 
 
+def test_a_folder_without_a_whole_generator_is_no_finished_model(tmp_path):
+    """config.json tells a finished model, so what is written after it would be missing after a kill."""
+    (tmp_path / "generator").write_text("in the way")
+    with pytest.raises(OSError):
+        make_pair(np.float32).save_pretrained(tmp_path)
+    assert not (tmp_path / "config.json").exists()
+
+
 # --- wrong use ---
 
 

@@ -9,6 +9,7 @@ from minibert import objectives, plots
 from minibert.objectives.electra import ElectraObjective
 from minibert.text.toy import pairs
 from minibert.training import run
+from minibert.training.errors import RunError
 from minibert.training.log import read_log
 from minibert.training.step import Training
 
@@ -57,6 +58,13 @@ def test_a_run_is_resumed_and_both_models_are_read(recipe, tmp_path, monkeypatch
     assert "found" in log[-1]["held_out"]
     _, right = plots.loss_curves(log)
     assert right.get_title() == "Replaced token detection: accuracy"
+
+
+def test_a_folder_called_generator_is_not_overwritten(recipe, tmp_path):
+    (tmp_path / "generator").mkdir()
+    with pytest.raises(RunError, match="holds generator, which a run would write or remove: choose another"):
+        run.begin(tmp_path, ElectraObjective, recipe(num_steps=1), say=quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["generator"]
 
 
 @pytest.mark.exhaustive
