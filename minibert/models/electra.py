@@ -309,8 +309,8 @@ class ElectraForPreTraining(Layer):
 
         Args:
             input_ids, token_type_ids, attention_mask, rng, position_ids: as in BertModel.
-            labels: (B, T), 0 = the original token, 1 = another, -100 = not asked. Padding is not asked,
-                whatever its label is.
+            labels: (B, T), 0 = the original token, 1 = another, -100 = not asked. Padding, where
+                attention_mask is (B, T), is not asked, whatever its label is.
         """
         asked = None if labels is None else check_replaced(labels, input_ids, attention_mask)   # (B, T)
         encoded, electra_cache = self.electra.forward(
@@ -398,9 +398,10 @@ class ElectraPair(Layer):
             rng: for dropout and for the samples; None means no dropout, and needs sampled_ids.
 
         Raises:
-            ValueError: there are no labels, or neither sampled_ids nor rng; or as BertModel.
+            ValueError: there are no labels, or neither sampled_ids nor rng; the mask is not (B, T); or as
+                BertModel.
         """
-        labels, given = check_pair(input_ids, labels, sampled_ids, rng)
+        labels, given = check_pair(input_ids, labels, sampled_ids, rng, attention_mask)
         mlm, generator_cache = self.generator.forward(
             input_ids, token_type_ids, attention_mask, labels, rng)
         is_predicted = labels != IGNORE_INDEX                                           # (B, T)
@@ -490,11 +491,12 @@ def check_replaced(labels, input_ids, attention_mask):
     return np.where(np.asarray(attention_mask) == 0, IGNORE_INDEX, labels)
 
 
-def check_pair(input_ids, labels, sampled_ids, rng):
+def check_pair(input_ids, labels, sampled_ids, rng, attention_mask):
     """Return labels and sampled_ids (B, T) as integers, sampled_ids None where not given.
 
     Raises:
-        ValueError: a wrong shape or dtype, no labels, or nothing to take samples from.
+        ValueError: a wrong shape or dtype, no labels, nothing to take samples from, or a mask that does not
+            tell what is padding.
     """
     if labels is None:
         raise ValueError("ELECTRA needs labels: the original tokens at the masked positions, -100 elsewhere")
@@ -502,4 +504,9 @@ def check_pair(input_ids, labels, sampled_ids, rng):
         raise ValueError("give rng, to draw the tokens that fill the masks, or sampled_ids")
     shape = np.shape(input_ids)
     labels = integers("labels", labels, shape)
+    if attention_mask is not None and np.shape(attention_mask) != labels.shape:
+        raise ValueError(
+            f"attention_mask has shape {np.shape(attention_mask)}, expected {labels.shape}: ELECTRA asks "
+            "about every token but padding"
+        )
     return labels, None if sampled_ids is None else integers("sampled_ids", sampled_ids, shape)

@@ -236,6 +236,8 @@ def test_embeddings_of_two_sizes_cannot_be_shared():
     ({"labels": None}, "ELECTRA needs labels"),
     ({"sampled_ids": np.zeros((B, T + 1), int)}, r"sampled_ids has shape \(4, 6\), expected \(4, 5\)"),
     ({"labels": np.zeros((B, T))}, "labels must be integers, got float64"),
+    ({"attention_mask": ATTENTION_MASK[:, np.newaxis, np.newaxis]},
+     r"attention_mask has shape \(4, 1, 1, 5\), expected \(4, 5\): ELECTRA asks about every"),
 ])
 def test_wrong_arguments_of_a_pair(pair, changes, message):
     with pytest.raises(ValueError, match=message):
