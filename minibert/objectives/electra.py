@@ -105,7 +105,9 @@ class ElectraObjective(MaskedLM):
 
     name, Recipe = "electra", ElectraRecipe
     kinds = TextMasked, ToyMaskedPairs
-    not_hidden = ("generator.electra.embeddings.", "generator.predictions.mlm_head.decoder.")
+    not_hidden = (
+        "generator.electra.embeddings.", "generator.predictions.mlm_head.decoder.",
+        "discriminator.rtd_head.classifier.")
 
     def __init__(self, recipe, checkpoint=None, say=print):
         super().__init__(recipe, checkpoint, say)
