@@ -128,7 +128,7 @@ class AlbertForPreTrainingOutput(NamedTuple):
     sop_loss: np.floating | None
     prediction_logits: np.ndarray  # (M, V) for the predicted positions, (B, T, V) without labels
     sop_logits: np.ndarray  # (B, 2): in the order of the text, swapped
-    counts: dict  # {"mlm": M, "sop": B}: how many predictions each part of the loss is the mean of
+    counts: dict  # {"mlm": M, "sop": how many labels}: what each part of the loss is the mean of
     __repr__ = describe_cache
 
 
