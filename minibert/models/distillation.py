@@ -185,7 +185,7 @@ class Distillation(Layer):
         Raises:
             ValueError: there are no labels, or a shape is wrong.
         """
-        labels, is_token = check_given(input_ids, attention_mask, labels)
+        labels, is_token = check_given(input_ids, attention_mask, labels, teacher_logits, teacher_states)
         encoded, bert_cache = self.bert.forward(input_ids, token_type_ids, attention_mask, rng)
         states = encoded.last_hidden_state                                              # (B, T, H)
         predicted, tokens = np.flatnonzero(labels != IGNORE_INDEX), np.flatnonzero(is_token)    # (M,), (N,)
@@ -284,7 +284,7 @@ def layers_of_teacher(student, teacher):
         parameter.value[...] = value
 
 
-def check_given(input_ids, attention_mask, labels):
+def check_given(input_ids, attention_mask, labels, teacher_logits, teacher_states):
     """Return labels (B, T), and which tokens are no padding, bool (B, T).
 
     Raises:
@@ -294,6 +294,12 @@ def check_given(input_ids, attention_mask, labels):
         raise ValueError(
             "distillation needs labels: the original tokens at the masked positions, -100 elsewhere")
     labels = integers("labels", labels, np.shape(input_ids))
+    if teacher_logits is not None:
+        _check_teacher_logits(np.shape(teacher_logits), labels)
+    if teacher_states is not None and np.shape(teacher_states)[:-1] != labels.shape:
+        raise ValueError(
+            f"teacher_states have the shape {np.shape(teacher_states)}, expected a state for each token of "
+            f"labels {labels.shape}")
     if attention_mask is None:
         return labels, np.ones(labels.shape, bool)
     if np.shape(attention_mask) != labels.shape:
@@ -301,3 +307,13 @@ def check_given(input_ids, attention_mask, labels):
             f"attention_mask has shape {np.shape(attention_mask)}, expected {labels.shape}: distillation "
             "asks about every token but padding")
     return labels, np.asarray(attention_mask) == 1
+
+
+def _check_teacher_logits(shape, labels):
+    most = (labels != IGNORE_INDEX).sum(axis=1).max()
+    of_tokens = shape[1:2] == labels.shape[1:] and most < labels.shape[1]  # an answer for each token
+    if len(shape) != 3 or len(labels) != shape[0] or shape[1] < most or of_tokens:
+        raise ValueError(
+            f"teacher_logits of shape {shape} do not fit labels {labels.shape}: give (B, P, V), the answers "
+            f"for the predicted tokens of each sequence, here {most} or more, as "
+            "by_sequence(output.prediction_logits, labels) makes them")

@@ -125,6 +125,12 @@ def test_wrong_teachers_and_arguments():
     model, teacher = mb.Distillation(bert(1)), bert(1)
     with pytest.raises(ValueError, match="teacher_logits of shape"):
         model.forward(**BATCH, teacher_logits=np.zeros((B, 3, V + 1)))
+    for shape in ((B, T, V), (8, V), (B, 2, V), (B - 1, 3, V)):  # of each token, of no sequence, too few
+        with pytest.raises(ValueError, match=r"do not fit labels \(4, 5\): give \(B, P, V\), the answers"):
+            model.forward(**BATCH, teacher_logits=np.zeros(shape))
+    for shape in ((B, T + 1, H), (B * T, H), (B + 1, T, H)):
+        with pytest.raises(ValueError, match=r"expected a state for each token of labels \(4, 5\)"):
+            model.forward(**BATCH, teacher_states=np.zeros(shape))
     with pytest.raises(ValueError, match="both need the same tokens and hidden_size"):
         model.forward(**BATCH, teacher_states=np.zeros((B, T, H + 1)))
     with pytest.raises(ValueError, match="distillation needs labels"):
