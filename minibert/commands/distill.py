@@ -54,8 +54,8 @@ def add(commands):
         "--threads", type=positive(int), metavar="N", help="cores to use (default: all, at most 4)")
     command.add_argument(
         "--resume", action="store_true",
-        help="continue the run in the output directory; --steps or --minutes, --threads and --corpus (the "
-        "same text elsewhere) may change",
+        help="continue the run in the output directory; --steps or --minutes, --threads, --corpus (the same "
+        "text elsewhere) and DIR (the same teacher elsewhere) may change",
     )
 
 

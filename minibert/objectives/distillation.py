@@ -5,6 +5,7 @@ that of any model.
 """
 
 import dataclasses
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +25,14 @@ class DistillationRecipe(MaskedLMRecipe):
     Attributes (beside those of MaskedLMRecipe):
         student_layers: of the student; None is half of the teacher's. All other sizes are the teacher's.
         temperature: T of the soft targets.
+        teacher: a fingerprint of the teacher's weights; "" takes any teacher.
     """
 
     student_layers: int | None = None
     temperature: float = 2.0
+    teacher: str = ""
+
+    may_change = {"start": "the teacher must be the same"}
 
     def __post_init__(self):
         super().__post_init__()
@@ -74,6 +79,12 @@ class DistillationObjective(MaskedLM):
             raise ValueError(
                 f"{recipe.start} has no head for masked words, so it cannot teach them: give a pretrained "
                 "BERT")
+        found = fingerprint(self.teacher)
+        if recipe.teacher not in ("", found):
+            raise ValueError(
+                f"{recipe.start} holds another teacher than this run began with (fingerprint {found}, then "
+                f"{recipe.teacher}): give the folder of the old one as DIR, or start a new run")
+        self.recipe = dataclasses.replace(recipe, teacher=found)
         scores = [score_pairs(self.teacher, batch) for [batch] in self.held_out]
         self.taught = self.evaluation(type(scores[0])(*map(np.concatenate, zip(*scores))))
         layers = f"{self.teacher.config.num_hidden_layers} layers, the student {recipe.student_layers}"
@@ -107,3 +118,12 @@ class DistillationObjective(MaskedLM):
             f"{'teacher: MLM loss':<28}{self.taught.mlm_loss:>9.3f}",
             f"{'teacher: MLM accuracy':<28}{self.taught.mlm_accuracy:>9.3f}",
         ]
+
+
+def fingerprint(model):
+    """Return a few letters that tell a model's weights from others."""
+    digest = hashlib.sha256()
+    for name, parameter in model.parameters().items():
+        digest.update(name.encode())
+        digest.update(parameter.value.tobytes())
+    return digest.hexdigest()[:12]

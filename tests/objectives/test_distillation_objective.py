@@ -1,13 +1,16 @@
 """Distillation as an objective: a BERT's folder is the teacher, its answers are in the batch; the command."""
 
+import shutil
+
 import numpy as np
 import pytest
 from helpers import quiet
 
 import minibert as mb
-from minibert import cli
+from minibert import cli, objectives
+from minibert.files import read_json
 from minibert.models.distillation import answer_places
-from minibert.objectives.distillation import DistillationObjective
+from minibert.objectives.distillation import DistillationObjective, fingerprint
 from minibert.objectives.masked_lm import MaskedLM
 from minibert.text.toy import pairs
 from minibert.training import run
@@ -81,6 +84,29 @@ def test_the_command_writes_a_student_and_goes_on(corpus, teacher, tmp_path, mon
 
 
 @pytest.mark.exhaustive
+def test_a_run_keeps_its_teacher(corpus, teacher, tmp_path, monkeypatch):
+    """Moved, it may be named; another one, also in the same folder, is refused before anything is written."""
+    monkeypatch.setattr("minibert.plots.save", lambda *arguments, **options: None)
+    monkeypatch.setattr(run, "NUM_EVALUATIONS", 1)
+    output, moved, other = tmp_path / "student", tmp_path / "moved", tmp_path / "other"
+    shutil.copytree(teacher, moved)
+    recipe = DistillationObjective.Recipe.of([str(corpus)], start=str(moved), num_steps=1, batch_size=4)
+    run.begin(output, DistillationObjective, recipe, say=quiet)
+    moved.rename(other)
+    changes = {"start": str(other), "num_steps": 2}
+    _, training = run.resume(output, objectives.find, quiet, changes)
+    record = read_json(output / "run.json")
+    assert record["recipe"]["start"] == str(other) and record["recipe"]["num_steps"] == 2
+    assert record["recipe"]["teacher"] == fingerprint(training.objective.teacher)
+    model = mb.BertForPreTraining.from_pretrained(other)
+    model.mlm_head.decoder.bias.value[0] += 1
+    model.save_pretrained(other)
+    with pytest.raises(ValueError, match="other holds another teacher than this run began with"):
+        run.resume(output, objectives.find, quiet, {"num_steps": 3})
+    assert read_json(output / "run.json") == record
+
+
+@pytest.mark.exhaustive
 def test_the_toy_language_has_a_limit_for_student_and_teacher(tmp_path, monkeypatch):
     monkeypatch.setattr(pairs, "NUM_HELD_OUT", 300)
     bert = Training(MaskedLM(MaskedLM.Recipe.of(["toy"], num_steps=1, hidden_size=16), say=quiet))
@@ -99,6 +125,9 @@ def test_the_toy_language_has_a_limit_for_student_and_teacher(tmp_path, monkeypa
 def test_what_cannot_be_distilled(corpus, teacher, tmp_path, capsys):
     with pytest.raises(ValueError, match="a student has 1 to 2 layers, as many as its teacher at most"):
         DistillationObjective.Recipe.of([str(corpus)], start=str(teacher), student_layers=3)
+    recipe = DistillationObjective.Recipe.of([str(corpus)], start=str(teacher), teacher="another")
+    with pytest.raises(ValueError, match="holds another teacher than this run began with"):
+        DistillationObjective(recipe, say=quiet)
     assert cli.main(["distill"]) == 2
     assert "a new run needs DIR, the teacher" in capsys.readouterr().err
     body, _ = mb.BertModel.from_pretrained(teacher, output_loading_info=True)
