@@ -52,16 +52,18 @@ class SoftTargets(Layer):
     def forward(self, logits, *, teacher_logits):
         """logits, teacher_logits (N, V) → loss, a scalar of the logits' dtype, cache.
 
-        Log-probabilities are logits, too: those of a model that is known exactly may be the teacher's.
+        Log-probabilities are logits, too: those of a model that is known exactly may be the teacher's, with a
+        floor where a probability is 0: np.log(np.maximum(probs, 1e-30)).
         """
         if logits.shape != teacher_logits.shape:
             raise ValueError(
                 f"teacher_logits of shape {teacher_logits.shape} do not fit logits of shape {logits.shape}: "
                 "both need a row for each predicted token, and one vocabulary")
+        answers = teacher_logits.astype(logits.dtype, copy=False)               # (N, V)
         probs = softmax(logits / self.temperature)                              # (N, V)
-        teacher_probs = softmax(teacher_logits / self.temperature)              # (N, V)
+        teacher_probs = softmax(answers / self.temperature)                     # (N, V)
         log_probs = _log_softmax(logits / self.temperature)                     # (N, V)
-        teacher_log_probs = _log_softmax(teacher_logits / self.temperature)     # (N, V)
+        teacher_log_probs = _log_softmax(answers / self.temperature)            # (N, V)
         divergence = (teacher_probs * (teacher_log_probs - log_probs)).sum(axis=-1)     # (N,)
         divisor = max(len(logits), 1)
         squared = self.temperature * self.temperature
@@ -104,7 +106,8 @@ class CosineDistance(Layer):
             raise ValueError(
                 f"states of the teacher {target.shape} do not fit the student's {x.shape}: both need the "
                 "same tokens and hidden_size")
-        direction = target / np.sqrt((target * target).sum(axis=-1, keepdims=True))     # (N, H)
+        wanted = target.astype(x.dtype, copy=False)                                     # (N, H)
+        direction = wanted / np.sqrt((wanted * wanted).sum(axis=-1, keepdims=True))     # (N, H)
         length = np.sqrt((x * x).sum(axis=-1, keepdims=True))                           # (N, 1)
         cosine = (x * direction).sum(axis=-1, keepdims=True) / length                   # (N, 1)
         loss = (1 - cosine).sum() / x.dtype.type(len(x))

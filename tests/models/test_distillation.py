@@ -88,6 +88,15 @@ def test_a_student_that_is_its_teacher_feels_only_the_labels():
         np.testing.assert_allclose(gradient, grads(teacher)[name], rtol=0, atol=1e-11, err_msg=name)
 
 
+def test_the_dtype_is_the_students():
+    """Whatever the teacher's: its arrays here are float64."""
+    model = mb.Distillation(bert(1, np.float32))
+    output, cache = model.forward(**BATCH, **cases.TEACHER)
+    losses = (output.loss, output.soft_loss, output.mlm_loss, output.cosine_loss)
+    assert {loss.dtype for loss in losses} == {np.dtype(np.float32)}
+    assert model.backward(cache).dtype == np.float32
+
+
 def test_answers_lie_by_sequence():
     logits = np.random.default_rng(3).standard_normal((8, V))
     answers = by_sequence(logits, cases.LABELS)  # 3, 2, 0 and 3 predictions
