@@ -10,6 +10,7 @@ nearly do, too. The student, a BERT of fewer layers, learns from three things:
 The teacher is a constant: its answers are arrays, made by its forward pass without dropout.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,10 @@ from minibert.layers.softmax import softmax
 from minibert.models.bert import BertForPreTraining, BertModelCache, MLMHeadCache
 from minibert.models.checks import integers
 
+MAY_DIFFER = (  # between the configurations of a student and its teacher
+    "num_hidden_layers", "hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range",
+    "pad_token_id", "num_labels", "id2label", "label2id", "classifier_dropout", "problem_type",
+)
 SOFT_WEIGHT, COSINE_WEIGHT = 2.5, 0.5  # beside 1 for the masked words: DistilBERT's 5, 1 and 2
 
 
@@ -263,28 +268,31 @@ def answer_places(labels, num_places=None):
 def layers_of_teacher(student, teacher):
     """Give a student some of a teacher's layers, and its embeddings, pooler and heads (Sanh et al. 2019).
 
-    Layer k of L takes the place of ⌊k · (layers of the teacher) / L⌋. All other sizes must be the same.
+    Layer k of L takes the place of ⌊k · (layers of the teacher) / L⌋. All other sizes, and the activation,
+    must be the same; dropout may differ.
 
     Args:
         student, teacher: BertForPreTraining. The teacher is not changed.
 
     Raises:
-        ValueError: a size other than the number of layers differs, or the student has more layers.
+        ValueError: a size other than the number of layers, or the activation, differs; or the student has
+            more layers.
     """
     few, many = student.config.num_hidden_layers, teacher.config.num_hidden_layers
     if few > many:
         raise ValueError(f"the student has {few} layers and its teacher {many}: give it no more than that")
+    theirs = dataclasses.asdict(teacher.config)
+    for name, value in dataclasses.asdict(student.config).items():
+        if name not in MAY_DIFFER and value != theirs[name]:
+            raise ValueError(
+                f"{name} is {value!r} in the student and {theirs[name]!r} in the teacher: give both the same "
+                "configuration, but for num_hidden_layers and dropout")
     known = teacher.parameters()
     for name, parameter in student.parameters().items():
         parts = name.split(".")
         if parts[:2] == ["bert", "encoder"]:
             parts[2] = str(int(parts[2]) * many // few)
-        value = known[".".join(parts)].value
-        if value.shape != parameter.value.shape:
-            raise ValueError(
-                f"{name} has the shape {parameter.value.shape} in the student and {value.shape} in the "
-                "teacher: give both the same sizes, but for num_hidden_layers")
-        parameter.value[...] = value
+        parameter.value[...] = known[".".join(parts)].value
 
 
 def check_given(input_ids, attention_mask, labels, teacher_logits, teacher_states):

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from helpers import ATTENTION_MASK, INPUT_IDS, A, B, F, H, T, V, grads, scrambled
+from helpers import ATTENTION_MASK, INPUT_IDS, B, F, H, T, V, grads, scrambled
 
 import minibert as mb
 from minibert.gradcheck.cases import distillation as cases
@@ -150,6 +150,16 @@ def test_wrong_teachers_and_arguments():
         SoftTargets(0)
     with pytest.raises(ValueError, match="the student has 2 layers and its teacher 1"):
         layers_of_teacher(bert(2), teacher)
-    other = mb.BertForPreTraining(cases.config(intermediate_size=F + 1, num_attention_heads=A))
-    with pytest.raises(ValueError, match="give both the same sizes, but for num_hidden_layers"):
-        layers_of_teacher(other, teacher)
+
+
+@pytest.mark.parametrize("change", [
+    {"intermediate_size": F + 1}, {"num_attention_heads": 1}, {"hidden_act": "relu"},
+    {"tie_word_embeddings": False}, {"layer_norm_eps": 1e-5},
+])
+def test_a_student_of_another_form_takes_no_layers(change):
+    """Heads and activations are in no weight's shape."""
+    [name] = change
+    other = mb.BertForPreTraining(cases.config(**change))
+    with pytest.raises(ValueError, match=f"{name} is .* give both the same configuration, but for"):
+        layers_of_teacher(other, bert(1))
+    layers_of_teacher(mb.BertForPreTraining(cases.config(hidden_dropout_prob=0.1)), bert(1))
