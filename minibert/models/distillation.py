@@ -152,6 +152,7 @@ class DistillationCache(NamedTuple):
     predicted: np.ndarray  # (M,) flat positions whose label is not -100
     tokens: np.ndarray  # (N,) flat positions that are no padding
     mlm_head: MLMHeadCache
+    nsp_head: None  # it did not run
     soft_loss: SoftTargetsCache | None
     mlm_loss: CrossEntropyCache
     cosine_loss: CosineDistanceCache | None
@@ -162,8 +163,9 @@ class Distillation(Layer):
     """A student on its way: its parts, and a loss that a teacher's answers are in.
 
     Args:
-        student: a BertForPreTraining. Its body and MLM head are the layers of this model, so training this
-            trains the student. Its next-sentence head is not trained.
+        student: a BertForPreTraining. Its body and heads are the layers of this model, so training this
+            trains the student. Its pooler and next-sentence head get no gradient: weight decay alone changes
+            their matrices.
         temperature: T of the soft targets.
 
     Derivation: the parts of the loss add up, so their gradients do: those of the logits before the MLM head,
@@ -172,10 +174,9 @@ class Distillation(Layer):
 
     def __init__(self, student, temperature=2.0):
         self.config = student.config
-        self.bert, self.mlm_head = student.bert, student.mlm_head
+        self.bert, self.mlm_head, self.nsp_head = student.bert, student.mlm_head, student.nsp_head
         self.soft_loss, self.mlm_loss = SoftTargets(temperature), CrossEntropy()
         self.cosine_loss = CosineDistance()
-        self.save_pretrained = student.save_pretrained
 
     def forward(
         self, input_ids, token_type_ids=None, attention_mask=None, labels=None, teacher_logits=None,
@@ -215,7 +216,8 @@ class Distillation(Layer):
             cosine_loss=losses.get("cosine"), prediction_logits=logits, counts=counts)
         cache = DistillationCache(
             bert=bert_cache, states_shape=states.shape, predicted=predicted, tokens=tokens,
-            mlm_head=mlm_head_cache, soft_loss=soft_cache, mlm_loss=mlm_cache, cosine_loss=cosine_cache)
+            mlm_head=mlm_head_cache, nsp_head=None, soft_loss=soft_cache, mlm_loss=mlm_cache,
+            cosine_loss=cosine_cache)
         return output, cache
 
     def backward(self, cache, d_loss=1.0):
@@ -240,6 +242,12 @@ class Distillation(Layer):
             d_state_rows[cache.tokens] += d_tokens                                      # each position once
         d_embeddings = self.bert.backward((d_states, None), cache.bert)                 # (B, T, H)
         return d_embeddings
+
+    def save_pretrained(self, directory):
+        """Write the student, which BertForPreTraining.from_pretrained reads."""
+        student = BertForPreTraining.__new__(BertForPreTraining)  # without new weights
+        vars(student).update(vars(self))
+        student.save_pretrained(directory)
 
     @classmethod
     def from_pretrained(cls, directory, dtype=None):
