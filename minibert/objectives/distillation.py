@@ -46,7 +46,13 @@ class DistillationRecipe(MaskedLMRecipe):
 
     @classmethod
     def of(cls, *arguments, **changes):
-        """Return the recipe for a teacher: MaskedLMRecipe's for a run from its folder, at a higher rate."""
+        """Return the recipe for a teacher: MaskedLMRecipe's for a run from its folder, at a higher rate.
+
+        Raises:
+            ValueError: there is no `start`; or as MaskedLMRecipe.
+        """
+        if not changes.get("start"):
+            raise ValueError("a student needs start, the folder of its teacher")
         return super().of(*arguments, **{"learning_rate": 1e-3, "mlm_probability": 0.3, **changes})
 
 
@@ -92,9 +98,7 @@ class DistillationObjective(MaskedLM):
 
     def make_model(self):
         """Return the Distillation of a student that begins with layers of its teacher."""
-        config = dataclasses.replace(
-            self.teacher.config, num_hidden_layers=self.recipe.student_layers,
-            hidden_dropout_prob=self.recipe.dropout, attention_probs_dropout_prob=self.recipe.dropout)
+        config = dataclasses.replace(self.teacher.config, num_hidden_layers=self.recipe.student_layers)
         student = BertForPreTraining(config, seed=self.recipe.seed)
         layers_of_teacher(student, self.teacher)
         return Distillation(student, self.recipe.temperature)

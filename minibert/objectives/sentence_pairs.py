@@ -105,7 +105,7 @@ def _split(corpus, start, say, pair_examples):
         why = f"{start} reads one text"
     except CorpusError:
         why = "no sentence pairs can be made of this text"
-    say(f"note        {why}: masked words alone are trained")
+    say(f"note        {why}: examples are single texts, and no pairs")
     return *split_held_out_texts(corpus), SingleTexts
 
 

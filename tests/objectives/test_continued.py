@@ -96,7 +96,7 @@ def test_masked_words_alone_where_there_are_no_pairs(recipe_from, one_document, 
     lines = []
     recipe = recipe_from(corpus=[str(one_document)])
     evaluation, training = begin(tmp_path / "run", recipe, say=lines.append)
-    note = "note        no sentence pairs can be made of this text: masked words alone are trained"
+    note = "note        no sentence pairs can be made of this text: examples are single texts, and no pairs"
     assert note in lines
     assert evaluation.nsp_loss is evaluation.nsp_accuracy is None and evaluation.mlm_loss > 0
     assert "NSP" not in training.objective.line(evaluation)
@@ -122,7 +122,7 @@ def test_a_model_of_one_segment_learns_masked_words_alone(recipe_from, finished_
     lines = []
     objective = MaskedLM(recipe_from(start=str(folder)), say=lines.append)
     assert objective.baselines.majority_accuracy is None
-    assert any(f"{folder} reads one text: masked words alone" in line for line in lines)
+    assert any(f"{folder} reads one text: examples are single texts" in line for line in lines)
 
 
 @pytest.mark.parametrize("changes, message", [

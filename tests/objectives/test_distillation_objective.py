@@ -1,5 +1,6 @@
 """Distillation as an objective: a BERT's folder is the teacher, its answers are in the batch; the command."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -83,6 +84,14 @@ def test_the_command_writes_a_student_and_goes_on(corpus, teacher, tmp_path, mon
     assert {"soft_loss", "mlm_loss", "cosine_loss"} < [line for line in log if "loss" in line][0].keys()
 
 
+def test_a_student_has_the_dropout_of_its_teacher(objective, monkeypatch):
+    config = dataclasses.replace(
+        objective.teacher.config, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.3)
+    monkeypatch.setattr(objective.teacher, "config", config)
+    found = objective.make_model().config
+    assert found == dataclasses.replace(config, num_hidden_layers=1)
+
+
 @pytest.mark.exhaustive
 def test_a_run_keeps_its_teacher(corpus, teacher, tmp_path, monkeypatch):
     """Moved, it may be named; another one, also in the same folder, is refused before anything is written."""
@@ -125,6 +134,8 @@ def test_the_toy_language_has_a_limit_for_student_and_teacher(tmp_path, monkeypa
 def test_what_cannot_be_distilled(corpus, teacher, tmp_path, capsys):
     with pytest.raises(ValueError, match="a student has 1 to 2 layers, as many as its teacher at most"):
         DistillationObjective.Recipe.of([str(corpus)], start=str(teacher), student_layers=3)
+    with pytest.raises(ValueError, match="a student needs start, the folder of its teacher"):
+        DistillationObjective.Recipe.of([str(corpus)])
     recipe = DistillationObjective.Recipe.of([str(corpus)], start=str(teacher), teacher="another")
     with pytest.raises(ValueError, match="holds another teacher than this run began with"):
         DistillationObjective(recipe, say=quiet)
