@@ -25,14 +25,20 @@ class RecomputedEncoderLayer(EncoderLayer):
     every bit of y, d_x and the gradients is that of the layer.
 
     Args:
-        layer: an EncoderLayer; its sublayers and Parameters are shared, and names stay as they are.
+        layer: an EncoderLayer of an encoder (BERT, ALBERT, ELECTRA, Transformer); its sublayers and
+            Parameters are shared, and names stay as they are. Not of a GPT, whose state is in the record;
+            and `hidden_states` of models/bert.py finds no states in this record.
     """
 
     def __init__(self, layer):
+        if not isinstance(layer, EncoderLayer):
+            raise ValueError(f"layer must be an EncoderLayer, got {type(layer).__name__}")
         vars(self).update(vars(layer))
 
-    def forward(self, x, mask=None, rng=None):
+    def forward(self, x, mask=None, rng=None, *state):
         """x (B, T, H), mask and rng as in EncoderLayer → y (B, T, H), cache."""
+        if state:
+            raise ValueError("a recomputed layer passes no state on, as a GPT needs: use the EncoderLayer")
         before = copy.deepcopy(rng)
         y, _ = EncoderLayer.forward(self, x, mask, rng)                     # (B, T, H)
         return y, RecomputedEncoderLayerCache(x, mask, before)

@@ -52,6 +52,17 @@ def test_a_bert_of_recomputed_layers():
     assert sizes[1] == 3 * B * T * H * 8 and sizes[0] > 10 * sizes[1]
 
 
+def test_a_gpt_cannot_recompute():
+    """Its state is in the record; and the block of GPT-2 has another order."""
+    sizes = {"hidden_size": H, "num_hidden_layers": 1, "num_attention_heads": A}
+    model = mb.OpenAIGPTLMHeadModel(mb.OpenAIGPTConfig(V, **sizes))
+    model.blocks = [mb.RecomputedEncoderLayer(block) for block in model.blocks]
+    with pytest.raises(ValueError, match="a recomputed layer passes no state on, as a GPT needs"):
+        model.forward(INPUT_IDS)
+    with pytest.raises(ValueError, match="layer must be an EncoderLayer, got GPT2Block"):
+        mb.RecomputedEncoderLayer(mb.GPT2LMHeadModel(mb.GPT2Config(V, **sizes)).blocks[0])
+
+
 def memory(cache):
     """The bytes of the arrays in a record, each counted once, a view as the array that it looks at."""
     bases = {}
