@@ -120,6 +120,39 @@ def interrupted(command, output, interrupt, run=None):
     )
 
 
+def resumed(output, given, minutes, find=None):
+    """Go on with a run; return its last evaluation and its Training.
+
+    Args:
+        output: directory of the run.  given: {field of the recipe: what was chosen}.
+        minutes: the time that it may take; None goes on to the number of steps that it has.
+        find: function that returns an objective's class by its name; None is objectives.find.
+    """
+    from minibert import objectives
+    from minibert.text.corpora import CorpusError
+    from minibert.training import run as runs
+
+    try:
+        return runs.resume(output, find or objectives.find, say, given, minutes=minutes)
+    except CorpusError as error:
+        raise ValueError(f"{error}; if the text was moved, add its new place to --resume: --corpus") from None
+
+
+def tell_end(output, evaluation, training, what="model"):
+    """Print how a run ended, which files it left, and what to try on the model; nobody needs to listen."""
+    from minibert.training.saying import safely
+
+    tell = safely(say)
+    for line in ("", *training.objective.table(evaluation), ""):
+        tell(line)
+    pictures = [name for name in training.objective.pictures if os.path.isfile(f"{output}/{name}")]
+    files = [what, "log.jsonl", *pictures]
+    suggestions = training.objective.suggestions(output)
+    tell(f"{', '.join(files[:-1])} and {files[-1]} are in {output}.{' Try:' if suggestions else ''}")
+    for command, *arguments in suggestions:
+        tell(f"  minibert {command} {' '.join(map(quoted, arguments))}")
+
+
 # --- BERT ---
 
 

@@ -3,7 +3,7 @@
 import os
 
 from minibert.arguments import add_corpus, add_seed, path, positive
-from minibert.commands.common import available_cores, interrupted, say
+from minibert.commands.common import available_cores, interrupted, resumed, say, tell_end
 from minibert.commands.pretrain import corpus_paths
 
 SETTINGS = (  # the options that are fields of the recipe, under the same name
@@ -64,6 +64,12 @@ def run(options):
     from minibert import objectives
     from minibert.training import run as runs
 
+    def find(name):
+        if name != "distillation":
+            raise ValueError(
+                f"{options.output} is no run of minibert distill: go on with the command that began it")
+        return objectives.find(name)
+
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
     if options.corpus:
         given["corpus"] = corpus_paths(options.corpus)
@@ -75,15 +81,12 @@ def run(options):
         raise ValueError("a new run needs DIR, the teacher: a BERT of minibert or Hugging Face")
     try:
         if options.resume:
-            evaluation, training = runs.resume(
-                options.output, objectives.find, say, given, minutes=options.minutes)
+            evaluation, training = resumed(options.output, given, options.minutes, find)
         else:
-            objective = objectives.find("distillation")
+            objective = find("distillation")
             recipe = objective.Recipe.of(**{"threads": min(4, available_cores()), **given})
             minutes = options.minutes or recipe.default_minutes
             evaluation, training = runs.begin(options.output, objective, recipe, minutes, say)
     except KeyboardInterrupt as interrupt:
         raise interrupted("distill", options.output, interrupt) from None
-    for line in ("", *training.objective.table(evaluation), ""):
-        say(line)
-    say(f"student and log.jsonl are in {options.output}.")
+    tell_end(options.output, evaluation, training, "student")

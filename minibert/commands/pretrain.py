@@ -3,7 +3,7 @@
 import os
 
 from minibert.arguments import add_corpus, add_lines, add_seed, path, positive
-from minibert.commands.common import available_cores, interrupted, quoted, say
+from minibert.commands.common import available_cores, interrupted, resumed, say, tell_end
 from minibert.objectives import OBJECTIVES
 
 SETTINGS = (  # the options that are fields of the recipe, under the same name
@@ -107,15 +107,13 @@ def run(options):
     """Run `minibert pretrain`."""
     from minibert import objectives
     from minibert.training import run as runs
-    from minibert.training.saying import safely
 
-    tell = safely(say)
     given = _settings(options)
     try:
         if options.resume:
             if options.model:
                 raise ValueError("a resumed run keeps its own settings: leave out --model")
-            evaluation, training = _resumed(options.output, given, options.minutes)
+            evaluation, training = resumed(options.output, given, options.minutes)
         else:
             objective = objectives.find(options.model or "bert")
             recipe = objective.Recipe.of(**{"threads": min(4, available_cores()), **given})
@@ -123,26 +121,7 @@ def run(options):
             evaluation, training = runs.begin(options.output, objective, recipe, minutes, say)
     except KeyboardInterrupt as interrupt:
         raise interrupted("pretrain", options.output, interrupt) from None
-    for line in ("", *training.objective.table(evaluation), ""):
-        tell(line)
-    pictures = [name for name in training.objective.pictures if os.path.isfile(f"{options.output}/{name}")]
-    files = ["model", "log.jsonl", *pictures]
-    suggestions = training.objective.suggestions(options.output)
-    tell(f"{', '.join(files[:-1])} and {files[-1]} are in {options.output}.{' Try:' if suggestions else ''}")
-    for command, *arguments in suggestions:
-        tell(f"  minibert {command} {' '.join(map(quoted, arguments))}")
-
-
-def _resumed(output, given, minutes):
-    """Go on with a run; return what it returns."""
-    from minibert import objectives
-    from minibert.text.corpora import CorpusError
-    from minibert.training import run as runs
-
-    try:
-        return runs.resume(output, objectives.find, say, given, minutes=minutes)
-    except CorpusError as error:
-        raise ValueError(f"{error}; if the text was moved, add its new place to --resume: --corpus") from None
+    tell_end(options.output, evaluation, training)
 
 
 def _settings(options):

@@ -4,7 +4,8 @@ import dataclasses
 
 from minibert.training.schedules import linear_schedule
 
-FLAGS = {"num_steps": "steps", "start": "from"}  # the option of a field, where the two differ
+# The option of a field, where the two differ.
+FLAGS = {"num_steps": "steps", "start": "from", "student_layers": "layers"}
 
 
 def options(names):
