@@ -110,6 +110,7 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path):
     ("Dear diary", "the last line of"),
     (json.dumps(point()) + "\n[3]\n" + json.dumps(point(1)) + "\n", "line 2 is not a point"),
     (json.dumps({"task": "sense"}) + "\n", "line 1 is not a point"),
+    (json.dumps({"task": "sense"}), "the last line of"),
 ])
 def test_another_file_is_refused_and_left_alone(tmp_path, content, reason):
     file = tmp_path / "p.jsonl"

@@ -45,7 +45,7 @@ class Points:
         if point is not None:
             self.found[key_of(point)] = point
             write_atomically(self.path, content + b"\n")
-        elif rest[: len(START)] == START[: len(rest)]:
+        elif rest[: len(START)] == START[: len(rest)] and not _is_json(rest):
             say(f"note  the last line of {self.path} is cut off, as by a run that was stopped: it is "
                 "dropped, and its point computed again")
             write_atomically(self.path, content[: len(content) - len(rest)])
@@ -65,6 +65,15 @@ class Points:
 def key_of(point):
     """Return what tells a point from others."""
     return tuple(json.dumps(point[name]) for name in KEY)
+
+
+def _is_json(line):
+    """Return whether a line is whole: the start of a point is not."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _point_of(line):
