@@ -68,10 +68,24 @@ def test_a_grid_is_a_line_a_point_and_is_not_computed_twice(run, tmp_path):
 
 def test_show_computes_nothing(run, tmp_path):
     result, said = run(*CHEAP, "--show")
-    assert result["rows"] == [] and said == ["There are no such points in the file."]
+    assert result["rows"] == [] and said == [f"There are no such points in {tmp_path / 't.jsonl'}."]
     assert not (tmp_path / "t.jsonl").exists()
     with pytest.raises(ValueError, match="there is nothing to draw: .*t.jsonl has no such points"):
         run(*CHEAP, "--show", "--picture", "p.png")
+
+
+def test_a_file_that_cannot_be_written_is_found_before_the_first_point(run, tmp_path, monkeypatch):
+    one = ("--systems", "majority", "--tasks", "sense", "--labels", 5, "--seeds", 1)
+    result, _ = run(*one, file="new/folder/t.jsonl")
+    assert len(result["rows"]) == 1 and (tmp_path / "new" / "folder" / "t.jsonl").is_file()
+    monkeypatch.setattr(systems.Majority, "accuracy", None)  # nothing is computed from here on
+    for more in ((), ("--show",)):
+        with pytest.raises(ValueError, match="new is a folder: give --points a file"):
+            run(*one, *more, file="new")
+    (tmp_path / "file").write_text("mine", "utf-8")
+    with pytest.raises(OSError):
+        run(*one, file="file/t.jsonl")
+    assert (tmp_path / "file").read_text("utf-8") == "mine"
 
 
 def test_the_setting_is_the_best_on_the_dev_examples_and_from_few_labels(run, tmp_path, monkeypatch):

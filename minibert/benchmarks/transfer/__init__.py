@@ -74,10 +74,13 @@ def measure(options, say):
     """Compute the points that are asked for and not in the file; return a summary of them as a dict."""
     points, file = Points(options.points, say), pathlib.Path(options.points)
     if not options.show:
+        points.make_writable()
         models = options.models or file.with_name(f"{file.stem}-models")
         with tempfile.TemporaryDirectory() as folder, threadpool_limits(1, "blas"):
             Grid(points, Files(folder), Pretrained(models, say), say).fill(options)
     result = summary(points.found.values(), options)
+    if not result["rows"]:
+        say(f"There are no such points in {options.points}.")
     for line in table(result):
         say(line)
     if options.picture and not result["rows"]:
@@ -175,8 +178,6 @@ def limits_of(task):
 def table(result):
     """Yield the lines: of each task the mean accuracy of each system by labels, and its range over seeds."""
     rows = result["rows"]
-    if not rows:
-        yield "There are no such points in the file."
     for task, limits in result["limits"].items():
         here = [row for row in rows if row["task"] == task]
         labels = sorted({row["labels"] for row in here})

@@ -20,11 +20,14 @@ class Points:
         found: {key: point}, in the order of the file; a point is a dict.
 
     Raises:
-        ValueError: a line is not a point. Only a last line that a stopped run cut off is dropped.
+        ValueError: the path is a folder, or a line is not a point. Only a last line that a stopped run cut
+            off is dropped.
     """
 
     def __init__(self, path, say):
         self.path, self.found = pathlib.Path(path), {}
+        if self.path.is_dir():
+            raise ValueError(f"{path} is a folder: give --points a file")
         content = self.path.read_bytes() if self.path.is_file() else b""
         lines = content.split(b"\n")
         for number, line in enumerate(lines[:-1], start=1):
@@ -54,6 +57,15 @@ class Points:
                 f"the last line of {self.path} is not a point of this benchmark: remove it, or give another "
                 "--points FILE"
             )
+
+    def make_writable(self):
+        """Make the file and its folder if they are not there.
+
+        Raises:
+            OSError: the file cannot be written. Better now than after the first point.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.open("ab").close()
 
     def add(self, point):
         """Append a point to the file."""
