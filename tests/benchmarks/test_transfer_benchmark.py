@@ -166,6 +166,26 @@ def test_a_pretrained_model_is_made_once(tmp_path, monkeypatch):
     assert [folder.name for folder in (tmp_path / "models").iterdir()] == ["gpt-3"]
 
 
+def test_two_commands_may_make_the_same_model(tmp_path, monkeypatch):
+    def make_late(name, seed, folder):
+        (tmp_path / "gpt-0").mkdir()
+        (tmp_path / "gpt-0" / "model").write_text("theirs", "utf-8")
+        return make_one(name, seed, folder)
+
+    def make_one(name, seed, folder):
+        (folder / "model").write_text("ours", "utf-8")
+        return "fine"
+
+    models = pretrained.Pretrained(tmp_path, pretrained.silent)
+    monkeypatch.setattr(pretrained, "make", make_late)
+    assert pathlib.Path(models.path("gpt", 0), "model").read_text("utf-8") == "theirs"
+    monkeypatch.setattr(pretrained, "make", make_one)
+    assert pathlib.Path(models.path("bert", 0), "model").read_text("utf-8") == "ours"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bert-0", "gpt-0"]
+    (tmp_path / "usual").mkdir()
+    assert (tmp_path / "bert-0").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def test_gpt_is_asked_for_the_label_after_the_text():
     text, tags = [2, 9, 8, 3], Row([2, 9, 8, 3], [0] * 4, [-100, 1, 2, -100], 1)
     rows = gpt.AnsweredRows([Row(text, [0] * 4, 1, 0), tags, Row([2, 9, 3], [0] * 3, 0, 2)], TextBatch)

@@ -69,11 +69,18 @@ class Pretrained:
             self.folder.mkdir(parents=True, exist_ok=True)
             unfinished = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished-", dir=self.folder))
             try:
+                made = unfinished / "model"
+                made.mkdir()
                 started = time.process_time()
-                line = make(name, seed, unfinished)
+                line = make(name, seed, made)
                 self.say(f"pretrained {name}, seed {seed}: {line} "
                          f"({time.process_time() - started:.0f} s of processor time)")
-                os.replace(unfinished, path)
+                try:
+                    os.replace(made, path)
+                except OSError:
+                    if not path.is_dir():
+                        raise
+                    # Another command was faster, and its model is the same.
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
         return str(path)
