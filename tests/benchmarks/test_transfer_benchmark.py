@@ -141,6 +141,18 @@ def test_labels_out_of_range_are_refused(run, capsys):
         assert f"expected 3 to 5000 labels, got {number}" in capsys.readouterr().err
 
 
+def test_no_seed_learns_from_the_sentences_that_judge(run, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run("--show", "--seeds", 101)
+    assert "expected 100 seeds at most, got 101" in capsys.readouterr().err
+    run("--show", "--seeds", 100)
+    files = examples.Files(tmp_path)
+    others = pathlib.Path(files.dev("sense")), pathlib.Path(files.test("sense"))
+    for seed, judging in zip((100, 101), others):
+        learning = pathlib.Path(files.training("sense", 20, seed)).read_text("utf-8")
+        assert set(learning.splitlines()) == set(judging.read_text("utf-8").splitlines())
+
+
 @pytest.mark.parametrize("task", ["sense", "entities"])
 def test_the_first_examples_have_every_label(task):
     found = examples.drawn(task, 40, 1)

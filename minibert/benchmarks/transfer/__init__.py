@@ -19,7 +19,14 @@ import time
 from threadpoolctl import threadpool_limits
 
 from minibert.arguments import path, positive
-from minibert.benchmarks.transfer.examples import KINDS, LEAST_LABELS, MOST_LABELS, NUM_TEXTS, Files
+from minibert.benchmarks.transfer.examples import (
+    KINDS,
+    LEAST_LABELS,
+    MOST_LABELS,
+    MOST_SEEDS,
+    NUM_TEXTS,
+    Files,
+)
 from minibert.benchmarks.transfer.points import Points, key_of
 from minibert.benchmarks.transfer.pretrained import Pretrained
 from minibert.benchmarks.transfer.systems import SYSTEMS, Work
@@ -50,7 +57,8 @@ def add_options(command):
         "--labels", nargs="+", type=_number_of_labels, default=list(LABELS), metavar="N",
         help=f"examples with labels, {LEAST_LABELS} to {MOST_LABELS} (default: {' '.join(map(str, LABELS))})")
     command.add_argument(
-        "--seeds", type=positive(int), default=5, metavar="N", help="seeds 0 to N - 1 (default: 5)")
+        "--seeds", type=_number_of_seeds, default=5, metavar="N",
+        help=f"seeds 0 to N - 1, {MOST_SEEDS} at most (default: 5)")
     command.add_argument(
         "--points", type=path, default="transfer.jsonl", metavar="FILE",
         help="file of the points (default: %(default)s)")
@@ -67,6 +75,13 @@ def _number_of_labels(text):
     number = positive(int)(text)
     if not LEAST_LABELS <= number <= MOST_LABELS:
         raise argparse.ArgumentTypeError(f"expected {LEAST_LABELS} to {MOST_LABELS} labels, got {text}")
+    return number
+
+
+def _number_of_seeds(text):
+    number = positive(int)(text)
+    if number > MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"expected {MOST_SEEDS} seeds at most, got {text}")
     return number
 
 

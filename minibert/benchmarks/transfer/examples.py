@@ -16,7 +16,9 @@ KINDS = {  # {task of the toy language: the kind of task that `minibert finetune
 MOST_LABELS = 5000  # sentences that a seed draws; the first n of them have labels, for every n
 LEAST_LABELS = 3  # so that every label occurs
 NUM_DEV, NUM_TEST, NUM_TEXTS = 300, 2000, 1000
-DEV_SEED, TEST_SEED = 200, 201  # of the toy language; seed s of the benchmark draws with 100 + s
+FIRST_SEED = 100  # of the toy language; seed s of the benchmark draws with FIRST_SEED + s
+DEV_SEED, TEST_SEED = 200, 201
+MOST_SEEDS = DEV_SEED - FIRST_SEED  # seed 100 would learn from the dev examples, 101 from the test's
 
 
 class Files:
@@ -29,7 +31,7 @@ class Files:
 
     def training(self, task, num_labels, seed):
         """Return the path of the first num_labels examples of a seed."""
-        return self._path(task, num_labels, MOST_LABELS, 100 + seed)
+        return self._path(task, num_labels, MOST_LABELS, FIRST_SEED + seed)
 
     def dev(self, task):
         """Return the path of the examples that choose settings."""
