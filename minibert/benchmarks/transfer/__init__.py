@@ -177,7 +177,8 @@ def summary(points, options):
     rows = [
         {"task": task, "system": name, "labels": number, "seeds": len(found),
          "mean": round(statistics.fmean(found), 4), "lowest": min(found), "highest": max(found)}
-        for task in options.tasks for name in options.systems for number in sorted(set(options.labels))
+        for task in dict.fromkeys(options.tasks) for name in dict.fromkeys(options.systems)
+        for number in sorted(set(options.labels))
         if (found := of_cell.get((task, name, number)))
     ]
     asked = dict.fromkeys(row["task"] for row in rows)
