@@ -7,7 +7,9 @@ nothing else; for more than 500 labels, those chosen with 500. Every accuracy is
 the same 2,000 test sentences.
 
 Each point is a line of a JSON-lines file, appended when it is known. What is in the file is not computed
-again, so a run that was stopped goes on, and two commands with other --systems may fill one file.
+again, so a run that was stopped goes on, and two commands with other --systems may fill one file. Seconds are
+of processor time, without pretraining; what a point shares with another (vectors, ULMFiT's stage 2) is in
+those of the first.
 """
 
 import argparse
