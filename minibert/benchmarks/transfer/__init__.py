@@ -4,7 +4,8 @@ Five tasks of the toy language, whose best possible accuracy is known. A seed dr
 the pretrained model, the new weights and the order. The first n examples of a seed are those with labels, for
 every n. Settings are the best of six on 300 other sentences, after learning from sentences that are used for
 nothing else; for more than 500 labels, those chosen with 500. Every accuracy is that after the last step, on
-the same 2,000 test sentences.
+the same 2,000 test sentences. Some of them are among the training sentences; for "sense" most are, with 500
+labels or more.
 
 Each point is a line of a JSON-lines file, appended when it is known. What is in the file is not computed
 again, so a run that was stopped goes on, and two commands with other --systems may fill one file. Seconds are
