@@ -66,6 +66,12 @@ def test_a_grid_is_a_line_a_point_and_is_not_computed_twice(run, tmp_path):
     assert file.read_bytes().startswith(before)
 
 
+def test_a_name_given_twice_is_a_row_once(run):
+    twice = ("--systems", "majority", "majority", "--tasks", "sense", "sense", "--labels", 5, 5, "--seeds", 1)
+    result, _ = run(*twice)
+    assert len(result["rows"]) == 1
+
+
 def test_show_computes_nothing(run, tmp_path):
     result, said = run(*CHEAP, "--show")
     assert result["rows"] == [] and said == [f"There are no such points in {tmp_path / 't.jsonl'}."]
