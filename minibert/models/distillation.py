@@ -187,7 +187,7 @@ class Distillation(Layer):
         Args:
             input_ids, token_type_ids, attention_mask, rng: as in BertModel; a mask of one row a sequence.
             labels: (B, T), the original token where one is to be predicted and -100 elsewhere; required.
-            teacher_logits: (B, P, V), the teacher's for the predicted positions, by_sequence's; None for none.
+            teacher_logits: (B, P, V), those for the predicted positions, by_sequence's; None for none.
             teacher_states: (B, T, H), the teacher's last states; None for none.
 
         Raises:
