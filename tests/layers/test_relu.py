@@ -36,7 +36,7 @@ def test_silu_equals_its_formula():
     assert np.abs(layer.backward(np.ones(GRID.shape), cache) - slopes).max() <= 2e-15
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("layer", [ReLU(), SiLU()])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
 def test_far_out_and_in_any_dtype(layer, dtype):

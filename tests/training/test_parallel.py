@@ -172,7 +172,7 @@ def test_map_keeps_the_order(model, num_items):
     assert results == [(item, True) for item in range(num_items)]
 
 
-@pytest.mark.filterwarnings("error")  # NumPy's own warnings would say less
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # NumPy's own warnings would say less
 def test_a_loss_that_is_not_finite_is_named(model):
     workers, batch = DataParallel(model, 2), make_batch(4)
     model.bert.encoder[1].feed_forward.output.weight.value[2, 1] = np.nan
@@ -182,7 +182,7 @@ def test_a_loss_that_is_not_finite_is_named(model):
         forward_backward(workers, batch)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_finite_weights_that_overflow_are_named_by_the_path_in_the_cache(model):
     workers, batch = DataParallel(model, 1), make_batch(4)
     model.bert.encoder[0].attention.query.weight.value[...] = 3e38

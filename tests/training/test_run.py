@@ -315,7 +315,7 @@ def assert_finite_checkpoint(directory, step):
     assert not list(directory.glob(".checkpoint-*"))
 
 
-@pytest.mark.filterwarnings("error")  # no warnings of NumPy's before our message
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # no warnings of NumPy's before our message
 @pytest.mark.parametrize("learning_rate, name", [(1e30, "cache."), (1e39, "bert.")])
 def test_a_rate_that_is_far_too_high(tiny_recipe, tmp_path, learning_rate, name):
     with pytest.raises(FloatingPointError) as error:
@@ -326,7 +326,7 @@ def test_a_rate_that_is_far_too_high(tiny_recipe, tmp_path, learning_rate, name)
     assert_finite_checkpoint(tmp_path, 0)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("bad_step, kept", sampled([(8, 6), (7, 6), (20, 18)], every=2))
 def test_a_bad_update_never_gets_into_a_checkpoint(tiny_recipe, tmp_path, monkeypatch, bad_step, kept):
     """Right before a checkpoint, before a step, and in the last step."""

@@ -103,7 +103,7 @@ def load(tmp_path, content, **options):
     return WordVectors.load(tmp_path / "v", **options)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize("content", [
     b"\xef\xbb\xbf" + TEXT, b"\xef\xbb\xbf" + TEXT[4:], b"\n" + TEXT, b"\n \n" + TEXT[4:],
     b"# two words\n" + TEXT, b"# two words\n#\n" + TEXT[4:], b"# 2 3\n" + TEXT[4:],
@@ -194,7 +194,7 @@ def test_numbers_with_the_highest_byte_first_are_said_to_make_no_sense(tmp_path,
         load(tmp_path, content)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize("scale", [0, 1e-30, 1, 1e30])
 def test_vectors_of_any_scale_make_sense(tmp_path, scale):
     vectors = np.float32(scale) * np.linspace(-1, 1, 40, dtype=np.float32).reshape(2, 20)

@@ -156,7 +156,7 @@ def test_a_text_that_is_subsampled_away_is_said():
         Word2Vec(sentences(300), vector_size=8, epochs=1, sample=1e-6)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_nothing_is_said_of_an_ordinary_text():
     Word2Vec(sentences(300), vector_size=8, epochs=1, sample=1e-3)
 
