@@ -90,9 +90,11 @@ class ElectraModel(Layer):
         input_ids, token_type_ids, mask = check_inputs(self.config, input_ids, token_type_ids, attention_mask)
         positions = check_positions(self.config, input_ids, position_ids)               # (T,) or (B, T)
         embedded, embeddings_cache = self.embeddings.forward(input_ids, token_type_ids, rng, positions)
-        hidden_states, projection_cache, encoder_caches = [embedded], None, []
-        if self.projection is not None:
-            hidden_states[0], projection_cache = self.projection.forward(embedded)      # (B, T, H)
+        if self.projection is None:
+            projected, projection_cache = embedded, None
+        else:
+            projected, projection_cache = self.projection.forward(embedded)             # (B, T, H)
+        hidden_states, encoder_caches = [projected], []
         for layer in self.encoder:
             hidden, layer_cache = layer.forward(hidden_states[-1], mask, rng)           # (B, T, H)
             hidden_states.append(hidden)
@@ -106,9 +108,11 @@ class ElectraModel(Layer):
         d_hidden_states = [None] * len(self.encoder) + [d_last_hidden_state]            # as hidden_states
         for k in reversed(range(len(self.encoder))):
             d_hidden_states[k] = self.encoder[k].backward(d_hidden_states[k + 1], cache.encoder[k])
-        d_embedded = d_hidden_states[0]
-        if self.projection is not None:
-            d_embedded = self.projection.backward(d_hidden_states[0], cache.projection) # (B, T, E)
+        d_projected = d_hidden_states[0]                                                # (B, T, H)
+        if self.projection is None:
+            d_embedded = d_projected
+        else:
+            d_embedded = self.projection.backward(d_projected, cache.projection)        # (B, T, E)
         d_embeddings = self.embeddings.backward(d_embedded, cache.embeddings)           # (B, T, E)
         return d_embeddings
 
