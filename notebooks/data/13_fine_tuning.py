@@ -1,5 +1,5 @@
 """Fine-tune the stored toy BERT for lesson 13: what moves, failed runs, probes, labels; five seeds,
-twenty of the sweep that fails, eight of what is tried against failures.
+twenty of the sweep of rates, eight of the runs that ask whether forgetting is the reason.
 
     python notebooks/data/13_fine_tuning.py             # writes 13_fine_tuning.json beside it
     python notebooks/data/13_fine_tuning.py moves 0     # one part of one seed
