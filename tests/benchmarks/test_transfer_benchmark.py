@@ -4,6 +4,7 @@ import argparse
 import functools
 import json
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -212,6 +213,17 @@ def test_gpt_is_asked_for_the_label_after_the_text():
     assert batch.input_ids.tolist() == [[2, 9, 8, 3, 0], [2, 9, 8, 3, 0], [2, 9, 3, 0, 0]]
     assert batch.labels.tolist() == [
         [-100, -100, -100, -100, 1], [-100, -100, 1, 4, -100], [-100, -100, -100, 0, -100]]
+
+
+def test_gpt_answers_with_a_label_of_the_task():
+    logits = np.zeros((2, 6))
+    logits[:, gpt.ANSWERS] = [[1, 2, 9], [2, 1, 9]]
+    batch = gpt.NextBatch(None, np.array([[-100, -100, gpt.ANSWERS[1]], [-100, gpt.ANSWERS[1], -100]]))
+    two = gpt.answer_scores(types.SimpleNamespace(logits=logits), batch, 2)
+    assert two.predicted.tolist() == [1, 0] and two.labels.tolist() == [1, 1]
+    assert np.allclose(two.losses, [np.log1p(np.exp(-1)), np.log1p(np.exp(1))])
+    three = gpt.answer_scores(types.SimpleNamespace(logits=logits), batch, 3)
+    assert three.predicted.tolist() == [2, 2] and three.labels.tolist() == [1, 1]
 
 
 def make_new(name, seed, folder):

@@ -41,16 +41,16 @@ def forecasts(row):
     return [IGNORE_INDEX] * len(row.input_ids) + [ANSWERS[row.target]]
 
 
-def answer_scores(output, batch):
-    """Return the Scores of the answers alone, in the order of the labels' tokens."""
-    asked = batch.labels[batch.labels != IGNORE_INDEX]                                      # (M,)
-    return scores_of(output.logits[:, ANSWERS], np.searchsorted(ANSWERS, asked))
+def answer_scores(output, batch, num_labels):
+    """Return the Scores of the task's labels alone, in the order of their tokens."""
+    answers, asked = ANSWERS[:num_labels], batch.labels[batch.labels != IGNORE_INDEX]       # (M,)
+    return scores_of(output.logits[:, answers], np.searchsorted(answers, asked))
 
 
 class TextAnswers(Classification):
     """Texts and pairs for a GPT."""
 
-    model_class, scores = GPT2LMHeadModel, staticmethod(answer_scores)
+    model_class = GPT2LMHeadModel
 
     @staticmethod
     def batches(rows, tokenizer, seed=0):
@@ -61,7 +61,7 @@ class TextAnswers(Classification):
 class TagAnswers(Tagging):
     """Tagged words for a GPT."""
 
-    model_class, scores = GPT2LMHeadModel, staticmethod(answer_scores)
+    model_class = GPT2LMHeadModel
 
     @staticmethod
     def batches(rows, tokenizer, seed=0):
@@ -95,3 +95,8 @@ class GPTFineTuning(FineTuning):
     def num_tokens(self, batch):
         """Return the number of tokens in a batch, padding included."""
         return batch.input_ids.size
+
+    def score(self, model, batch, state=None):
+        """Return the Scores of a model's forecasts among the labels, and None: nothing is passed on."""
+        output, _ = model.forward(**batch._asdict())
+        return answer_scores(output, batch, len(self.labels)), None
