@@ -104,12 +104,16 @@ class DistillationObjective(MaskedLM):
         return Distillation(student, self.recipe.temperature)
 
     def batch(self, step):
-        """Return the TaughtBatch of a training step. The teacher answers without dropout."""
+        """Return the TaughtBatch of a training step."""
         masked = MaskedBatch(*super().batch(step)[:4])
+        return TaughtBatch(*masked, *self.answers(masked))
+
+    def answers(self, masked):
+        """Return the teacher's logits (B, P, V) and states (B, T, H) for a MaskedBatch, without dropout."""
         encoded, _ = self.teacher.bert.forward(*masked[:3])
         rows = encoded.last_hidden_state[masked.labels >= 0]                        # (M, H)
         logits, _ = self.teacher.mlm_head.forward(rows)                             # (M, V)
-        return TaughtBatch(*masked, by_sequence(logits, masked.labels), encoded.last_hidden_state)
+        return by_sequence(logits, masked.labels), encoded.last_hidden_state
 
     def references(self):
         """Return those of MaskedLM, and the teacher's evaluation."""

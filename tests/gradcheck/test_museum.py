@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import re
 
 import numpy as np
@@ -14,6 +15,9 @@ from minibert.gradcheck.cases import CASES, random, scrambled
 from minibert.gradcheck.museum.exhibit import changed
 from minibert.layers import Embedding, EncoderLayer, LayerNorm, MultiHeadAttention
 from minibert.layers.walk import is_layer, walk
+from minibert.text.examples import PairBatch
+from minibert.training.optimizers import clip_gradients
+from minibert.training.parallel import DataParallel
 
 EXHIBITS = museum.exhibits
 every_exhibit = pytest.mark.parametrize("name", EXHIBITS)
@@ -382,6 +386,34 @@ def test_adam_hides_a_scale():
             np.testing.assert_allclose(theirs.value, ours.value, rtol=1e-6, atol=1e-12, err_msg=name)
     ours, theirs = (model.parameters()["mlm_head.dense.weight"].grad for model in (right, planted))
     np.testing.assert_allclose(theirs / ours, 1 / CHOSEN.sum(), rtol=1e-6)
+
+
+def trained_in_parts(parallel, nums_parts, clip=math.inf):
+    """The weights after steps of AdamW on a batch in so many parts each, in float64."""
+    model = bert(np.float64)
+    workers = [parallel(model, number) for number in nums_parts]
+    optimizer = mb.AdamW(model.parameters(), lr=1e-3, eps=1e-30)
+    for each in workers:
+        _, shares = each.forward(PairBatch(token_type_ids=None, attention_mask=None, **BATCH))
+        each.zero_grad()
+        each.backward(shares)
+        each.pool.shutdown()
+        clip_gradients(model.parameters(), clip)
+        optimizer.step()
+    return {
+        name: parameter.value for name, parameter in model.parameters().items()
+        if not name.endswith("key.bias")  # nothing but rounding
+    }
+
+
+@pytest.mark.parametrize(("nums_parts", "clip", "is_hidden"), [
+    ((2, 2), math.inf, True), ((2, 1), math.inf, False), ((2, 2), 2.0, False), ((2, 1), 0.5, True),
+])
+def test_adam_hides_a_second_mean_from_everything_but_clipping_and_a_last_step(nums_parts, clip, is_hidden):
+    """A step with fewer parts, and a limit between both norms, show it; a limit below both hides it, too."""
+    ours, theirs = (trained_in_parts(each, nums_parts, clip) for each in (DataParallel, museum.AveragedAgain))
+    difference = max(np.abs(ours[name] - theirs[name]).max() for name in ours)
+    assert difference < 1e-12 if is_hidden else difference > 1e-8
 
 
 def test_a_spoiled_cache_changes_no_training():

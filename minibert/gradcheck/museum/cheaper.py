@@ -10,7 +10,8 @@ from minibert.layers.softmax import softmax
 from minibert.models.bert import BertConfig, BertForPreTraining
 from minibert.models.distillation import SoftTargets
 from minibert.models.electra import sample
-from minibert.text.examples import PairBatch
+from minibert.objectives.distillation import DistillationObjective
+from minibert.text.examples import MaskedBatch, PairBatch
 from minibert.training.parallel import DataParallel
 
 
@@ -67,6 +68,41 @@ class MeanOfMeans(DataParallel):
     """
 
 
+class AveragedAgain(DataParallel):
+    """The gradient of the whole batch is divided by the number of parts, and so has been divided twice.
+
+    How it looked. The loss of each part was divided by the tokens of all parts. Then the gradients of the
+    machines were averaged, as a library for several machines does by itself, and not added up.
+    How it hides. The reported loss is right, because it takes another way. The gradient points where it
+    should, and Adam divides each gradient by its own size: with the same number of parts in every step the
+    weights are the right ones, but for eps.
+    The cost. Clipping sees a norm that is too small by the factor, and clips less. Where the last step of an
+    epoch has fewer parts, it counts for more. Without Adam the rate is lower on more machines.
+    """
+
+    def backward(self, cache):
+        super().backward(cache)
+        for parameter in self.parameters[0]:
+            parameter.grad /= len(cache.shares)
+
+
+@changed(
+    "answers",
+    ours="encoded, _ = self.teacher.bert.forward(*masked[:3])",
+    theirs="encoded, _ = self.teacher.bert.forward(*masked[:3], rng=np.random.default_rng())",
+)
+class TeacherWithDropout(DistillationObjective):
+    """The teacher answers with dropout, as if it were trained.
+
+    How it looked. No gradient goes to the teacher and no optimizer has it, so it seemed to be out of the
+    training; but nobody had told it, and the model of a framework is in training mode until it is told.
+    How it hides. The teacher does not change, as a test would confirm. Its answers are those of a thinned
+    teacher, good ones still, and the student learns from them.
+    The cost. The same text has other answers at every step: the student learns their mean, which is not what
+    the teacher says when it is used, and learns it from noise.
+    """
+
+
 # --- what is known by hand ---
 
 
@@ -84,18 +120,50 @@ def share_of_the_likely(draw):
     return Finding("share of draws of a word with the probability 0.9", 0.9, share, tolerance=0.01)
 
 
-def loss_of_two_parts(parallel):
-    """Two sequences: one predicts a token, the other three."""
+def in_two_parts(parallel):
+    """Two sequences, of which one predicts a token, the other three.
+
+    Returns:
+        the model after backward of both in one batch: its loss, its gradients; and the same after two parts.
+    """
     config = BertConfig(11, 6, 1, num_attention_heads=2, intermediate_size=7, initializer_range=1.0)
     model = BertForPreTraining(config, dtype=np.float64)
     ids = np.array([[2, 7, 4, 3], [2, 9, 8, 5]])
     labels = np.array([[-100, 5, -100, -100], [-100, 6, 1, 4]])
     batch = PairBatch(ids, np.zeros_like(ids), np.ones_like(ids), labels, None)
-    whole, _ = model.forward(**batch._asdict())
+    whole, cache = model.forward(**batch._asdict())
+    model.backward(cache)
+    gradients = np.concatenate([p.grad.ravel() for p in model.parameters().values()])
     workers = parallel(model, 2)
-    output, _ = workers.forward(batch)
+    output, shares = workers.forward(batch)
+    workers.zero_grad()
+    workers.backward(shares)
     workers.pool.shutdown()
-    return Finding("loss of a batch in two parts", float(whole.loss), output.loss)
+    added = np.concatenate([p.grad.ravel() for p in model.parameters().values()])
+    return (float(whole.loss), gradients), (output.loss, added)
+
+
+def loss_of_two_parts(parallel):
+    (whole, _), (loss, _) = in_two_parts(parallel)
+    return Finding("loss of a batch in two parts", whole, loss)
+
+
+def gradient_of_two_parts(parallel):
+    (_, whole), (_, gradient) = in_two_parts(parallel)
+    norms = (float(np.linalg.norm(each)) for each in (whole, gradient))
+    return Finding("norm of the gradient of a batch in two parts", *norms)
+
+
+def noise_in_the_answers(objective_class):
+    """The same text twice."""
+    objective = objective_class.__new__(objective_class)  # a teacher is all that it needs here
+    config = BertConfig(11, 6, 1, num_attention_heads=2, intermediate_size=7, initializer_range=1.0)
+    objective.teacher = BertForPreTraining(config, dtype=np.float64)
+    ids = np.array([[2, 7, 4, 3]])
+    masked = MaskedBatch(ids, np.zeros_like(ids), np.ones_like(ids), np.array([[-100, 5, -100, -100]]))
+    first, second = (objective.answers(masked)[0] for _ in range(2))
+    return Finding(
+        "how far two answers of a teacher to one text are apart", 0.0, float(np.abs(first - second).max()))
 
 
 EXHIBITS = [
@@ -110,4 +178,9 @@ EXHIBITS = [
             seen=["https://github.com/dmlc/gluon-nlp/issues/1324 (positions to mask, not words)"]),
     Exhibit("mean-of-means", DataParallel, MeanOfMeans, None, None, "", loss_of_two_parts,
             seen=["https://github.com/huggingface/transformers/issues/24725"]),
+    Exhibit("averaged-again", DataParallel, AveragedAgain, None, None, "", gradient_of_two_parts,
+            seen=["https://github.com/meta-pytorch/torchtune/pull/2172",
+                  "https://github.com/verl-project/verl-SpeCo/pull/29"]),
+    Exhibit("teacher-with-dropout", DistillationObjective, TeacherWithDropout, None, None, "",
+            noise_in_the_answers, seen=["https://github.com/yxuansu/TaCL/issues/11"]),
 ]
