@@ -10,7 +10,7 @@ SETTINGS = (  # the options that are fields of the recipe, under the same name
     "corpus", "preset", "recipe", "start",
     "seed", "threads", "batch_size", "seq_length", "vocab_size", "optimizer",
     "learning_rate", "muon_learning_rate", "embedding_start", "whole_word", "lines",
-    "cased", "strip_accents", "alphabet",
+    "cased", "strip_accents", "alphabet", "micro_batches", "recompute",
 )
 
 
@@ -60,13 +60,23 @@ def add(commands):
     add_seed(command, default=None)
     command.add_argument(
         "--resume", action="store_true",
-        help="continue the run in the output directory, with its settings; --steps or --minutes, --threads "
-        "and --corpus (the same text elsewhere) may change",
+        help="continue the run in the output directory, with its settings; --steps or --minutes, --threads, "
+        "--micro-batches, --recompute and --corpus (the same text elsewhere) may change",
     )
     command.add_argument(
         "--threads", type=positive(int), metavar="N", help="cores to use (default: all, at most 4)"
     )
     command.add_argument("--batch-size", type=positive(int), metavar="B", help="sequences in a batch")
+    command.add_argument(
+        "--micro-batches", type=positive(int), metavar="K",
+        help="parts of a batch that go forward and backward one after the other: less memory, the gradient "
+        "of the whole batch (bert, albert, electra)",
+    )
+    command.add_argument(
+        "--recompute", action="store_true", default=None,
+        help="encoder layers keep their input alone, and run forward again when they go backward: less "
+        "memory, more time, the same bits (bert, albert, electra)",
+    )
     command.add_argument("--seq-length", type=positive(int), metavar="T", help="tokens in a sequence")
     command.add_argument(
         "--vocab-size", type=positive(int), metavar="V", help="word pieces (ELMo: words) in the vocabulary"

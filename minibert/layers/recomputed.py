@@ -7,6 +7,7 @@ import numpy as np
 
 from minibert.layers.base import describe_cache
 from minibert.layers.encoder_layer import EncoderLayer
+from minibert.layers.walk import walk
 
 
 class RecomputedEncoderLayerCache(NamedTuple):
@@ -49,3 +50,12 @@ class RecomputedEncoderLayer(EncoderLayer):
         _, layer_cache = EncoderLayer.forward(self, cache.x, cache.mask, rng)
         d_x = EncoderLayer.backward(self, d_y, layer_cache)                 # (B, T, H)
         return d_x
+
+
+def recompute_layers(model):
+    """Have every EncoderLayer of a model, wherever it is, keep its input alone; the model is changed.
+
+    Only the class of the layers is another one then: parameters and names stay.
+    """
+    for _, layer in walk(model, lambda item: type(item) is EncoderLayer):
+        layer.__class__ = RecomputedEncoderLayer

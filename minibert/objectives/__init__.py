@@ -29,6 +29,7 @@ and may offer
 
     make_optimizer(model)               in place of the recipe's: rates by layer, frozen layers
     part(model)                         the layers that are trained, as a model, where all below is frozen
+    counts(batch)                       {part of the loss: number predicted}, for a batch that goes in parts
     quality(evaluation)                 larger is better; the model of the best evaluation is kept
     evaluation_steps                    from one evaluation to the next; otherwise there are ten in a run
 """

@@ -32,7 +32,7 @@ class DistillationRecipe(MaskedLMRecipe):
     temperature: float = 2.0
     teacher: str = ""
 
-    may_change = {"start": "the teacher must be the same"}
+    may_change = {**MaskedLMRecipe.may_change, "start": "the teacher must be the same"}
 
     def __post_init__(self):
         super().__post_init__()
@@ -107,6 +107,11 @@ class DistillationObjective(MaskedLM):
         """Return the TaughtBatch of a training step."""
         masked = MaskedBatch(*super().batch(step)[:4])
         return TaughtBatch(*masked, *self.answers(masked))
+
+    def counts(self, batch):
+        """Return {part of the loss: how many predictions it is the mean of}."""
+        num_predicted = int((batch.labels >= 0).sum())
+        return {"mlm": num_predicted, "soft": num_predicted, "cosine": self.num_tokens(batch)}
 
     def answers(self, masked):
         """Return the teacher's logits (B, P, V) and states (B, T, H) for a MaskedBatch, without dropout."""

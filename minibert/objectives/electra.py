@@ -145,6 +145,10 @@ class ElectraObjective(MaskedLM):
 
     # --- how it is judged ---
 
+    def counts(self, batch):
+        """Return {part of the loss: how many predictions it is the mean of}: all tokens are asked about."""
+        return {**super().counts(batch), "rtd": self.num_tokens(batch)}
+
     def score(self, model, batch, state=None):
         """Return the ReplacedScores of a pair on a batch, and None. The noise of the samples is fixed."""
         words, _ = model.generator.forward(**batch._asdict())

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibert.files import read_tensors, write_tensors
+from minibert.layers.cross_entropy import IGNORE_INDEX
 from minibert.models.bert import BertConfig, BertForPreTraining
 from minibert.objectives import continued
 from minibert.objectives.corpora import PYTHON_DOCS, TOY, WordPieceRecipe
@@ -104,6 +105,8 @@ class MaskedLMRecipe(WordPieceRecipe):
             pairs). On the toy language more masks and more true pairs teach faster; the last steps then
             learn how often each occurs.
         start: folder of a BERT checkpoint to go on from, with its tokenizer and sizes; "" for a new model.
+        micro_batches: parts of a batch that go forward and backward one after the other, for less memory.
+        recompute: encoder layers keep their input alone, for less memory and more time.
     """
 
     recipe: str = "bert"
@@ -120,8 +123,14 @@ class MaskedLMRecipe(WordPieceRecipe):
     next_sentence_probability: float = 0.5
     settle: float = 0.0
     start: str = ""
+    micro_batches: int = 1
+    recompute: bool = False
 
     presets = PRESETS
+    may_change = {
+        "micro_batches": "the last bits may differ, and dropout's masks do",
+        "recompute": "the bits stay the same",
+    }
 
     def __post_init__(self):
         super().__post_init__()
@@ -129,6 +138,8 @@ class MaskedLMRecipe(WordPieceRecipe):
             raise ValueError(
                 f"there is no embedding_start {self.embedding_start!r}: choose random or word2vec"
             )
+        if self.micro_batches < 1:
+            raise ValueError(f"micro_batches must be 1 or more, got {self.micro_batches}")
 
     @classmethod
     def of(cls, corpus=(PYTHON_DOCS,), preset="tiny", recipe=None, **changes):
@@ -335,6 +346,14 @@ class MaskedLM:
     def num_tokens(self, batch):
         """Return the number of tokens in a batch, padding left out."""
         return int(batch.attention_mask.sum())
+
+    def counts(self, batch):
+        """Return {part of the loss: how many predictions it is the mean of}, as the model will."""
+        counts = {"mlm": int((batch.labels != IGNORE_INDEX).sum())}
+        of_pairs = pair_labels(batch)
+        if of_pairs is not None:
+            counts[self.task.lower()] = int((of_pairs != IGNORE_INDEX).sum())
+        return counts
 
     # --- how it is judged ---
 

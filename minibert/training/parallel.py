@@ -83,16 +83,40 @@ class DataParallel:
         outputs, caches = zip(*(future.result() for future in futures))
         parts = outputs[0].counts
         counts = {part: sum(output.counts[part] for output in outputs) for part in parts}
-        weights = [
-            {part: count / max(counts[part], 1) for part, count in output.counts.items()}
-            for output in outputs
-        ]
+        weights = [_by_count(output, counts) for output in outputs]
         losses = {}
         for part in parts:
             share_losses = [float(getattr(output, f"{part}_loss")) for output in outputs]
             losses[f"{part}_loss"] = sum(w[part] * loss for w, loss in zip(weights, share_losses))
         state = _join([getattr(output, "state", None) for output in outputs])
         return JointOutput(sum(losses.values()), losses, counts, state), Shares(list(caches), weights)
+
+    def accumulate(self, batch, num_parts, counts, seed=None):
+        """Run a batch forward and backward in parts, one after the other; memory holds one part's record.
+
+        Each part's gradient is added at once, weighed as a share's. So the counts of the whole batch must be
+        known beforehand.
+
+        Args:
+            batch, seed: as in forward; part k has the seed [*seed, k].
+            num_parts: each of whole sequences.
+            counts: {"mlm": how many tokens the whole batch predicts}.
+
+        Returns:
+            JointOutput of the whole batch. The gradients are added to the model's.
+        """
+        losses = {f"{name}_loss": 0.0 for name in counts}
+        for k, part in enumerate(_cut(batch, min(num_parts, len(batch[0])))):
+            part_losses = self._losses_of(part, counts, None if seed is None else [*seed, k])
+            losses = {name: loss + part_losses[name] for name, loss in losses.items()}
+        return JointOutput(sum(losses.values()), losses, counts, None)
+
+    def _losses_of(self, part, counts, seed):
+        """Add a part's gradients; return its share of each loss. With the call ends the part's record."""
+        output, cache = self.forward(part, seed=seed)
+        weights = _by_count(output, counts)
+        self.backward(cache, weights)
+        return {f"{name}_loss": weight * output.losses[f"{name}_loss"] for name, weight in weights.items()}
 
     def _forward(self, k, share, state, seed):
         given = share._asdict() if state is None else {**share._asdict(), "state": state}
@@ -106,13 +130,16 @@ class DataParallel:
         for _ in self.spread(lambda replica: replica.zero_grad(), self.replicas):
             pass  # a pool's map waits here, and raises what its threads raised
 
-    def backward(self, cache):
-        """Add the gradients of the joint loss to the model's."""
-        shares = zip(self.replicas, cache.shares, cache.weights)
-        futures = [self.pool.submit(replica.backward, share, weights) for replica, share, weights in shares]
+    def backward(self, cache, d_loss=None):
+        """Add the gradients of the joint loss to the model's, each part's times d_loss[part] if given."""
+        weights = cache.weights
+        if d_loss is not None:
+            weights = [{part: w * d_loss[part] for part, w in share.items()} for share in weights]
+        shares = zip(self.replicas, cache.shares, weights)
+        futures = [self.pool.submit(replica.backward, *share) for replica, *share in shares]
         for future in futures:
             future.result()
-        for _ in self.spread(_add_gradients, *self.parameters[: len(futures)]):
+        for _ in self.spread(_move_gradients, *self.parameters[: len(futures)]):
             pass
 
     def map(self, function, items):
@@ -148,10 +175,16 @@ def _like(item, parts):
     return type(item)(*parts) if hasattr(item, "_fields") else type(item)(parts)
 
 
-def _add_gradients(parameter, *replicated):
-    """Add the gradients of a parameter's replicas to its own."""
+def _by_count(output, counts):
+    """Return {part of the loss: how much this output's weighs among all, of which counts are predicted}."""
+    return {part: count / max(counts[part], 1) for part, count in output.counts.items()}
+
+
+def _move_gradients(parameter, *replicated):
+    """Add the gradients of a parameter's replicas to its own, and set them to zero."""
     for other in replicated:
         parameter.grad += other.grad
+        other.zero_grad()
 
 
 def _ignore_overflow():

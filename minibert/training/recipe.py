@@ -44,6 +44,7 @@ class Recipe:
 
     default_minutes = 5.0  # of a run that is told neither minutes nor steps
     may_change = {}  # {further field that may change when a run is resumed: what that does}
+    micro_batches, recompute = 1, False  # fields of the recipes whose objective can do it
 
     @classmethod
     def of(cls, **changes):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minibert.layers.recomputed import recompute_layers
 from minibert.training.optimizers import AdamW, Muon, Together, clip_gradients
 from minibert.training.parallel import DataParallel
 
@@ -21,6 +22,8 @@ class Training:
     def __init__(self, objective):
         self.objective, self.recipe = objective, objective.recipe
         self.model = objective.make_model()
+        if self.recipe.recompute:
+            recompute_layers(self.model)
         self.optimizer = make_optimizer(objective, self.model)
         part = objective.part(self.model) if hasattr(objective, "part") else self.model
         self.workers = DataParallel(part, self.recipe.threads)
@@ -35,9 +38,14 @@ class Training:
         seed = [self.recipe.seed, number]
         state = None if self.objective.starts_stream(number) else self.state
         batch = self.objective.batch(number)                    # a question that the text itself answers
-        output, cache = self.workers.forward(batch, state, seed)  # answers, and their losses
-        self.workers.zero_grad()
-        self.workers.backward(cache)                            # d loss / d parameter, for all of them
+        if self.recipe.micro_batches > 1:
+            counts = self.objective.counts(batch)
+            self.workers.zero_grad()
+            output = self.workers.accumulate(batch, self.recipe.micro_batches, counts, seed)
+        else:
+            output, cache = self.workers.forward(batch, state, seed)  # answers, and their losses
+            self.workers.zero_grad()
+            self.workers.backward(cache)                        # d loss / d parameter, for all of them
         norm = clip_gradients(self.optimizer.parameters, self.recipe.max_gradient_norm)
         self.check_finite(norm)
         self.optimizer.lr = self.recipe.learning_rate_at(number)

@@ -17,6 +17,7 @@ def test_pretrain_prints_both_baselines_and_what_to_do_next(corpus, tmp_path, ou
     monkeypatch.setattr("minibert.plots.save", lambda *arguments: None)
     options = ["--steps", 3, "--seq-length", 12, "--batch-size", 4, "--vocab-size", 110, "--threads", 1]
     options += ["--seed", 4, "--corpus", corpus, "--output", tmp_path / "my run"]
+    options += ["--micro-batches", 2, "--recompute"]
     text = "\n".join(output_of("pretrain", *options))
     assert re.search(r"fingerprint [0-9a-f]{12}", text)
     for name in ("MLM loss, nats per piece", "MLM loss, nats per word", "NSP accuracy"):
@@ -29,7 +30,14 @@ def test_pretrain_prints_both_baselines_and_what_to_do_next(corpus, tmp_path, ou
     assert f"minibert fill-mask {' '.join(map(quoted, arguments))}" in text
     recipe = json.loads((tmp_path / "my run" / "run.json").read_text(encoding="utf-8"))["recipe"]
     given = {"num_steps": 3, "seq_length": 12, "batch_size": 4, "vocab_size": 110, "threads": 1, "seed": 4}
+    given |= {"micro_batches": 2, "recompute": True}
     assert {name: recipe[name] for name in given} == given
+
+
+def test_other_models_have_no_options_for_less_memory(capfd):
+    for option in (["--micro-batches", "2"], ["--recompute"]):
+        assert cli.main(["pretrain", "--model", "gpt", *option]) == 2
+        assert f"this model does not use {option[0]}: leave it out" in capfd.readouterr().err
 
 
 def test_defaults_are_those_of_the_recipe(monkeypatch, capfd):

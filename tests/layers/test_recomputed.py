@@ -7,7 +7,8 @@ import pytest
 from helpers import ATTENTION_MASK, INPUT_IDS, KEY_MASK, A, B, F, H, T, V, grads, random, scrambled
 
 import minibert as mb
-from minibert.layers.walk import tensors
+from minibert.layers.recomputed import recompute_layers
+from minibert.layers.walk import tensors, walk
 
 LABELS = np.where(ATTENTION_MASK == 1, INPUT_IDS, -100)
 
@@ -50,6 +51,32 @@ def test_a_bert_of_recomputed_layers():
     for name, gradient in grads(plain).items():
         np.testing.assert_array_equal(gradient, grads(again)[name], err_msg=name)
     assert sizes[1] == 3 * B * T * H * 8 and sizes[0] > 10 * sizes[1]
+
+
+def albert():
+    return mb.AlbertForPreTraining(mb.AlbertConfig(V, H, 3, A, F, hidden_dropout_prob=0.3))
+
+
+def electra():
+    small, full = (mb.ElectraConfig(V, *sizes, embedding_size=5) for sizes in ((4, 3, 1, F), (H, 3, A, F)))
+    return mb.ElectraPair(mb.ElectraForMaskedLM(small), mb.ElectraForPreTraining(full))
+
+
+@pytest.mark.parametrize("make, num_layers", [(albert, 1), (electra, 6)])
+def test_all_layers_of_a_model(make, num_layers):
+    plain = make()
+    again = copy.deepcopy(plain)
+    recompute_layers(again)
+    kinds = [type(layer) for _, layer in walk(again, lambda item: isinstance(item, mb.EncoderLayer))]
+    assert kinds == num_layers * [mb.RecomputedEncoderLayer]
+    losses = []
+    for model in (plain, again):
+        output, cache = model.forward(INPUT_IDS, labels=LABELS, rng=np.random.default_rng(7))
+        model.backward(cache)
+        losses.append(output.loss)
+    assert losses[0] == losses[1] and list(grads(plain)) == list(grads(again))
+    for name, gradient in grads(plain).items():
+        np.testing.assert_array_equal(gradient, grads(again)[name], err_msg=name)
 
 
 def test_a_gpt_cannot_recompute():

@@ -1,6 +1,7 @@
 """Data parallelism: on several threads, the gradient is that of the whole batch, as on one."""
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -188,3 +189,42 @@ def test_finite_weights_that_overflow_are_named_by_the_path_in_the_cache(model):
     model.bert.encoder[0].attention.query.weight.value[...] = 3e38
     with pytest.raises(FloatingPointError, match=r"cache\.bert\.encoder\[0\]\.attention\.query"):
         forward_backward(workers, batch)
+
+
+@pytest.mark.parametrize("num_parts", [1, 2, 3, 9])
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_a_batch_in_parts_gives_the_gradient_of_the_whole_batch(model, num_parts, num_threads):
+    model = model.astype(np.float64)
+    batch = make_batch(7)
+    batch.labels[0], batch.labels[-1] = -100, batch.input_ids[-1]  # the parts predict differently many tokens
+    output, cache = model.forward(*batch)
+    model.backward(cache)
+    expected = gradients(model)
+    workers = DataParallel(model, num_threads)
+    for _ in range(2):  # nothing is left in the replicas
+        workers.zero_grad()
+        joint = workers.accumulate(batch, num_parts, output.counts)
+    losses = {"mlm_loss": output.mlm_loss, "nsp_loss": output.nsp_loss}
+    assert joint.losses == pytest.approx(losses, rel=1e-14) and joint.loss == pytest.approx(output.loss)
+    assert joint.counts == output.counts
+    for name, gradient in gradients(model).items():
+        np.testing.assert_allclose(gradient, expected[name], rtol=1e-11, atol=1e-14, err_msg=name)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_every_part_of_a_batch_has_its_own_dropout_and_leaves_no_record(model, num_threads):
+    seeds, records, alive = [], [], []
+
+    class Seen(DataParallel):
+        def forward(self, batch, state=None, seed=None):
+            alive.append([record() is not None for record in records])
+            seeds.append(seed)
+            output, cache = super().forward(batch, state, seed)
+            records.extend(weakref.ref(share.bert.encoder[0].attention.probs) for share in cache.shares)
+            return output, cache
+
+    batch = make_batch(6)
+    counts = model.forward(*batch)[0].counts
+    Seen(model, num_threads).accumulate(batch, 3, counts, seed=SEED)
+    assert seeds == [[*SEED, 0], [*SEED, 1], [*SEED, 2]]
+    assert len(records) == 3 * num_threads and not any(map(any, alive))

@@ -54,8 +54,8 @@ def noise_on_probabilities(logits, rng):
 
 @changed(
     "forward",
-    ours="{part: count / max(counts[part], 1) for part, count in output.counts.items()}",
-    theirs="{part: 1 / num_shares for part in output.counts}",
+    ours="weights = [_by_count(output, counts) for output in outputs]",
+    theirs="weights = [{part: 1 / num_shares for part in output.counts} for output in outputs]",
 )
 class MeanOfMeans(DataParallel):
     """A batch is cut into parts, and the mean of the parts' losses is taken for the loss of the batch.
@@ -80,8 +80,8 @@ class AveragedAgain(DataParallel):
     epoch has fewer parts, it counts for more. Without Adam the rate is lower on more machines.
     """
 
-    def backward(self, cache):
-        super().backward(cache)
+    def backward(self, cache, d_loss=None):
+        super().backward(cache, d_loss)
         for parameter in self.parameters[0]:
             parameter.grad /= len(cache.shares)
 
