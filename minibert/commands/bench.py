@@ -6,7 +6,7 @@ import pkgutil
 
 from minibert.commands.common import say
 
-HELPERS = ("harness", "pytorch", "pytorch_gpt")  # modules of benchmarks/ that are none
+HELPERS = ("harness", "points", "pytorch", "pytorch_gpt")  # modules of benchmarks/ that are none
 DEFAULT = "bert"
 
 

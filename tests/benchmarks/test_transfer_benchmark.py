@@ -11,7 +11,7 @@ import pytest
 
 import minibert as mb
 from minibert.benchmarks import transfer
-from minibert.benchmarks.transfer import examples, gpt, points, pretrained, systems
+from minibert.benchmarks.transfer import examples, gpt, pretrained, systems
 from minibert.text.examples.labelled import Row, TextBatch
 
 limits_of = functools.cache(transfer.limits_of)
@@ -113,14 +113,14 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path):
     file, said = tmp_path / "p.jsonl", []
     whole = "".join(json.dumps(point(seed)) + "\n" for seed in (0, 1))
     file.write_text(whole + '{"task": "sen', "utf-8")
-    assert len(points.Points(file, said.append).found) == 2 and file.read_text("utf-8") == whole
+    assert len(transfer.stored(file, said.append).found) == 2 and file.read_text("utf-8") == whole
     assert said == [f"note  the last line of {file} is cut off, as by a run that was stopped: it is "
                     "dropped, and its point computed again"]
     (tmp_path / "q.jsonl").write_text('{"tas', "utf-8")
-    assert points.Points(tmp_path / "q.jsonl", str).found == {}
+    assert transfer.stored(tmp_path / "q.jsonl", str).found == {}
     assert (tmp_path / "q.jsonl").read_bytes() == b""
     file.write_text(whole.rstrip("\n"), "utf-8")  # only the line end is missing
-    known = points.Points(file, said.append)
+    known = transfer.stored(file, said.append)
     known.add(point(2))
     assert len(known.found) == 3 and file.read_text("utf-8") == whole + json.dumps(point(2)) + "\n"
     assert len(said) == 1
@@ -137,7 +137,7 @@ def test_another_file_is_refused_and_left_alone(tmp_path, content, reason):
     file = tmp_path / "p.jsonl"
     file.write_text(content, "utf-8")
     with pytest.raises(ValueError, match=reason):
-        points.Points(file, print)
+        transfer.stored(file, print)
     assert file.read_text("utf-8") == content
 
 
@@ -317,7 +317,7 @@ def test_the_picture_has_six_systems_at_most(tmp_path):
 @pytest.mark.exhaustive
 def test_the_table_of_the_guide_is_that_of_the_stored_points():
     root = pathlib.Path(__file__).parents[2] / "notebooks"
-    stored = points.Points(root / "data" / "13_transfer.jsonl", print).found.values()
+    stored = transfer.stored(root / "data" / "13_transfer.jsonl").found.values()
     options = argparse.Namespace(
         tasks=list(examples.KINDS), systems=list(systems.SYSTEMS), labels=[20, 100], seeds=3)
     cells = {}

@@ -22,6 +22,7 @@ import time
 from threadpoolctl import threadpool_limits
 
 from minibert.arguments import path, positive
+from minibert.benchmarks.points import Points
 from minibert.benchmarks.transfer.examples import (
     KINDS,
     LEAST_LABELS,
@@ -30,7 +31,6 @@ from minibert.benchmarks.transfer.examples import (
     NUM_TEXTS,
     Files,
 )
-from minibert.benchmarks.transfer.points import Points, key_of
 from minibert.benchmarks.transfer.pretrained import Pretrained
 from minibert.benchmarks.transfer.systems import SYSTEMS, Work
 from minibert.text.toy import TOY
@@ -88,9 +88,14 @@ def _number_of_seeds(text):
     return number
 
 
+def stored(file, say=print):
+    """Return the Points of a file."""
+    return Points(file, say, ("task", "system", "labels", "seed", "setting"), ("accuracy", "seconds"))
+
+
 def measure(options, say):
     """Compute the points that are asked for and not in the file; return a summary of them as a dict."""
-    points, file = Points(options.points, say), pathlib.Path(options.points)
+    points, file = stored(options.points, say), pathlib.Path(options.points)
     if not options.show:
         points.make_writable()
         models = options.models or file.with_name(f"{file.stem}-models")
@@ -140,7 +145,7 @@ class Grid:
         """Return a point, from the file or computed now."""
         point = {
             "task": task, "system": system.name, "labels": num_labels, "seed": seed, "setting": setting}
-        key = key_of(point)
+        key = self.points.key_of(point)
         if key not in self.points.found:
             work = self.work(task, num_labels, seed)
             if system.model:

@@ -5,9 +5,6 @@ import pathlib
 
 from minibert.files import write_atomically
 
-START = b'{"task": "'  # of every line
-KEY = ("task", "system", "labels", "seed", "setting")  # what tells a point from others
-
 
 class Points:
     """The points in a file, which need not exist yet.
@@ -15,40 +12,43 @@ class Points:
     Args:
         path: of the file.
         say: function that takes a line of progress.
+        key: names of what tells a point from others; the first begins every line, and is a string.
+        results: names of what else every point has.
 
     Attributes:
-        found: {key: point}, in the order of the file; a point is a dict.
+        found: {key_of(point): point}, in the order of the file; a point is a dict.
 
     Raises:
         ValueError: the path is a folder, or a line is not a point. Only a last line that a stopped run cut
             off is dropped.
     """
 
-    def __init__(self, path, say):
+    def __init__(self, path, say, key, results):
         self.path, self.found = pathlib.Path(path), {}
+        self.key, self.names, self.start = key, {*key, *results}, f'{{"{key[0]}": "'.encode("ascii")
         if self.path.is_dir():
             raise ValueError(f"{path} is a folder: give --points a file")
         content = self.path.read_bytes() if self.path.is_file() else b""
         lines = content.split(b"\n")
         for number, line in enumerate(lines[:-1], start=1):
-            point = _point_of(line)
+            point = self._point_of(line)
             if point is None:
                 raise ValueError(
                     f"{path}, line {number} is not a point of this benchmark: mend or remove the line, or "
                     "give another --points FILE"
                 )
-            self.found[key_of(point)] = point
+            self.found[self.key_of(point)] = point
         self._end(lines[-1], content, say)
 
     def _end(self, rest, content, say):
         """Deal with what follows the last line end."""
         if not rest:
             return
-        point = _point_of(rest)
+        point = self._point_of(rest)
         if point is not None:
-            self.found[key_of(point)] = point
+            self.found[self.key_of(point)] = point
             write_atomically(self.path, content + b"\n")
-        elif rest[: len(START)] == START[: len(rest)] and not _is_json(rest):
+        elif rest[: len(self.start)] == self.start[: len(rest)] and not _is_json(rest):
             say(f"note  the last line of {self.path} is cut off, as by a run that was stopped: it is "
                 "dropped, and its point computed again")
             write_atomically(self.path, content[: len(content) - len(rest)])
@@ -71,12 +71,19 @@ class Points:
         """Append a point to the file."""
         with self.path.open("ab") as file:
             file.write(json.dumps(point).encode("ascii") + b"\n")
-        self.found[key_of(point)] = point
+        self.found[self.key_of(point)] = point
 
+    def key_of(self, point):
+        """Return what tells a point from others."""
+        return tuple(json.dumps(point[name]) for name in self.key)
 
-def key_of(point):
-    """Return what tells a point from others."""
-    return tuple(json.dumps(point[name]) for name in KEY)
+    def _point_of(self, line):
+        """Return the point of a line, or None."""
+        try:
+            point = json.loads(line)
+        except ValueError:
+            return None
+        return point if isinstance(point, dict) and point.keys() >= self.names else None
 
 
 def _is_json(line):
@@ -86,13 +93,3 @@ def _is_json(line):
     except ValueError:
         return False
     return True
-
-
-def _point_of(line):
-    """Return the point of a line, or None."""
-    try:
-        point = json.loads(line)
-    except ValueError:
-        return None
-    is_point = isinstance(point, dict) and point.keys() >= {*KEY, "accuracy", "seconds"}
-    return point if is_point else None
