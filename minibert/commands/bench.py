@@ -82,5 +82,12 @@ def _draw_transfer(result, path):
     plots.save(plots.accuracy_by_labels, path, *pictured(result))
 
 
+def _draw_cheaper(result, path):
+    from minibert import plots
+    from minibert.benchmarks.cheaper import pictured
+
+    plots.save(plots.loss_by_time, path, pictured(result))
+
+
 # benchmark: function of its result and the path of a picture
-PICTURES = {"growth": _draw_growth, "transfer": _draw_transfer}
+PICTURES = {"cheaper": _draw_cheaper, "growth": _draw_growth, "transfer": _draw_transfer}

@@ -126,6 +126,16 @@ def tensors(cache, path="cache"):
     return walk(cache, is_array, path, typed, within=parts)
 
 
+def num_bytes(cache):
+    """Return the bytes of the arrays in a cache, each counted once, a view as the array that it looks at."""
+    sizes = {}
+    for _, array in tensors(cache):
+        while isinstance(getattr(array, "base", None), np.ndarray):
+            array = array.base
+        sizes[id(array)] = array.nbytes
+    return sum(sizes.values())
+
+
 def first_non_finite(model, cache):
     """Return the path of the first array that is not finite, of the parameters or else the cache; or None."""
     named = [(name, parameter.value) for name, parameter in model.parameters().items()]

@@ -17,7 +17,7 @@ from minibert.plots.attention import (
     query_key_value,
 )
 from minibert.plots.checkpoints import folder_to_model
-from minibert.plots.cost import cost_growth
+from minibert.plots.cost import cost_growth, loss_by_time
 from minibert.plots.embeddings import embedding_map, pca, position_similarity
 from minibert.plots.gradients import (
     error_against_step_size,

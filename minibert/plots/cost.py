@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minibert.plots.style import BLUE, GREY, ORANGE, new_figure
+from minibert.plots.style import BLUE, GREY, ORANGE, STYLES, new_figure
 
 
 def cost_growth(growth, names, figure=None):
@@ -37,4 +37,38 @@ def cost_growth(growth, names, figure=None):
     row[0].set_ylabel("ms")
     handles = row[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False, fontsize=12)
+    return row
+
+
+def loss_by_time(panels, figure=None):
+    """Draw the loss of ways to train against time: the mean of the seeds, and their range as a shade.
+
+    Args:
+        panels: {title: {name: [array (S, 2) of seconds and loss, for each seed]}}, at most six names; the
+            seeds of a name have the same S, and their points about the same seconds.
+        figure: where to draw; None makes one.
+
+    Returns:
+        a list of Axes, one for each panel.
+
+    Example:
+        >>> [axes] = loss_by_time({"ways": {"fast": [np.array([[0, 6.0], [9, 4.0]]), [[0, 6.0], [9, 5.0]]]}})
+        >>> [float(y) for y in axes.get_lines()[0].get_ydata()]
+        [6.0, 4.5]
+    """
+    figure = figure or new_figure(11.4, 4.8)
+    row = list(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0])
+    for axes, (title, curves) in zip(row, panels.items()):
+        for (color, marker), (name, runs) in zip(STYLES, curves.items()):
+            runs = np.array(runs, float)                                        # (seeds, S, 2)
+            (seconds, mean), loss = runs.mean(axis=0).T, runs[:, :, 1]          # (S,) each, (seeds, S)
+            axes.plot(seconds, mean, color=color, marker=marker, label=name)
+            axes.fill_between(
+                seconds, loss.min(axis=0), loss.max(axis=0), color=color, alpha=0.2, linewidth=0)
+        axes.set_title(title, fontsize=14)
+        axes.set_xlabel("seconds of processor time", fontsize=13)
+        axes.tick_params(labelsize=12)
+        axes.grid(color="0.9")
+        axes.legend(fontsize=12, frameon=False)
+    row[0].set_ylabel("held-out MLM loss", fontsize=13)
     return row

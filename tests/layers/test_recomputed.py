@@ -8,7 +8,7 @@ from helpers import ATTENTION_MASK, INPUT_IDS, KEY_MASK, A, B, F, H, T, V, grads
 
 import minibert as mb
 from minibert.layers.recomputed import recompute_layers
-from minibert.layers.walk import tensors, walk
+from minibert.layers.walk import num_bytes, walk
 
 LABELS = np.where(ATTENTION_MASK == 1, INPUT_IDS, -100)
 
@@ -46,7 +46,7 @@ def test_a_bert_of_recomputed_layers():
         output, cache = model.forward(INPUT_IDS, labels=LABELS, rng=np.random.default_rng(7))
         model.backward(cache)
         losses.append(output.loss)
-        sizes.append(memory(cache.bert.encoder))
+        sizes.append(num_bytes(cache.bert.encoder))
     assert losses[0] == losses[1] and list(grads(plain)) == list(grads(again))
     for name, gradient in grads(plain).items():
         np.testing.assert_array_equal(gradient, grads(again)[name], err_msg=name)
@@ -88,13 +88,3 @@ def test_a_gpt_cannot_recompute():
         model.forward(INPUT_IDS)
     with pytest.raises(ValueError, match="layer must be an EncoderLayer, got GPT2Block"):
         mb.RecomputedEncoderLayer(mb.GPT2LMHeadModel(mb.GPT2Config(V, **sizes)).blocks[0])
-
-
-def memory(cache):
-    """The bytes of the arrays in a record, each counted once, a view as the array that it looks at."""
-    bases = {}
-    for _, array in tensors(cache):
-        while isinstance(getattr(array, "base", None), np.ndarray):
-            array = array.base
-        bases[id(array)] = array.nbytes
-    return sum(bases.values())

@@ -1,0 +1,67 @@
+"""The ways to pretrain that are compared: an objective's class, and changes of its recipe each."""
+
+from typing import NamedTuple
+
+from minibert.layers.encoder_layer import EncoderLayer
+from minibert.layers.recomputed import RecomputedEncoderLayer
+from minibert.objectives.albert import AlbertObjective
+from minibert.objectives.electra import ElectraObjective
+from minibert.objectives.masked_lm import MaskedLM
+
+
+class SmallBatchesFirst(MaskedLM):
+    """BERT's objective, with half of each batch in the first half of the steps."""
+
+    def batch(self, step):
+        """Return the PairBatch of a training step."""
+        batch = super().batch(step)
+        if step >= self.recipe.num_steps / 2:
+            return batch
+        return type(batch)(*(array[: len(array) // 2] for array in batch))
+
+
+class RecomputedLM(MaskedLM):
+    """BERT's objective, with encoder layers that keep their inputs alone."""
+
+    def make_model(self):
+        """Return a new BertForPreTraining."""
+        model = super().make_model()
+        model.bert.encoder = [RecomputedEncoderLayer(layer) for layer in model.bert.encoder]
+        return model
+
+    @staticmethod
+    def computed_again(model, record):
+        """Return what backward holds beside a record: that of one layer at a time."""
+        of_layer = record.bert.encoder[-1]
+        return EncoderLayer.forward(model.bert.encoder[-1], of_layer.x, of_layer.mask)[1]
+
+
+class Way(NamedTuple):
+    """A way to pretrain.
+
+    Attributes:
+        says: what it is.
+        objective: class of what is learned.
+        changes: of its recipe "fast".
+    """
+
+    says: str
+    objective: type
+    changes: dict
+
+
+WAYS = {
+    "bert": Way("BERT as in 2018", MaskedLM, {"recipe": "bert"}),
+    "fast": Way("the default: Muon, start from Word2Vec, short sequences first, 30 % masked", MaskedLM, {}),
+    "adamw": Way(
+        "fast without Muon, at the best of three learning rates", MaskedLM,
+        {"optimizer": "adamw", "learning_rate": 4e-3}),  # 0.001, 0.002, 0.004 in 50 s of python-docs
+    "albert": Way("fast, with ALBERT's shared layers and the order of sentences", AlbertObjective, {}),
+    "electra": Way("fast, with ELECTRA's two models", ElectraObjective, {}),
+    "mask-15": Way("fast, 15 % masked", MaskedLM, {"mlm_probability": 0.15}),
+    "random-start": Way("fast without Word2Vec", MaskedLM, {"embedding_start": "random"}),
+    "full-length": Way("fast, all sequences at full length", MaskedLM, {"short_first": 0.0}),
+    "whole-words": Way("fast, whole words masked", MaskedLM, {"whole_word": True}),
+    "small-batches": Way("fast, half a batch in the first half of the time", SmallBatchesFirst, {}),
+    "recomputed": Way("fast, encoder layers computed again in backward", RecomputedLM, {}),
+}
