@@ -157,7 +157,7 @@ class PositionScores(Layer):
 
 
 class SegmentScoresCache(NamedTuple):
-    is_other: np.ndarray  # (B, 1, R, K)
+    which: np.ndarray  # (B, R, 2, K), of a key (1, 0) if it is of the row's segment and (0, 1) if not
     queries: np.ndarray  # (B, A, R, D)
     __repr__ = describe_cache
 
@@ -170,8 +170,8 @@ class SegmentScores(Layer):
     Args:
         num_heads: A.  head_size: D.  rng, initializer_range, dtype: as in Linear.
 
-    Derivation: each query has two scores, and each key gets one of them. So the gradient of one is the sum
-    over the keys that got it, and the rest is a matrix product.
+    Derivation: each query has two scores, and each key gets one of them: a product with a matrix that has a
+    single 1 in each column. So both steps are matrix products.
     """
 
     def __init__(self, num_heads, head_size, *, rng=None, initializer_range=0.02, dtype=np.float32):
@@ -184,15 +184,16 @@ class SegmentScores(Layer):
         """query_heads (B, A, R, D), is_other bool (B, 1, R, K) → scores (B, A, R, K), cache."""
         queries = query_heads + self.bias.value[:, np.newaxis]                  # (B, A, R, D)
         both = queries @ self.embedding.value.transpose(1, 2, 0)                # (B, A, R, 2)
-        scores = np.where(is_other, both[..., 1:], both[..., :1])               # (B, A, R, K)
-        return scores, SegmentScoresCache(is_other, queries)
+        which = np.stack([~is_other[:, 0], is_other[:, 0]], axis=2).astype(both.dtype)  # (B, R, 2, K)
+        by_row = both.swapaxes(1, 2) @ which                                    # (B, R, A, K)
+        scores = by_row.swapaxes(1, 2)                                          # (B, A, R, K)
+        return scores, SegmentScoresCache(which, queries)
 
     def backward(self, d_scores, cache):
         """d_scores (B, A, R, K) → d_query_heads (B, A, R, D), None: booleans have no gradient."""
-        is_other, queries = cache.is_other, cache.queries
-        d_same = (d_scores * ~is_other).sum(axis=-1)                            # (B, A, R)
-        d_other = (d_scores * is_other).sum(axis=-1)                            # (B, A, R)
-        d_both = np.stack([d_same, d_other], axis=-1)                           # (B, A, R, 2)
+        which, queries = cache.which, cache.queries
+        d_by_row = d_scores.swapaxes(1, 2)                                      # (B, R, A, K)
+        d_both = (d_by_row @ which.swapaxes(-1, -2)).swapaxes(1, 2)             # (B, A, R, 2)
         d_embedding_heads = (d_both.swapaxes(-1, -2) @ queries).sum(axis=0)     # (A, 2, D)
         d_embedding = d_embedding_heads.swapaxes(0, 1)                          # (2, A, D)
         self.embedding.grad += d_embedding

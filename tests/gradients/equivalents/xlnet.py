@@ -24,6 +24,7 @@ EQUIVALENT = {
         POSITION, "d_key_heads = (d_by_distance.swapaxes(-1, 2) @ cache.queries).sum(axis=0)"
     ): FOUR_AXES,
     (POSITION, "d_bias = d_query_heads.sum(axis=((2, 0)))"): ANY_ORDER,
+    (SEGMENT, "d_both = (d_by_row @ which.swapaxes(-1, 2)).swapaxes(1, 2)"): FOUR_AXES,
     (SEGMENT, "d_embedding_heads = (d_both.swapaxes(-1, 2) @ queries).sum(axis=0)"): FOUR_AXES,
     (SEGMENT, "d_bias = d_query_heads.sum(axis=((2, 0)))"): ANY_ORDER,
     (
