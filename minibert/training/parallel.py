@@ -127,7 +127,7 @@ class DataParallel:
 
     def zero_grad(self):
         """Set the gradients of the model and its replicas to zero."""
-        for _ in self.spread(lambda replica: replica.zero_grad(), self.replicas):
+        for _ in self.spread(_zero_gradients, self.parameters):
             pass  # a pool's map waits here, and raises what its threads raised
 
     def backward(self, cache, d_loss=None):
@@ -178,6 +178,12 @@ def _like(item, parts):
 def _by_count(output, counts):
     """Return {part of the loss: how much this output's weighs among all, of which counts are predicted}."""
     return {part: count / max(counts[part], 1) for part, count in output.counts.items()}
+
+
+def _zero_gradients(parameters):
+    """Set the gradients of some parameters to zero; a model's zero_grad first searches the model for them."""
+    for parameter in parameters:
+        parameter.zero_grad()
 
 
 def _move_gradients(parameter, *replicated):
