@@ -171,7 +171,7 @@ def accuracy_by_labels(panels, limits, figure=None):
 
     Args:
         panels: {task: {system: [(labels, mean, lowest, highest)]}}; the range over seeds is a bar.
-        limits: {task: the best possible accuracy}, a dashed line.
+        limits: {task: the best possible accuracy}, a dashed line; without a task where it is not known.
         figure: where to draw; None makes one.
 
     Returns:
@@ -195,7 +195,8 @@ def accuracy_by_labels(panels, limits, figure=None):
             labels, mean, lowest, highest = np.array(cells, float).T
             handles[name] = axes.errorbar(
                 labels, mean, [mean - lowest, highest - mean], color=color, marker=marker, capsize=3)
-        handles["the best possible"] = axes.axhline(limits[task], color=GREY, linestyle="--")
+        if task in limits:
+            handles["the best possible"] = axes.axhline(limits[task], color=GREY, linestyle="--")
         axes.set(xscale="log", title=task)
         axes.set_xticks(ticks, [f"{number:,}" for number in ticks])
         axes.xaxis.set_tick_params(labelbottom=True)

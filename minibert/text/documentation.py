@@ -61,6 +61,24 @@ def read_documentation():
     return documents
 
 
+def read_package(name):
+    """Return the sentences of a package of the standard library: {file: list of str}, in the order of names.
+
+    Example:
+        >>> "json/decoder.py" in read_package("json")
+        True
+    """
+    root = Path(sysconfig.get_path("stdlib"))
+    found = {}
+    for file in _python_files(root / name):
+        texts = [text for page in _pages_of_file(file) for text in page]
+        found[file.relative_to(root).as_posix()] = [
+            sentence for text in texts for paragraph in prose(text)
+            for sentence in split_sentences(paragraph) if is_sentence(sentence)
+        ]
+    return found
+
+
 # --- finding the documentation: a page is a list of texts ---
 
 def _reference_pages():

@@ -161,3 +161,11 @@ def test_python_docs_is_real_text(whole):
 @pytest.mark.exhaustive
 def test_python_docs_held_out(whole):
     check_held_out(whole)
+
+
+def test_a_package_is_read_file_by_file():
+    files = documentation.read_package("json")
+    assert {"json/__init__.py", "json/decoder.py", "json/encoder.py"} <= files.keys()
+    assert "Simple JSON <https://json.org> decoder" not in files["json/decoder.py"]
+    assert all(documentation.is_sentence(sentence) for found in files.values() for sentence in found)
+    assert sum(map(len, files.values())) > 50 and documentation.read_package("no such package") == {}
