@@ -1220,6 +1220,54 @@ def crf_back(d_loss, cache):
     return d_loss * d_emissions / len(labels), d_loss * d_transitions / len(labels), None, None
 
 
+# --- lesson 15 ---
+
+
+def reverse_kl_loops(student, mask, *, teacher, temperature):
+    loss, count = np.zeros(()), 0
+    for b, t in np.ndindex(mask.shape):
+        if mask[b, t]:
+            logs = []
+            for logits in (student, teacher):
+                x = logits[b, t] / temperature
+                logs.append(x - x.max() - np.log(np.sum(np.exp(x - x.max()))))
+            loss += np.exp(logs[0]) @ (logs[0] - logs[1])
+            count += 1
+    return temperature * temperature * loss / count, (student, mask, teacher, temperature)
+
+
+def reverse_kl_running(student, mask, *, teacher, temperature):
+    loss = 0.0
+    for one, other in zip(student[mask == 1], teacher[mask == 1]):
+        largest, other_largest = max(one.tolist()), max(other.tolist())
+        total = sum(math.exp((x - largest) / temperature) for x in one.tolist())
+        other_total = sum(math.exp((x - other_largest) / temperature) for x in other.tolist())
+        for x, y in zip(one.tolist(), other.tolist()):
+            log_s = (x - largest) / temperature - math.log(total)
+            log_t = (y - other_largest) / temperature - math.log(other_total)
+            loss += float(math.exp(log_s) * (log_s - log_t))
+    return loss * temperature**2 / int(mask.sum()), (student, mask, teacher, temperature)
+
+
+def reverse_kl_logaddexp(student, mask, *, teacher, temperature):
+    student_rows, teacher_rows = (np.real(each)[mask > 0] / temperature for each in (student, teacher))
+    log_s = student_rows - np.logaddexp.reduce(student_rows, axis=1, keepdims=True)
+    log_t = teacher_rows - np.logaddexp.reduce(teacher_rows, axis=1, keepdims=True)
+    loss = np.mean(np.sum(np.exp(log_s) * (log_s - log_t), axis=1)) * temperature**2
+    return loss, (student, mask, teacher, temperature)
+
+
+def reverse_kl_back(d_loss, cache):
+    """The Jacobian of each token's softmax."""
+    student, mask, teacher, temperature = cache
+    d_student = np.zeros(student.shape)
+    for b, t in zip(*np.nonzero(mask)):
+        s, teacher_probs = softmax(student[b, t] / temperature), softmax(teacher[b, t] / temperature)
+        jacobian = np.diag(s) - np.outer(s, s)
+        d_student[b, t] = temperature * jacobian @ (np.log(s) - np.log(teacher_probs) + 1) / mask.sum()
+    return d_loss * d_student, None
+
+
 # exercise: its forwards in {style}, and the backward of them all; a layer stands for both
 STYLES = {
     "fan_out": ({"loops": fan_out_loops}, fan_out_back),
@@ -1285,4 +1333,8 @@ STYLES = {
     "ranking_loss": ({"loops": ranking_loops, "running": ranking_running}, ranking_back),
     "lora": ({"loops": lora_loops}, lora_back),
     "crf": ({"loops": crf_loops, "running": crf_running}, crf_back),
+    "reverse_kl": (
+        {"loops": reverse_kl_loops, "running": reverse_kl_running, "logaddexp": reverse_kl_logaddexp},
+        reverse_kl_back,
+    ),
 }

@@ -113,6 +113,14 @@ AIMS = {  # lesson: {how an aim begins: the exercises that ask for it}
         "let attention know distances": "alibi t5_buckets",
         "say how far a memory reaches": "reach_of_memory",
     },
+    "15": {
+        "count what a training step computes": "lora_memory block_moments",
+        "say what a method saves": "less_same_more",
+        "teach a small model": "reverse_kl",
+        "make data that ask for the order": "sentence_order",
+        "replace words as ELECTRA's generator": "gumbel_draws",
+        "plan a large run from small ones": "scaling_law",
+    },
     "16": {
         "read a tensor": "tensor_from_bytes",
         "translate names and layouts": "our_name silent_loading",

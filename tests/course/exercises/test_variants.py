@@ -22,7 +22,9 @@ from minibert.course.exercises.variants import all_references, numbers_of, own, 
 
 EXERCISES = {exercise.name: exercise for lesson in exercises.lessons().values() for exercise in lesson}
 # predictions in words, without numbers
-THE_SAME_FOR_ALL = {"what_stays", "who_can_know", "seen_by_ones", "zero_or_not", "silent_loading"}
+THE_SAME_FOR_ALL = {
+    "what_stays", "who_can_know", "seen_by_ones", "zero_or_not", "silent_loading", "less_same_more",
+}
 EVERYBODYS = {  # the numbers of the notebooks' texts
     "gradient_shapes": {"B": 4, "T": 6, "H": 3, "C": 5, "V": 9},
     "touched_rows": {
@@ -32,6 +34,7 @@ EVERYBODYS = {  # the numbers of the notebooks' texts
     "who_changes": {"B": 5, "T": 7, "H": 11},
     "steps_in_a_row": {"T": 40, "L": 6, "W": 4, "N": 10},
     "reach_of_memory": {"T": 12, "M": 8, "L": 5, "H": 30},
+    "lora_memory": {"H": 60, "F": 250, "L": 7, "R": 4},
     "first_loss": {"V": 3000, "B": 4, "T": 40, "M": 24, "few": 30},
     "parts_of_bert": {"V": 30522, "H": 384, "F": 1536, "layers": 6, "P": 512},
     "count_the_labels": {"B": 20, "length": 44, "T": 50},
