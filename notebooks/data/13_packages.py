@@ -26,11 +26,11 @@ import tempfile
 import time
 
 import numpy as np
+from minibert.benchmarks.transfer.points import Points, key_of
 from threadpoolctl import threadpool_limits
 
 import minibert as mb
 from minibert.benchmarks.transfer.examples import read
-from minibert.benchmarks.transfer.points import Points, key_of
 from minibert.benchmarks.transfer.pretrained import silent, trained
 from minibert.benchmarks.transfer.systems import Bag, Features, FineTuned, Work
 from minibert.course.packages import draw, masked, read_sentences
