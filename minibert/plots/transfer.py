@@ -198,7 +198,7 @@ def accuracy_by_labels(panels, limits, figure=None):
         if task in limits:
             handles["the best possible"] = axes.axhline(limits[task], color=GREY, linestyle="--")
         axes.set(xscale="log", title=task)
-        axes.set_xticks(ticks, [f"{number:,}" for number in ticks])
+        axes.set_xticks(ticks, [_short(number) for number in ticks])
         axes.xaxis.set_tick_params(labelbottom=True)
         axes.minorticks_off()
         axes.grid(color="0.9")
@@ -209,3 +209,8 @@ def accuracy_by_labels(panels, limits, figure=None):
     grid[0].set_ylabel("accuracy")
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False, fontsize=12)
     return list(grid[: len(panels)])
+
+
+def _short(number):
+    """Return a number as it fits below an axis: 500, 1.2k, 5k."""
+    return f"{number / 1000:g}k" if number >= 1000 else f"{number:g}"

@@ -312,20 +312,3 @@ def test_the_picture_has_six_systems_at_most(tmp_path):
     assert panels == {"sense": {name: [(5, 0.5, 0.4, 0.7), (20, 0.5, 0.4, 0.7)] for name in names[:2]}}
     [axes] = plots.accuracy_by_labels(panels, limits)
     assert len(axes.containers) == 2 and axes.get_lines()[-1].get_ydata()[0] == limits["sense"]
-
-
-@pytest.mark.exhaustive
-def test_the_table_of_the_guide_is_that_of_the_stored_points():
-    root = pathlib.Path(__file__).parents[2] / "notebooks"
-    stored = transfer.stored(root / "data" / "13_transfer.jsonl").found.values()
-    options = argparse.Namespace(
-        tasks=list(examples.KINDS), systems=list(systems.SYSTEMS), labels=[20, 100], seeds=3)
-    cells = {}
-    for row in transfer.summary(stored, options)["rows"]:
-        assert row["seeds"] == 3
-        cells.setdefault((row["task"], row["system"]), []).append(
-            f"{row['mean']:.3f} ({row['lowest']:.3f} to {row['highest']:.3f})")
-    guide = (root / "guides" / "finetuning.md").read_text("utf-8").split("## What pretraining is worth")[1]
-    shown = [tuple(line.strip("| ").split(" | ")) for line in guide.split("\n## ")[0].splitlines()
-             if line.startswith("| ")]
-    assert set(shown[1:]) == {(*key, *found) for key, found in cells.items()} and len(shown) == 1 + len(cells)

@@ -8,6 +8,8 @@ import re
 import numpy as np
 import pytest
 
+from minibert.benchmarks.transfer.examples import KINDS
+from minibert.benchmarks.transfer.systems import SYSTEMS
 from minibert.course import labels
 
 ROOT = pathlib.Path(__file__).parents[2] / "notebooks"
@@ -37,34 +39,35 @@ def cells(**systems):
     return {name: dict(zip((10, 1000), map(np.array, found))) for name, found in systems.items()}
 
 
-SYSTEMS = cells(
+MADE_UP = cells(
     bert=([0.5, 0.75], [1.0, 1.0]), bag=([0.5, 0.25], [0.5, 0.5]), scratch=([0.25, 0.25], [1.0, 0.75]))
 
 
 def test_the_worth_is_measured_against_the_better_of_both():
-    found = labels.worth(SYSTEMS, "bert", ["bag", "scratch"])
+    found = labels.worth(MADE_UP, "bert", ["bag", "scratch"])
     assert found[10][0].tolist() == [0.0, 0.5]       # the bag is better there
     assert found[1000][0].tolist() == [0.0, 0.25]    # and here the model from scratch
     assert found[10][1] == pytest.approx(100)        # 0.625, halfway from 0.375 to 0.875
     assert np.isinf(found[1000][1])
-    assert labels.labels_needed(SYSTEMS, ["bag"], 0.3, start=11) == 1000
+    assert labels.labels_needed(MADE_UP, ["bag"], 0.3, start=11) == 1000
 
 
 def test_labels_saved_are_shown_where_every_seed_is_above():
     systems = cells(bert=([0.5, 0.75], [0.75, 1.0]), bag=([0.25, 0.25], [0.5, 0.75]))
     _, row = labels.table_of_worth({"task": systems, "without": {}}, "bert", ["bag"])
     assert row.split() == "task +0.38 x 100.0 +0.25 x 1+".split()
-    _, row = labels.table_of_worth({"task": SYSTEMS}, "bert", ["bag", "scratch"])
+    _, row = labels.table_of_worth({"task": MADE_UP}, "bert", ["bag", "scratch"])
     assert row.split() == "task +0.25 1/2 +0.12 1/2".split()
 
 
-def tables(grid):
+def tables(grid, order):
     """Yield a table for each task: a system's mean accuracies in a row, and its widest range over seeds."""
     for task, found in grid.items():
         numbers = sorted({number for cells in found.values() for number in cells})
         rows = [[f"*{task}*, labels", *(f"{number:,}" for number in numbers), "widest range (labels)"],
                 ["---"] * (len(numbers) + 2)]
-        for name, own in found.items():
+        for name in (name for name in order if name in found):
+            own = found[name]
             widest = max(own, key=lambda number: np.ptp(own[number]))
             rows.append([
                 name, *(f"{own[number].mean():.3f}" if number in own else "" for number in numbers),
@@ -73,11 +76,17 @@ def tables(grid):
             " --- ", "---")
 
 
-@pytest.mark.parametrize("heading, file", [("## A real encoder, by labels", "13_packages.jsonl")])
-def test_the_tables_of_the_guide_are_those_of_the_stored_points(heading, file):
+PACKAGES = "bag-of-words", "minilm-frozen", "new-minilm-frozen", "bert-scratch", "minilm"
+
+
+@pytest.mark.parametrize("heading, file, tasks, order", [
+    ("## What pretraining is worth", "13_transfer.jsonl", list(KINDS), list(SYSTEMS)),
+    ("## A real encoder, by labels", "13_packages.jsonl", ["masked", "named"], PACKAGES),
+])
+def test_the_tables_of_the_guide_are_those_of_the_stored_points(heading, file, tasks, order):
     """Where they differ, the message is the tables to put there."""
-    grid = labels.read_grid(ROOT / "data" / file)
+    grid = labels.read_grid(ROOT / "data" / file, tasks)
     guide = (ROOT / "guides" / "finetuning.md").read_text("utf-8").split(heading)[1]
     shown = re.findall(r"(?:^\|.*\n)+", guide.split("\n## ")[0], re.MULTILINE)
-    expected = list(tables(grid))
+    expected = list(tables(grid, order))
     assert shown == expected, "\n" + "\n".join(expected)

@@ -49,8 +49,9 @@ def test_each_run_is_a_point_of_its_group():
 
 
 def test_a_limit_that_is_not_known_is_not_drawn():
-    panels = {task: {"bert": [(8, 0.5, 0.4, 0.6), (32, 0.7, 0.6, 0.8)]} for task in ("known", "unknown")}
+    panels = {task: {"bert": [(8, 0.5, 0.4, 0.6), (1200, 0.7, 0.6, 0.8)]} for task in ("known", "unknown")}
     known, unknown = transfer.accuracy_by_labels(panels, {"known": 0.9})
     assert [line.get_ydata()[0] for line in known.get_lines()[-1:]] == [0.9]
     assert 0.9 not in [line.get_ydata()[0] for line in unknown.get_lines()]
+    assert [label.get_text() for label in known.get_xticklabels()] == ["8", "1.2k"]
     assert unknown.get_title() == "unknown" and len(unknown.containers) == 1
