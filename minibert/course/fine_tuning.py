@@ -149,6 +149,24 @@ def accuracy(model, examples):
     return float((logits_of(model, examples).argmax(axis=1) == examples.labels).mean())
 
 
+def mean_states(model, examples, layer):
+    """Return the mean of the states after a layer (N, H), over the tokens that are not padding.
+
+    Args:
+        model: with a body `bert`.  examples: Texts.  layer: from 1; 0 is the embeddings.
+    """
+    output, cache = model.bert.forward(examples.input_ids, attention_mask=examples.attention_mask)
+    seen = examples.attention_mask[:, :, np.newaxis]
+    return (hidden_states(output, cache)[layer] * seen).sum(axis=1) / seen.sum(axis=1)
+
+
+def of_frozen(pretrained, seed, layer):
+    """Return the accuracy of a linear layer on mean_states of the pretrained model, with LABELS labels."""
+    examples, tested = acceptability(LABELS, 100 + seed), acceptability(TESTED, 900)
+    probe = fit_probe(mean_states(pretrained, examples, layer), examples.labels, 2, weight_decay=1e-2)
+    return probe.accuracy(mean_states(pretrained, tested, layer), tested.labels)
+
+
 # --- what moves ---
 
 

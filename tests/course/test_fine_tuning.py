@@ -29,6 +29,14 @@ def test_padding_is_at_the_end_and_masked(examples):
     assert (np.diff(examples.attention_mask, axis=1) <= 0).all()
 
 
+def test_a_mean_of_states_leaves_padding_out(pretrained):
+    sentences = "yes tom slept".split(), "yes tom quietly hid that umbrella".split()
+    padded = lesson.mean_states(pretrained, lesson.texts(sentences, [1, 1]), 1)
+    alone = lesson.mean_states(pretrained, lesson.texts(sentences[:1], [1]), 1)
+    assert padded.shape == (2, pretrained.config.hidden_size)
+    np.testing.assert_allclose(padded[:1], alone, rtol=1e-4, atol=1e-5)
+
+
 def test_groups_that_are_not_trained_keep_their_bits(pretrained, examples):
     start, model = (lesson.classifier(pretrained, 0) for _ in range(2))
     losses = lesson.train(model, examples, 0, num_steps=3, num_trained=2)
