@@ -80,12 +80,12 @@ def share_seen(tested, learned):
 
 
 def topics(number, seed):
-    """Return the Texts of acceptable sentences that show a topic; the label is its number in TOPICS."""
-    documents = TOY.documents(number, seed)
-    found = [sentence for document in documents for sentence in document if sentence.topic]
-    order = np.random.default_rng(seed).permutation(len(found))[:number]
-    return texts(
-        [found[place].words for place in order], [TOPICS.index(found[place].topic) for place in order])
+    """Return the Texts of acceptability(number, seed) that show a topic; the label: its number in TOPICS."""
+    documents = TOY.documents(-(-number // TOY.grammar.document_length), seed)
+    sentences = [sentence for document in documents for sentence in document]
+    found = [(words, TOPICS.index(sentence.topic))
+             for (words, _), sentence in zip(TOY.acceptability(number, seed), sentences) if sentence.topic]
+    return texts(*zip(*found))
 
 
 def classifier(pretrained, seed, num_labels=2, from_scratch=False):
@@ -372,7 +372,7 @@ def removals(pretrained, seed, number=1500):
     model = classifier(pretrained, seed)
     train(model, acceptability(LABELS, 100 + seed), seed)
     data = {
-        "topic": (topics(number, 200 + seed), topics(TESTED, 901)),
+        "topic": (topics(number, 300 + seed), topics(TESTED, 900)),
         "label": (acceptability(number, 300 + seed), acceptability(TESTED, 900)),
     }
     layer = model.config.num_hidden_layers

@@ -7,6 +7,7 @@ import pytest
 
 import minibert
 from minibert.course import fine_tuning as lesson
+from minibert.text.toy import TOY
 from minibert.training.probes import fit_probe
 
 DATA = pathlib.Path(__file__).parents[2] / "notebooks" / "data"
@@ -35,6 +36,15 @@ def test_a_mean_of_states_leaves_padding_out(pretrained):
     alone = lesson.mean_states(pretrained, lesson.texts(sentences[:1], [1]), 1)
     assert padded.shape == (2, pretrained.config.hidden_size)
     np.testing.assert_allclose(padded[:1], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_topics_are_of_the_sentences_that_are_judged():
+    judged, shown = lesson.acceptability(200, 3), lesson.topics(200, 3)
+    seen = [{tuple(row[row > 0]) for row in each.input_ids} for each in (judged, shown)]
+    assert seen[1] < seen[0]
+    vocab = TOY.tokenizer().vocab
+    for word, topic in ("carrots", 0), ("rubies", 2):
+        assert set(shown.labels[(shown.input_ids == vocab[word]).any(axis=1)]) == {topic}
 
 
 def test_groups_that_are_not_trained_keep_their_bits(pretrained, examples):
