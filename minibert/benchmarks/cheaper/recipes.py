@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-from minibert.layers.encoder_layer import EncoderLayer
-from minibert.layers.recomputed import RecomputedEncoderLayer
 from minibert.objectives.albert import AlbertObjective
 from minibert.objectives.electra import ElectraObjective
 from minibert.objectives.masked_lm import MaskedLM
@@ -18,22 +16,6 @@ class SmallBatchesFirst(MaskedLM):
         if step >= self.recipe.num_steps / 2:
             return batch
         return type(batch)(*(array[: len(array) // 2] for array in batch))
-
-
-class RecomputedLM(MaskedLM):
-    """BERT's objective, with encoder layers that keep their inputs alone."""
-
-    def make_model(self):
-        """Return a new BertForPreTraining."""
-        model = super().make_model()
-        model.bert.encoder = [RecomputedEncoderLayer(layer) for layer in model.bert.encoder]
-        return model
-
-    @staticmethod
-    def computed_again(model, record):
-        """Return what backward holds beside a record: that of one layer at a time."""
-        of_layer = record.bert.encoder[-1]
-        return EncoderLayer.forward(model.bert.encoder[-1], of_layer.x, of_layer.mask)[1]
 
 
 class Way(NamedTuple):
@@ -63,5 +45,5 @@ WAYS = {
     "full-length": Way("fast, all sequences at full length", MaskedLM, {"short_first": 0.0}),
     "whole-words": Way("fast, whole words masked", MaskedLM, {"whole_word": True}),
     "small-batches": Way("fast, half a batch in the first half of the time", SmallBatchesFirst, {}),
-    "recomputed": Way("fast, encoder layers computed again in backward", RecomputedLM, {}),
+    "recomputed": Way("fast, encoder layers computed again in backward", MaskedLM, {"recompute": True}),
 }
