@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -152,10 +153,10 @@ def test_the_time_to_berts_loss_is_of_the_same_seed():
 def test_the_picture_has_every_way_and_six_in_a_panel(tmp_path, capsys):
     assert {name for names in cheaper.PANELS.values() for name in names} == set(cheaper.WAYS)
     assert max(map(len, cheaper.PANELS.values())) == 6
-    points = [point("fast", 0, 6, 5), point("fast", 1, 6, 4), point("albert", 0, 6, 3)]
+    points = [point("fast", 0, 6, 5), point("fast", 1, 6, 4), point("electra", 0, 6, 3)]
     panels = cheaper.pictured({"runs": points})
     assert {title: list(curves) for title, curves in panels.items()} == {
-        "how it learns": ["fast"], "what it learns": ["fast", "albert"]}
+        "how it learns": ["fast"], "what it learns": ["fast", "electra: generator"]}
     np.testing.assert_array_equal(panels["how it learns"]["fast"][1], [[0, 6], [100, 4]])
     file, picture = tmp_path / "c.jsonl", tmp_path / "c.png"
     options = ["bench", "cheaper", "--show", "--points", str(file), "--picture", str(picture)]
@@ -168,3 +169,20 @@ def test_another_file_is_refused(run, tmp_path):
     (tmp_path / "c.jsonl").write_text('{"task": "sense"}\n', "utf-8")
     with pytest.raises(ValueError, match="line 1 is not a point"):
         run("--show")
+
+
+def test_the_table_of_the_guide_is_that_of_the_stored_runs():
+    root = pathlib.Path(__file__).parents[2] / "notebooks"
+    runs = cheaper.stored(root / "data" / "15_cheaper.jsonl").found.values()
+    assert {(*run["corpus"], run["seconds"]) for run in runs} == {("python-docs", 300)}
+    guide = (root / "guides" / "training.md").read_text("utf-8").split("## The same time for every way")[1]
+    shown = [line for line in guide.split("\n## ")[0].splitlines() if line.startswith("| `")]
+    assert shown == [line_of(row) for row in cheaper.summary(runs)]
+
+
+def line_of(row):
+    time = "" if row["seconds_to_bert"] is None else f"{row['seconds_to_bert']:.0f} "
+    return (
+        f"| `{row['recipe']}` | {row['seeds']} | {row['steps']:,} | {row['tokens'] / 1e6:.2f} "
+        f"| {row['parameters']:,} | {row['record_bytes'] / 1e6:.1f} "
+        f"| {row['loss']:.3f} ({row['lowest']:.3f} to {row['highest']:.3f}) | {time}|")

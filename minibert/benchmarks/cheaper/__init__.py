@@ -268,7 +268,8 @@ def pictured(result):
     panels = {}
     for title, names in PANELS.items():
         curves = {
-            name: [np.array(point["curve"])[:, [0, 2]] for point in result["runs"] if point["recipe"] == name]
+            f"{name}: generator" if name == NOT_COMPARABLE else name: [
+                np.array(point["curve"])[:, [0, 2]] for point in result["runs"] if point["recipe"] == name]
             for name in names
         }
         curves = {name: found for name, found in curves.items() if found}
