@@ -68,6 +68,44 @@ def four_answers(teacher, temperature=2.0):
     return {name: probs[tokenizer.ids(FAMILY)] for name, probs in rows.items()}
 
 
+def label_noise(model, seed, number=32, num_draws=8):
+    """Compare the gradient of drawn labels with that of the exact probabilities.
+
+    Each draw takes a label for every hidden word from its exact probabilities, as a text does.
+
+    Args:
+        model: a BertForPreTraining of the toy language, in float64.
+        seed: of the pairs and of the labels.  number: of pairs.  num_draws: of labels for the same pairs.
+
+    Returns:
+        cosines (num_draws,) between the gradient of a draw and the exact one, and the cosine of the draws'
+        mean gradient with it. Gradients are those of the encoder's weights.
+    """
+    tokenizer, rng = TOY.tokenizer(), np.random.default_rng(seed)
+    batch = ToyExamples(TOY, tokenizer, seed).batch(0, number)
+    exact, _ = Limits(TOY, tokenizer).posteriors(batch)                             # (M, V)
+    with np.errstate(divide="ignore"):
+        scores = np.log(exact)                                                      # (M, V)
+    draws = [np.eye(exact.shape[1])[sample(scores, rng)] for _ in range(num_draws)]
+    place = batch.labels != IGNORE_INDEX
+    encoded, cache = model.bert.forward(*batch[:3])
+    logits, head_cache = model.mlm_head.forward(encoded.last_hidden_state[place])   # (M, V)
+    gradients = []
+    for wanted in (exact, *draws):
+        model.zero_grad()
+        d_states = np.zeros(encoded.last_hidden_state.shape)                        # (B, T, H)
+        d_states[place] = model.mlm_head.backward((softmax(logits) - wanted) / len(wanted), head_cache)
+        model.bert.backward((d_states, None), cache)
+        gradients.append(np.concatenate(
+            [p.grad.ravel() for name, p in model.parameters().items() if ".encoder." in name]))
+    of_exact, of_draws = gradients[0], np.array(gradients[1:])
+    return np.array([_cosine(each, of_exact) for each in of_draws]), _cosine(of_draws.mean(axis=0), of_exact)
+
+
+def _cosine(one, other):
+    return float(one @ other / np.sqrt((one @ one) * (other @ other)))
+
+
 def gradient(model, batch, size=None, of_parts=False, seed=None):
     """Return the gradient of a batch that goes through a model, in parts or at once, as one vector (P,).
 

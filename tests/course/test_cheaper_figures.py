@@ -85,3 +85,12 @@ def test_replaced_words_stand_where_words_were_hidden(teacher):
     for (words, differs), original in zip(rows, clean):
         assert [one != other for one, other in zip(words, original)] == differs.tolist()
         assert "[MASK]" not in words
+
+
+def test_the_mean_of_drawn_labels_has_the_exact_gradient():
+    config = mb.BertConfig(TOY.tokenizer().vocab_size, 12, 1, 2, 20)
+    model = mb.BertForPreTraining(config, dtype=np.float64)
+    of_draws, of_mean = lesson.label_noise(model, seed=1, number=4, num_draws=24)
+    assert of_draws.shape == (24,) and of_mean > of_draws.max()
+    error = 1 / of_mean**2 - 1, np.mean(1 / of_draws**2) - 1    # the squared lengths of what is orthogonal
+    assert error[0] < error[1] / 8                              # 24 times less, by expectation
