@@ -47,9 +47,10 @@ def test_what_the_language_says_is_grammatical_and_greedy_is_not_the_mode(truth)
     judged = gpt.judge(gpt.texts(truth, 20, do_sample=True), truth.sentences)
     assert judged.grammatical == 1 and judged.distinct > 0.8 and judged.surprise > 8
     [greedy], [wide] = gpt.texts(truth), gpt.texts(truth, num_beams=16)
-    mode, best = truth.sentences.mode()
-    assert tuple(wide) == mode
-    assert truth.sentences.log_prob([greedy])[0] < best
+    _, best = truth.sentences.mode()
+    found, of_greedy = truth.sentences.log_prob([wide, greedy])
+    assert found == pytest.approx(best)  # the mode, or a sentence that is as likely
+    assert of_greedy < best - 0.1
 
 
 def test_greedy_after_a_word_is_at_most_as_likely_as_the_best_beam(truth):
