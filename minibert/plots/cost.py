@@ -44,8 +44,8 @@ def loss_by_time(panels, figure=None):
     """Draw the loss of ways to train against time: the mean of the seeds, and their range as a shade.
 
     Args:
-        panels: {title: {name: [array (S, 2) of seconds and loss, for each seed]}}, at most six names; the
-            seeds of a name have the same S, and their points about the same seconds.
+        panels: {title: {name: [array (S, 2) of seconds and loss, for each seed]}}, at most six names.
+            Between two points of a seed its line is straight.
         figure: where to draw; None makes one.
 
     Returns:
@@ -60,9 +60,9 @@ def loss_by_time(panels, figure=None):
     row = list(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0])
     for axes, (title, curves) in zip(row, panels.items()):
         for (color, marker), (name, runs) in zip(STYLES, curves.items()):
-            runs = np.array(runs, float)                                        # (seeds, S, 2)
-            (seconds, mean), loss = runs.mean(axis=0).T, runs[:, :, 1]          # (S,) each, (seeds, S)
-            axes.plot(seconds, mean, color=color, marker=marker, label=name)
+            seconds = np.array(min(runs, key=len))[:, 0]                        # (S,)
+            loss = np.array([np.interp(seconds, *np.transpose(run)) for run in runs])  # (seeds, S)
+            axes.plot(seconds, loss.mean(axis=0), color=color, marker=marker, label=name)
             axes.fill_between(
                 seconds, loss.min(axis=0), loss.max(axis=0), color=color, alpha=0.2, linewidth=0)
         axes.set_title(title, fontsize=14)
