@@ -23,17 +23,15 @@ def arrays_of(arrays, prefix):
     }
 
 
-def gradient_error(ours, theirs):
-    """The largest difference, relative to the largest entry of the reference (at least 1e-3)."""
-    return np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-3)
-
-
 def assert_gradients_equal(model, theirs, tolerance=1e-9):
     ours = huggingface.state_dict(model, grads=True)
     assert ours.keys() == theirs.keys()
+    largest = max(np.abs(gradient).max() for gradient in theirs.values())
     for name in theirs:
         assert ours[name].shape == theirs[name].shape and ours[name].dtype == np.float64
-        error = gradient_error(ours[name], theirs[name])
+        # A gradient that nearly cancels, as a query's under a saturated softmax, has the rounding of others.
+        scale = max(np.abs(theirs[name]).max(), largest / 100, 1e-3)
+        error = np.abs(ours[name] - theirs[name]).max() / scale
         assert error <= tolerance, f"{name}: {error:.1e}"
 
 
