@@ -117,7 +117,9 @@ def missing(text):
 
 
 def shortened(command):
-    """Return a command with a training of a few steps in place of minutes."""
+    """Return a command with a training of a few steps, or of a second, in place of minutes."""
+    if command.startswith("minibert bench cheaper"):
+        return f"{command} --seconds 1"
     if not re.search("minibert (pretrain|distill)", command) or "--help" in command:
         return command
     if "--resume" in command:  # twice as long, or the least that minutes can be
