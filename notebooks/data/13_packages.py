@@ -26,10 +26,10 @@ import tempfile
 import time
 
 import numpy as np
-from minibert.benchmarks.transfer.points import Points, key_of
 from threadpoolctl import threadpool_limits
 
 import minibert as mb
+from minibert.benchmarks.transfer import stored
 from minibert.benchmarks.transfer.examples import read
 from minibert.benchmarks.transfer.pretrained import silent, trained
 from minibert.benchmarks.transfer.systems import Bag, Features, FineTuned, Work
@@ -116,7 +116,7 @@ class Laboratory:
 
     def __init__(self, folder):
         self.folder, self.parts = pathlib.Path(folder), read_sentences()
-        self.points, self.starts = Points(POINTS, print), Folders(self.folder, self.parts["train"])
+        self.points, self.starts = stored(POINTS), Folders(self.folder, self.parts["train"])
 
     def file(self, task, part, per_package, seed=0):
         """Return the path of a file of sentences drawn from a part."""
@@ -138,7 +138,8 @@ class Laboratory:
         train = self.file(task, "train", per_package, seed)
         number = len(read("classify", train))
         point = {"task": task, "system": system.name, "labels": number, "seed": seed, "setting": setting}
-        if key_of(point) not in self.points.found:
+        key = self.points.key_of(point)
+        if key not in self.points.found:
             part, number_tested = ("dev", NUM_DEV) if seed == TUNING_SEED else ("test", NUM_TEST)
             tested = self.file(task, part, number_tested)
             work = Work("classify", train, tested, number, None, seed, self.starts)
@@ -147,7 +148,7 @@ class Laboratory:
             point |= {"accuracy": accuracy, "seconds": round(time.process_time() - started, 2)}
             self.points.add(point)
             print(point, flush=True)
-        return self.points.found[key_of(point)]["accuracy"]
+        return self.points.found[key]["accuracy"]
 
 
 def main():

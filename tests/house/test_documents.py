@@ -1,6 +1,7 @@
 """What README, guides and lessons point at is there: links, paths, dotted names, commands and options."""
 
 import argparse
+import ast
 import contextlib
 import functools
 import importlib
@@ -173,3 +174,17 @@ def test_what_is_stale_is_found(tmp_path):
         "minibert trace --steps",
         "minibert bench --steps 2",
     ]
+
+
+SCRIPTS = sorted((ROOT / "notebooks" / "data").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_what_the_scripts_of_the_data_import_is_there(script):
+    """They run for minutes, and so no test runs them."""
+    for node in ast.walk(ast.parse(script.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "minibert":
+            module = importlib.import_module(node.module)
+            for name in node.names:
+                if not hasattr(module, name.name):
+                    importlib.import_module(f"{node.module}.{name.name}")
