@@ -91,7 +91,7 @@ def record(config, batch, recompute, num_parts):
     """Return the bytes of the record at its peak: those of the largest part."""
     parts = np.array_split(batch["labels"], num_parts)
     return max(
-        memory(config, *part.shape, np.count_nonzero(part != IGNORE_INDEX), recompute)["record"]
+        memory(config, *part.shape, int(np.count_nonzero(part != IGNORE_INDEX)), recompute)["record"]
         for part in parts
     )
 

@@ -1,6 +1,7 @@
 """Less memory: the same training in all four ways, and the table. No test looks at a clock."""
 
 import argparse
+import json
 
 import pytest
 
@@ -61,6 +62,7 @@ def test_every_way_is_measured_and_shown(monkeypatch):
     name, *_, of_record, _, of_memory = said[3].split()
     assert (name, of_record, of_memory) == ("recomputed", f"{recomputed / plain:.2f}", "1.00")
     assert said[4].split()[-3::2] == [f"{parts / plain:.2f}", "0.50"]
+    assert json.loads(json.dumps(result)) == result  # for --json
 
 
 def test_a_step_to_be_measured_in_its_own_process(monkeypatch):
