@@ -46,6 +46,11 @@ def measure(options, say):
     from threadpoolctl import threadpool_limits
 
     batch_size, num_tokens, sizes = PRESETS[options.preset]
+    if options.micro_batches > batch_size:
+        raise ValueError(
+            f"a batch of {options.preset} has {batch_size} sequences: give --micro-batches {batch_size} or "
+            "less"
+        )
     config = configuration(sizes)
     batch = random_batch(config, batch_size, num_tokens)
     chosen = contestants(options.micro_batches)

@@ -65,6 +65,11 @@ def test_every_way_is_measured_and_shown(monkeypatch):
     assert json.loads(json.dumps(result)) == result  # for --json
 
 
+def test_a_batch_has_no_more_parts_than_sequences():
+    with pytest.raises(ValueError, match="a batch of tiny has 16 sequences: give --micro-batches 16 or less"):
+        memory.measure(argparse.Namespace(preset="tiny", micro_batches=17, rounds=1), str)
+
+
 def test_a_step_to_be_measured_in_its_own_process(monkeypatch):
     monkeypatch.setitem(memory.PRESETS, "tiny", (4, 8, SMALL))
     step = memory.step_of("tiny", True, 2)
