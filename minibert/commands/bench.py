@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import pathlib
 import pkgutil
 
 from minibert.commands.common import say
@@ -56,12 +57,33 @@ def run(options):
 
     keep_freed_memory()
     tell = _say_nothing if options.json else say
+    draws = options.benchmark in PICTURES and options.picture
+    if draws:
+        prepare_picture(options.picture, getattr(options, "points", None))
     result = options.measure(options, tell)
-    if options.benchmark in PICTURES and options.picture:
+    if draws:
         PICTURES[options.benchmark](result, options.picture)
         tell(f"The picture is in {options.picture}.")
     if options.json:
         say(json.dumps(result, indent=1))
+
+
+def prepare_picture(path, points=None):
+    """Make the folder of a picture if it is not there.
+
+    Args:
+        path: of the picture.
+        points: path of the benchmark's file of points, if it has one.
+
+    Raises:
+        ValueError, OSError: the picture cannot be there. Better now than after the benchmark.
+    """
+    file = pathlib.Path(path)
+    if file.is_dir():
+        raise ValueError(f"{path} is a folder: give the picture a file")
+    if points is not None and file.resolve() == pathlib.Path(points).resolve():
+        raise ValueError(f"{path} is the file of the points: give the picture another one")
+    file.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _say_nothing(line=""):

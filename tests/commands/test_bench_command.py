@@ -7,7 +7,7 @@ import pytest
 
 import minibert.benchmarks
 from minibert import cli, plots
-from minibert.benchmarks import bert, growth, step
+from minibert.benchmarks import bert, cheaper, growth, step, transfer
 from minibert.objectives import masked_lm
 
 SMALL = {"vocab_size": 30, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3}
@@ -55,6 +55,31 @@ def test_growth_says_where_its_picture_is(small, output_of, monkeypatch):
     assert lines[-1] == "The picture is in g.png."
     [(plot, path, measured, names)] = drawn
     assert (plot, path, names) == (plots.cost_growth, "g.png", growth.NAMES) and list(measured) == ["B", "H"]
+
+
+@pytest.mark.parametrize("name, picture, message", [
+    ("cheaper", "folder", "folder is a folder: give the picture a file"),
+    ("cheaper", "folder/../p.jsonl", "is the file of the points: give the picture another one"),
+    ("transfer", "p.jsonl", "is the file of the points: give the picture another one"),
+    ("cheaper", "p.jsonl/new.png", "p.jsonl"),
+])
+def test_a_picture_that_cannot_be_there_is_refused_before(
+    tmp_path, monkeypatch, capfd, name, picture, message
+):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "p.jsonl").write_text("", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    for module in (cheaper, transfer):
+        monkeypatch.setattr(module, "measure", lambda options, say: pytest.fail("it was measured"))
+    assert cli.main(["bench", name, "--points", "p.jsonl", "--picture", picture]) == 2
+    assert message in capfd.readouterr().err and (tmp_path / "p.jsonl").read_bytes() == b""
+
+
+def test_the_folder_of_a_picture_is_made(small, output_of, tmp_path, monkeypatch):
+    monkeypatch.setattr(growth, "SIZES", {"B": ("batch_size", (2, 4))})
+    picture = tmp_path / "new" / "g.png"
+    output_of("bench", "growth", "--rounds", 1, "--output", picture)
+    assert picture.stat().st_size > 5000
 
 
 def test_a_step_of_the_main_job(output_of, corpus, monkeypatch):
