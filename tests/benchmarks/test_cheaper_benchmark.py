@@ -171,6 +171,12 @@ def test_another_file_is_refused(run, tmp_path):
         run("--show")
 
 
+def test_a_text_that_can_be_read_once_is_refused(run, tmp_path):
+    with pytest.raises(ValueError, match="standard input can be read once: give --corpus a file"):
+        run("--corpus", "-")
+    assert not (tmp_path / "c.jsonl").exists()
+
+
 def test_the_table_of_the_guide_is_that_of_the_stored_runs():
     root = pathlib.Path(__file__).parents[2] / "notebooks"
     runs = cheaper.stored(root / "data" / "15_cheaper.jsonl").found.values()

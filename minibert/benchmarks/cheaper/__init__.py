@@ -28,6 +28,7 @@ from minibert.benchmarks.race import time_to
 from minibert.layers.encoder_layer import EncoderLayer
 from minibert.layers.walk import num_bytes
 from minibert.objectives.masked_lm import MaskedLM, losses_and_hits
+from minibert.text.corpora import STANDARD_INPUT
 from minibert.training.step import Training
 
 HELP = "every way to pretrain: loss against time, memory, parameters, tokens"
@@ -71,6 +72,8 @@ def stored(file, say=print):
 
 def measure(options, say):
     """Do the runs that are asked for and not in the file; return {"rows": [...], "runs": [points]}."""
+    if STANDARD_INPUT in options.corpus:
+        raise ValueError("each run reads the text, and standard input can be read once: give --corpus a file")
     points = stored(options.points, say)
     if not options.show:
         points.make_writable()
