@@ -100,7 +100,9 @@ def resume(output, find_objective, say=print, changes=None, clock=time.monotonic
     with locked(output, say), _our_threads():
         record = _read_record(output / "run.json")
         objective_class = find_objective(record["objective"])
-        _recipe(objective_class, record, output)
+        recipe = _recipe(objective_class, record, output)
+        for name in recipe.may_change:  # a run of an earlier version may lack one
+            record["recipe"].setdefault(name, getattr(recipe, name))
         step, newest = _where_to_go_on(output)
         if record["versions"] != _versions():
             now = _versions()

@@ -1,13 +1,14 @@
 """Less memory: a batch in parts trains as the whole batch does, and recomputed layers to the same bits."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 from helpers import contents, quiet
 from runs import begin, resume
 
-from minibert.files import read_json
+from minibert.files import read_json, write_json
 from minibert.layers import EncoderLayer, RecomputedEncoderLayer
 from minibert.layers.walk import is_layer, walk
 from minibert.objectives.albert import AlbertObjective
@@ -111,6 +112,18 @@ def test_such_a_run_is_resumed_bit_for_bit_and_may_change(tiny_recipe, tmp_path,
     assert any("micro_batches is 4, 2 until step 6: the last bits may differ" in line for line in lines)
     with pytest.raises(RunError, match="with seed 0: leave out --seed"):
         resume(tmp_path / "changed", changes={"seed": 1})
+
+
+def test_a_run_of_a_version_without_parts_has_one(finished_run, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    record = read_json(run / "run.json")
+    del record["recipe"]["micro_batches"], record["recipe"]["recompute"]
+    write_json(run / "run.json", record)
+    lines = []
+    resume(run, lines.append, {"micro_batches": 1, "recompute": False})
+    assert not any(line.startswith("changed") for line in lines)
+    resume(run, lines.append, {"micro_batches": 2})
+    assert any(line.startswith("changed     micro_batches is 2, 1 until step 20") for line in lines)
 
 
 def test_there_is_at_least_one_part(tiny_recipe):
