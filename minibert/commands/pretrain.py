@@ -1,5 +1,6 @@
 """`minibert pretrain`: train a language model on text."""
 
+import argparse
 import os
 
 from minibert.arguments import add_corpus, add_lines, add_seed, path, positive
@@ -73,7 +74,7 @@ def add(commands):
         "of the whole batch (bert, albert, electra)",
     )
     command.add_argument(
-        "--recompute", action="store_true", default=None,
+        "--recompute", action=argparse.BooleanOptionalAction, default=None,
         help="encoder layers keep their input alone, and run forward again when they go backward: less "
         "memory, more time, the same bits (bert, albert, electra)",
     )

@@ -135,6 +135,19 @@ def test_resuming_for_some_minutes(finished_run, monkeypatch):
     assert seen == [(str(finished_run), {}, 2.5), (str(finished_run), {}, None)]
 
 
+def test_a_resumed_run_may_recompute_or_no_longer(finished_run, monkeypatch):
+    seen = []
+
+    def resume(output, find_objective, say, changes, minutes):
+        seen.append(changes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minibert.training.run.resume", resume)
+    for option in ("--recompute", "--no-recompute"):
+        assert cli.main(["pretrain", "--output", str(finished_run), "--resume", option]) == 130
+    assert seen == [{"recompute": True}, {"recompute": False}]
+
+
 def test_a_learning_rate_that_is_far_too_high(failing, corpus, tmp_path, finished_run):
     options = ["--steps", 12, "--seq-length", 12, "--batch-size", 4, "--vocab-size", 110, "--threads", 1]
     options += ["--learning-rate", "1e30"]
