@@ -163,11 +163,15 @@ class SGD:
 
 
 def replaced_words(generator, seed=0, number=6):
-    """Return pairs whose hidden words were filled by samples: [(words, which differ from the original)].
+    """Fill the hidden words of held-out pairs by samples.
 
     Args:
         generator: a BertForPreTraining of the toy language.
-        seed: of the samples.  number: of pairs, held-out ones with a hidden word or more.
+        seed: of the samples.  number: of pairs, those with a hidden word or more.
+
+    Returns:
+        [(words, which differ from the original)] of the pairs, and the share of the hidden words that differ,
+        over four times as many pairs.
     """
     tokenizer = TOY.tokenizer()
     pairs = ToyExamples(TOY, tokenizer).held_out_pairs(4 * number)
