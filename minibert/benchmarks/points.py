@@ -12,20 +12,22 @@ class Points:
     Args:
         path: of the file.
         say: function that takes a line of progress.
-        key: names of what tells a point from others; the first begins every line, and is a string.
-        results: names of what else every point has.
+        key: {name: type} of what tells a point from others; the first begins every line, and is a string.
+        results: {name: type} of what else every point has.
 
     Attributes:
         found: {key_of(point): point}, in the order of the file; a point is a dict.
 
     Raises:
         ValueError: the path is a folder, or a line is not a point. Only a last line that a stopped run cut
-            off is dropped.
+            off is dropped, when the file is next written.
     """
 
     def __init__(self, path, say, key, results):
         self.path, self.found = pathlib.Path(path), {}
-        self.key, self.names, self.start = key, {*key, *results}, f'{{"{key[0]}": "'.encode("ascii")
+        self.key, self.types = tuple(key), {**key, **results}
+        self.start = f'{{"{self.key[0]}": "'.encode("ascii")
+        self.mended = None  # what the file should hold, if it does not
         if self.path.is_dir():
             raise ValueError(f"{path} is a folder: give --points a file")
         content = self.path.read_bytes() if self.path.is_file() else b""
@@ -47,11 +49,11 @@ class Points:
         point = self._point_of(rest)
         if point is not None:
             self.found[self.key_of(point)] = point
-            write_atomically(self.path, content + b"\n")
-        elif rest[: len(self.start)] == self.start[: len(rest)] and not _is_json(rest):
-            say(f"note  the last line of {self.path} is cut off, as by a run that was stopped: it is "
-                "dropped, and its point computed again")
-            write_atomically(self.path, content[: len(content) - len(rest)])
+            self.mended = content + b"\n"
+        elif self.found and rest[: len(self.start)] == self.start[: len(rest)] and not _is_json(rest):
+            say(f"note  the last line of {self.path} is cut off, as by a run that was stopped: it does not "
+                "count, and its point is computed again")
+            self.mended = content[: len(content) - len(rest)]
         else:
             raise ValueError(
                 f"the last line of {self.path} is not a point of this benchmark: remove it, or give another "
@@ -59,16 +61,20 @@ class Points:
             )
 
     def make_writable(self):
-        """Make the file and its folder if they are not there.
+        """Make the file and its folder if they are not there, and end its last line.
 
         Raises:
             OSError: the file cannot be written. Better now than after the first point.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.mended is not None:
+            write_atomically(self.path, self.mended)
+            self.mended = None
         self.path.open("ab").close()
 
     def add(self, point):
         """Append a point to the file."""
+        self.make_writable()
         with self.path.open("ab") as file:
             file.write(json.dumps(point).encode("ascii") + b"\n")
         self.found[self.key_of(point)] = point
@@ -83,7 +89,9 @@ class Points:
             point = json.loads(line)
         except ValueError:
             return None
-        return point if isinstance(point, dict) and point.keys() >= self.names else None
+        if not isinstance(point, dict) or not point.keys() >= self.types.keys():
+            return None
+        return point if all(isinstance(point[name], kind) for name, kind in self.types.items()) else None
 
 
 def _is_json(line):

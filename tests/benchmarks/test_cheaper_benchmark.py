@@ -139,15 +139,16 @@ def point(recipe, seed, *losses):
 def test_the_time_to_berts_loss_is_of_the_same_seed():
     points = [point("bert", 0, 6, 5, 4), point("bert", 1, 6, 5, 3), point("fast", 0, 6, 4, 3),
               point("fast", 1, 6, 5, 2), point("albert", 0, 6, 4, 3), point("albert", 1, 6, 4, 3.5),
-              point("electra", 0, 6, 3, 2), point("mask-15", 2, 6, 5, 1)]
+              point("electra", 0, 6, 3, 2), point("mask-15", 2, 6, 5, 1), point("adamw", 0, 6, 3, 5)]
     rows = {row["recipe"]: row for row in cheaper.summary(points)}
     assert {name: row["seconds_to_bert"] for name, row in rows.items()} == {
-        "bert": 200, "fast": 133.3, "albert": None, "electra": None, "mask-15": None}
+        "bert": 200, "fast": 133.3, "albert": None, "electra": None, "mask-15": None,
+        "adamw": 66.7}  # it came to the 4 of bert, and rose again
     assert (rows["fast"]["loss"], rows["fast"]["lowest"], rows["fast"]["highest"]) == (2.5, 2, 3)
     assert rows["bert"]["steps"] == 10 and rows["bert"]["seeds"] == 2
     lines = list(cheaper.table(rows.values()))
     assert lines[2].split() == ["fast", "10", "7", "5", "2.0", "2.500", "(2.000-3.000)", "133"]
-    assert lines[3].split()[-1] == "(3.000-3.500)" and list(cheaper.table([])) == []
+    assert lines[4].split()[-1] == "(3.000-3.500)" and list(cheaper.table([])) == []
 
 
 def test_the_picture_has_every_way_and_six_in_a_panel(tmp_path, capsys):
@@ -169,6 +170,12 @@ def test_another_file_is_refused(run, tmp_path):
     (tmp_path / "c.jsonl").write_text('{"task": "sense"}\n', "utf-8")
     with pytest.raises(ValueError, match="line 1 is not a point"):
         run("--show")
+
+
+def test_a_time_without_a_step_is_refused(run, tmp_path):
+    with pytest.raises(ValueError, match="bert does not come to its first step in 1 s: give more --seconds"):
+        run("--recipes", "bert", "--seconds", 1)
+    assert (tmp_path / "c.jsonl").read_bytes() == b""
 
 
 def test_a_text_that_can_be_read_once_is_refused(run, tmp_path):

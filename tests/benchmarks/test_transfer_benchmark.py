@@ -113,12 +113,12 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path):
     file, said = tmp_path / "p.jsonl", []
     whole = "".join(json.dumps(point(seed)) + "\n" for seed in (0, 1))
     file.write_text(whole + '{"task": "sen', "utf-8")
-    assert len(transfer.stored(file, said.append).found) == 2 and file.read_text("utf-8") == whole
-    assert said == [f"note  the last line of {file} is cut off, as by a run that was stopped: it is "
-                    "dropped, and its point computed again"]
-    (tmp_path / "q.jsonl").write_text('{"tas', "utf-8")
-    assert transfer.stored(tmp_path / "q.jsonl", str).found == {}
-    assert (tmp_path / "q.jsonl").read_bytes() == b""
+    known = transfer.stored(file, said.append)
+    assert len(known.found) == 2 and file.read_text("utf-8") == whole + '{"task": "sen'  # untouched
+    assert said == [f"note  the last line of {file} is cut off, as by a run that was stopped: it does not "
+                    "count, and its point is computed again"]
+    known.make_writable()
+    assert file.read_text("utf-8") == whole
     file.write_text(whole.rstrip("\n"), "utf-8")  # only the line end is missing
     known = transfer.stored(file, said.append)
     known.add(point(2))
@@ -132,6 +132,9 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path):
     (json.dumps(point()) + "\n[3]\n" + json.dumps(point(1)) + "\n", "line 2 is not a point"),
     (json.dumps({"task": "sense"}) + "\n", "line 1 is not a point"),
     (json.dumps({"task": "sense"}), "the last line of"),
+    ('{"task": "paint the house', "the last line of"),
+    (json.dumps(point(seed="0")) + "\n", "line 1 is not a point"),
+    (json.dumps(point(accuracy=None)) + "\n", "line 1 is not a point"),
 ])
 def test_another_file_is_refused_and_left_alone(tmp_path, content, reason):
     file = tmp_path / "p.jsonl"

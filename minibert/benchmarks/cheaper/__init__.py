@@ -16,6 +16,7 @@ import dataclasses
 import pathlib
 import statistics
 import time
+from numbers import Real
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -66,8 +67,9 @@ def add_options(command):
 
 def stored(file, say=print):
     """Return the Points of a file."""
-    results = "curve", "steps", "tokens", "parameters", "record_bytes", "loss", "evaluation"
-    return Points(file, say, ("recipe", "corpus", "seconds", "seed"), results)
+    key = {"recipe": str, "corpus": list, "seconds": Real, "seed": int}
+    counts = dict.fromkeys(("steps", "tokens", "parameters", "record_bytes"), int)
+    return Points(file, say, key, {"curve": list, **counts, "loss": Real, "evaluation": dict})
 
 
 def measure(options, say):
@@ -111,6 +113,9 @@ def fill(points, options, say):
             way = WAYS[name]
             recipe = way.objective.Recipe.of(options.corpus, seed=seed, **way.changes)
             run = Run(way.objective(recipe, say=_say_nothing), options.seconds, held_out)
+            if not run.steps:
+                raise ValueError(
+                    f"{name} does not come to its first step in {options.seconds:g} s: give more --seconds")
             points.add({**point, **run.result()})
             say(f"{name}, seed {seed}: {run.steps:,} steps, loss {run.curve[-1][-1]:.3f}")
 
@@ -245,7 +250,8 @@ def summary(points):
 def _mean_time(points, last):
     """Return the mean of the seconds that runs take to the losses `last` {seed: loss}, or None."""
     comparable = [point for point in points if point["seed"] in last and point["recipe"] != NOT_COMPARABLE]
-    if not comparable or any(point["loss"] > last[point["seed"]] for point in comparable):
+    if not comparable or any(
+            min(loss for *_, loss in point["curve"]) > last[point["seed"]] for point in comparable):
         return None
     return round(statistics.fmean(
         time_to(last[point["seed"]], [[0, tokens, seconds, loss] for seconds, tokens, loss in point["curve"]])

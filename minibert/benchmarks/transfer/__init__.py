@@ -18,6 +18,7 @@ import pathlib
 import statistics
 import tempfile
 import time
+from numbers import Real
 
 from threadpoolctl import threadpool_limits
 
@@ -90,7 +91,8 @@ def _number_of_seeds(text):
 
 def stored(file, say=print):
     """Return the Points of a file."""
-    return Points(file, say, ("task", "system", "labels", "seed", "setting"), ("accuracy", "seconds"))
+    key = {"task": str, "system": str, "labels": int, "seed": int, "setting": object}
+    return Points(file, say, key, {"accuracy": Real, "seconds": Real})
 
 
 def measure(options, say):
