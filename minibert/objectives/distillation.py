@@ -32,7 +32,7 @@ class DistillationRecipe(MaskedLMRecipe):
     temperature: float = 2.0
     teacher: str = ""
 
-    may_change = {**MaskedLMRecipe.may_change, "start": "the teacher must be the same"}
+    may_change = {"start": "the teacher must be the same"}
 
     def __post_init__(self):
         super().__post_init__()

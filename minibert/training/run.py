@@ -216,7 +216,7 @@ def _change(record, changes, step, say, effects):
     if fixed:
         raise RunError(
             f"a resumed run goes on as it was begun, with {fixed[0]} {recipe.get(fixed[0])!r}: leave out "
-            f"{options(fixed)} ({_changeable(recipe)} may change)"
+            f"{options(fixed)} ({_changeable(recipe, effects)} may change)"
         )
     if changes.get("num_steps", step) < step:
         raise RunError(
@@ -231,11 +231,12 @@ def _change(record, changes, step, say, effects):
     return bool(changes)
 
 
-def _changeable(recipe):
-    """Return the options that may change when a run of a recipe is resumed."""
+def _changeable(recipe, effects):
+    """Return the options that may change when a run of a recipe is resumed, given those of _change."""
     if "epochs" in recipe:
         return "--epochs, --threads, and --train and --dev, for files that were moved,"
-    return "--steps or --minutes, --threads and --corpus, for a text that was moved,"
+    more = options(["threads", *(name for name in ("micro_batches", "recompute") if name in effects)])
+    return f"--steps or --minutes, {more} and --corpus, for a text that was moved,"
 
 
 EFFECTS = {  # of what may change in a recipe when a run is resumed

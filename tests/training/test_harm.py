@@ -389,7 +389,9 @@ def test_other_threads_and_a_corpus_that_was_moved(finished_run, tmp_path, corpu
     before = contents(run)
     with pytest.raises(RunError, match="corpus has changed"):
         resume(run, changes={"corpus": [str(other)]})
-    with pytest.raises(RunError, match=re.escape("with seed 0: leave out --seed, --batch-size (--steps or")):
+    with pytest.raises(RunError, match=re.escape(
+            "with seed 0: leave out --seed, --batch-size (--steps or --minutes, --threads, --micro-batches, "
+            "--recompute and --corpus")):
         resume(run, changes={"seed": 1, "batch_size": 3, "threads": 1})
     assert contents(run) == before
 
