@@ -229,15 +229,20 @@ def kl_summed(student, mask, *, teacher, temperature):
 
 
 def _far_logits():
-    """(inputs, constants, y, sentence) of logits so far apart that probabilities are 0."""
-    student = np.array([[[1000.0, 998, -500, 0], [0, 1, 2, 3]]])                # (1, 2, 4)
-    teacher = np.array([[[-3.0, 900, -100, 902], [0, 5, 0, 0]]])
+    """(inputs, constants, y, sentence) of logits so far apart that probabilities are 0.
+
+    The second token's logits are far below the first one's; the third is padding.
+    """
+    student = np.array([[[1000.0, 998, -500, 0], [0, 1, 2, 3], [1, 0, 1, 0]]])  # (1, 3, 4)
+    teacher = np.array([[[-3.0, 900, -100, 902], [0, 5, 0, 0], [0, 1, 0, 1]]])
     shares = [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(2))]
     log_t = [-905 - math.log1p(math.exp(-2)), -2 - math.log1p(math.exp(-2))]
-    y = sum(share * (math.log(share) - log) for share, log in zip(shares, log_t))
+    first = sum(share * (math.log(share) - log) for share, log in zip(shares, log_t))
+    y = (first + _divergences(student[0, 1], teacher[0, 1], 1)) / 2
     return (
-        (student, np.array([[1, 0]])), {"teacher": teacher, "temperature": 1.0}, np.float64(y),
-        "A probability of 0 has no logarithm: ln s = x - max - ln(sum of exp(x - max)), with x = logits / τ.",
+        (student, np.array([[1, 1, 0]])), {"teacher": teacher, "temperature": 1.0}, np.float64(y),
+        "A probability of 0 has no logarithm: ln s = x - max - ln(sum of exp(x - max)), with x = logits / τ "
+        "and the max of each token.",
     )
 
 
@@ -262,7 +267,7 @@ ORDER_DATA = [  # documents, most, draws
     ),
     (
         documents_of([[6], [2, 3, 1, 4, 7], [4, 4, 3, 2, 2, 2], [8, 9]]), 11,
-        np.array([[0.3, 0.2], [0.8, 0.9], [0.4, 0.45], [0.7, 0.95], [0.35, 0.15], [0.95, 0.6], [0.05, 0.5]]),
+        np.array([[0.4, 0.2], [0.5, 0.5], [0.4, 0.45], [0.7, 0.95], [0.35, 0.15], [0.95, 0.6], [0.05, 0.5]]),
     ),
     (documents_of([[3], [5, 5], [], [4], [7]]), 8, np.array([[0.5, 0.4], [0.2, 0.7], [0.1, 0.1]])),
 ]
@@ -318,6 +323,20 @@ def order_labels_alone(documents, most, draws):
 
 def order_swapped_above(documents, most, draws):
     return sentence_order(documents, most, np.column_stack([draws[:, 0], 1 - draws[:, 1]]))
+
+
+def order_swapped_at_half(documents, most, draws):
+    return sentence_order(documents, most, np.where(draws == 0.5, [0.5, 0.0], draws))
+
+
+def order_cut_rounded_up(documents, most, draws):
+    chunks = [chunk for each in documents for chunk in chunks_of(each, most)]
+    return pairs_of(chunks, draws, cut=lambda u, n: math.ceil(u * (n - 1)))
+
+
+def order_cut_rounded(documents, most, draws):
+    chunks = [chunk for each in documents for chunk in chunks_of(each, most)]
+    return pairs_of(chunks, draws, cut=lambda u, n: max(1, round(u * (n - 1))))
 
 
 def order_across_documents(documents, most, draws):
@@ -664,12 +683,15 @@ EXERCISES = [
             Mistake(order_true_or_false, "The label is an integer, 0 or 1, and not a bool."),
             Mistake(order_labels_alone, "The labels are right, but the parts with label 1 are not swapped."),
             Mistake(order_swapped_above, "Swapped is v < 0.5."),
+            Mistake(order_swapped_at_half, "Swapped is v < 0.5: a v of exactly 0.5 leaves the order."),
             Mistake(order_across_documents, "A chunk ends with its document: no pair across documents."),
             Mistake(
                 order_with_others,
                 "A sentence alone has no order. Paired with another document it asks for the topic.",
             ),
             Mistake(order_rows_wasted, "A chunk of one sentence makes no pair and uses no row of `draws`."),
+            Mistake(order_cut_rounded_up, "1 + int(u (n - 1)) is not u (n - 1) rounded up: try u = 0."),
+            Mistake(order_cut_rounded, "int rounds down, and then 1 is added: 1 + int(u (n - 1))."),
             Mistake(order_in_the_middle, "The cut is drawn: it is after 1 + int(u (n - 1)) sentences."),
             Mistake(order_empty_parts, "So a part may be empty: 1 + int(u (n - 1)) is from 1 to n - 1."),
             Mistake(order_cut_anywhere, "There are n - 1 places for a cut, not n: 1 + int(u (n - 1))."),

@@ -151,7 +151,22 @@ def of_exponentials(student, mask, *, teacher, temperature):
     return temperature**2 * each[mask == 1].mean()
 
 
+def one_maximum(student, mask, *, teacher, temperature):
+    """The maximum of all tokens: right where none is far below another."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y = (logits[mask == 1] / temperature for logits in (student, teacher))
+        log_s, log_t = (
+            z - z.max() - np.log(np.exp(z - z.max()).sum(axis=-1, keepdims=True)) for z in (x, y))
+        return temperature**2 * (np.exp(log_s) * (log_s - log_t)).sum(axis=-1).mean()
+
+
 # --- sentence_order ---
+
+
+def cut_by_tokens(u, chunk):
+    """The cut is drawn among the tokens, and goes to the end of the sentence."""
+    ends = np.cumsum([len(sentence) for sentence in chunk])
+    return min(1 + int(np.searchsorted(ends, u * ends[-1], side="right")), len(chunk) - 1)
 
 
 def pairs(documents, most, draws, *, fits=None, cut=None, swaps=None, alone=None, label=int, use=False,
@@ -351,6 +366,7 @@ WRONG = {
         "logarithm of the softmax": kl(from_probabilities),
         "a floor": kl(with_a_floor),
         "no maximum": kl(of_exponentials),
+        "one maximum": kl(one_maximum),
         "gradient of the other direction": kl_back(other_direction_back),
         "not through the softmax": kl_back(probabilities_only),
         "softmax without its mean": kl_back(without_the_mean),
@@ -374,11 +390,16 @@ WRONG = {
             (second[::-1], first[::-1], label) if label else (first, second, label))),
         "swapped from one half on": order(swaps=lambda u, v: v >= 0.5),
         "columns exchanged": (lambda documents, most, draws: pairs(documents, most, draws[:, ::-1]),),
+        "swapped at one half, too": order(swaps=lambda u, v: v <= 0.5),
         "swapped by u": order(swaps=lambda u, v: u < 0.5),
         "cut in the middle": order(cut=lambda u, chunk: len(chunk) // 2),
         "empty parts": order(cut=lambda u, chunk: int(u * len(chunk))),
         "cut by all": order(cut=lambda u, chunk: min(1 + int(u * len(chunk)), len(chunk) - 1)),
         "rounded": order(cut=lambda u, chunk: 1 + round(u * (len(chunk) - 2))),
+        "rounded up": order(cut=lambda u, chunk: int(np.ceil(u * (len(chunk) - 1)))),
+        "the nearest": order(cut=lambda u, chunk: max(1, round(u * (len(chunk) - 1)))),
+        "at least one": order(cut=lambda u, chunk: max(1, int(u * len(chunk)))),
+        "cut by tokens": order(cut=cut_by_tokens),
         "first sentence alone": order(cut=lambda u, chunk: 1),
         "two sentences": order(fits=lambda total, count: count < 2),
         "no limit": order(fits=lambda total, count: True),
