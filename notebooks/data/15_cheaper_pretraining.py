@@ -93,7 +93,7 @@ def batches(seed, folder):
 
 
 def batch_rates(seed, folder):
-    """Return {"size rate": function} of the runs that the rates of `batches` are chosen by."""
+    """Return {"size rate": function} of the runs that compare rates at each size of a batch."""
     return {
         f"{size} {rate}": functools.partial(lesson.to_targets, seed, size, rate)
         for size, some in lesson.RATES_OF_SIZE.items() for rate in some
