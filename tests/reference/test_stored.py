@@ -1,6 +1,7 @@
 """minibert against the results of PyTorch that make_reference.py stored here. Needs no PyTorch."""
 
 import pathlib
+import re
 
 import make_reference
 import numpy as np
@@ -33,6 +34,18 @@ def assert_gradients_equal(model, theirs, tolerance=1e-9):
         scale = max(np.abs(theirs[name]).max(), largest / 100, 1e-3)
         error = np.abs(ours[name] - theirs[name]).max() / scale
         assert error <= tolerance, f"{name}: {error:.1e}"
+
+
+def test_a_small_mistake_in_any_gradient_is_found():
+    expected = read_tensors(HERE / "gelu" / "expected.safetensors")
+    model = minibert.BertForPreTraining.from_pretrained(HERE / "gelu")
+    _, cache = model.forward(**arrays_of(expected, "input"))
+    model.backward(cache)
+    theirs = arrays_of(expected, "grad")
+    for name, gradient in theirs.items():
+        if not name.endswith("key.bias"):  # exactly 0: it moves all scores of a query alike
+            with pytest.raises(AssertionError, match=re.escape(name)):
+                assert_gradients_equal(model, {**theirs, name: gradient * (1 + 1e-6)})
 
 
 def train(model, batches):
