@@ -45,7 +45,8 @@ def loss_by_time(panels, figure=None):
 
     Args:
         panels: {title: {name: [array (S, 2) of seconds and loss, for each seed]}}, at most six names.
-            Between two points of a seed its line is straight.
+            S may differ between the seeds of a name: all are drawn at the seconds of the one with the
+            fewest points, on straight lines between theirs.
         figure: where to draw; None makes one.
 
     Returns:
